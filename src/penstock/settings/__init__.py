@@ -1,0 +1,36 @@
+"""What the operator decides: frozen, strict models of the site file, their loading, and inheritance by location.
+
+Only the models are imported here; the loader (which needs a TOML parser) is imported by whoever loads a file.
+"""
+
+from penstock.settings.model import (
+    AppSettings,
+    FilesSettings,
+    LimitSettings,
+    LocationLimitSettings,
+    LocationSettings,
+    LogSettings,
+    ModuleSettings,
+    ProxySettings,
+    RouteSettings,
+    ServerSettings,
+    Settings,
+    SiteSettings,
+    TlsSettings,
+)
+
+__all__ = [
+    "AppSettings",
+    "FilesSettings",
+    "LimitSettings",
+    "LocationLimitSettings",
+    "LocationSettings",
+    "LogSettings",
+    "ModuleSettings",
+    "ProxySettings",
+    "RouteSettings",
+    "ServerSettings",
+    "Settings",
+    "SiteSettings",
+    "TlsSettings",
+]
