@@ -1,0 +1,42 @@
+"""The build's second half: with PENSTOCK_COMPILE=1 the modules on the way of a request are compiled by mypyc."""
+
+import os
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+ROOT = Path("src/penstock")
+
+# Every module of these folders is compiled ...
+COMPILED = ("hosts", "http", "intake", "pipeline", "pipeline_gateways")
+
+# ... except these, and those that say why themselves, in a comment that begins with "# Not compiled:".
+INTERPRETED = {
+    "hosts/loop.py": "subclasses uvloop.Loop, which mypyc cannot see into",
+}
+
+NOT_COMPILED = re.compile(r"^# Not compiled: \S", re.MULTILINE)
+
+
+def is_compiled(module: Path) -> bool:
+    """Package files stay interpreted: they only pass names on."""
+    if module.name == "__init__.py" or module.relative_to(ROOT).as_posix() in INTERPRETED:
+        return False
+    return not NOT_COMPILED.search(module.read_text(encoding="utf-8"))
+
+
+def find_compiled_modules() -> list[str]:
+    found = [module for folder in COMPILED for module in (ROOT / folder).rglob("*.py")]
+    return sorted(str(module) for module in found if is_compiled(module))
+
+
+def make_extensions() -> list[object]:
+    from mypyc.build import mypycify
+
+    modules = find_compiled_modules()
+    print("compiled by mypyc:", *modules, sep="\n  ")
+    return list(mypycify(modules, opt_level="3", debug_level="1", group_name="penstock"))
+
+
+setup(ext_modules=make_extensions() if os.environ.get("PENSTOCK_COMPILE") == "1" else [])
