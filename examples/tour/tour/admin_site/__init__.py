@@ -1,0 +1,1 @@
+"""This file is the Django project of the tour."""

@@ -1,0 +1,1 @@
+"""This file is the package of the database's history."""
