@@ -43,7 +43,9 @@ class TestPackage:
         assert required == {"click", "httptools", "msgspec", "uvloop"}
 
     def test_importing_the_package_brings_no_framework(self) -> None:
-        program = "import sys, penstock; print([n for n in ('django', 'fastapi', 'flask', 'starlette') if n in sys.modules])"
+        program = (
+            "import sys, penstock; print([n for n in ('django', 'fastapi', 'flask', 'starlette') if n in sys.modules])"
+        )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
 
@@ -100,7 +102,9 @@ class TestCommands:
     def test_lists_of_requirements_agree_with_one_another(self) -> None:
         versions: dict[str, set[str]] = {}
         for file in (ROOT / "requirements").glob("*.txt"):
-            for name, version in re.findall(r"^([\w.-]+)\S*?==([\w.]+)", file.read_text(encoding="utf-8"), re.MULTILINE):
+            for name, version in re.findall(
+                r"^([\w.-]+)\S*?==([\w.]+)", file.read_text(encoding="utf-8"), re.MULTILINE
+            ):
                 versions.setdefault(name.lower(), set()).add(version)
         assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
