@@ -9,28 +9,41 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-# Forms of text. `extra["form"]` finishes the sentence "... must be" in error messages.
+# Forms of text: the pattern is the schema's; `extra` says how the loader judges and words it.
 REFERENCE = Meta(
-    pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$",
-    extra={"form": 'an import reference "package.module:attribute"'},
+    extra={"language": "reference"},
+    extra_json_schema={"pattern": r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$"},
 )
-MOUNT = Meta(
-    pattern=r"^/$|^(/[^/{}%?#\s]+)+$",
-    extra={"form": 'a path prefix such as "/" or "/admin"'},
+PREFIX = Meta(
+    extra={"language": "prefix"},
+    extra_json_schema={"pattern": r"^(/|(/(?!\.{1,2}(/|$))[^/{}%?#\\\s]+)+)$"},
 )
-TEMPLATE = Meta(pattern=r"^/[^%?#\s]*$", extra={"form": 'a path template such as "/hello/{name}"'})
+TEMPLATE = Meta(extra={"language": "template"}, extra_json_schema={"pattern": r"^/[^%?#\\\s]*$"})
 METHOD = Meta(
-    pattern=r"^[A-Z][A-Z0-9!#$%&'*+.^_`|~-]*$",  # RFC 9110 section 9.1: a token, case-sensitive
-    extra={"form": 'an HTTP method in capitals, such as "GET"'},
+    extra={"language": "method"},
+    extra_json_schema={"pattern": r"^[A-Z0-9!#$%&'*+.^_`|~-]+$"},  # RFC 9110 section 9.1
 )
 HEADER_NAME = Meta(
-    pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$",  # RFC 9110 section 5.1
-    extra={"form": 'a header name such as "x-frame-options"'},
+    extra={"language": "header_name"},
+    extra_json_schema={"pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},  # RFC 9110 section 5.1
 )
 HEADER_VALUE = Meta(
-    pattern=r"^([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$",  # RFC 9110 section 5.5
-    extra={"form": "a header value: one line of latin-1 text without spaces around it"},
+    extra={"language": "header_value"},
+    extra_json_schema={"pattern": r"^([\x21-\x7e\x80-\xff]([\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$"},
 )
+LISTEN = Meta(
+    extra={"language": "listen"},
+    extra_json_schema={"pattern": r"^(unix:.+|fd:[0-9]+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5})$"},
+)
+TRUSTED = Meta(
+    extra={"language": "trusted"},
+    extra_json_schema={"pattern": r"^(\*|unix:|[0-9A-Fa-f:.]+(/[0-9]+)?)$"},
+)
+HOST = Meta(
+    extra={"language": "host"},
+    extra_json_schema={"pattern": r"^(\*|(\*\.)?[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*|\[[0-9A-Fa-f:.]+\])$"},
+)
+FILE_NAME = Meta(extra={"language": "file_name"}, extra_json_schema={"pattern": r"^[^/\\]+$"})
 
 Headers = dict[Annotated[str, HEADER_NAME], Annotated[str, HEADER_VALUE]]
 
@@ -98,7 +111,7 @@ class ProxySettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
     # uvicorn and gunicorn trust 127.0.0.1 and ::1; a Unix socket is as local as loopback
     trusted: Annotated[
-        tuple[str, ...],
+        tuple[Annotated[str, TRUSTED], ...],
         Meta(
             description='Addresses and networks of trusted proxies; "unix:" is every Unix socket, "*" is everybody.',
             examples=[["10.0.0.0/8", "unix:"]],
@@ -141,7 +154,7 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 
     # uvicorn and gunicorn: 127.0.0.1:8000
     listen: Annotated[
-        tuple[Annotated[str, Meta(min_length=1)], ...],
+        tuple[Annotated[str, LISTEN], ...],
         Meta(
             min_length=1,
             description='Where to listen: "host:port", "[::]:8000", ":8000", "unix:/run/app.sock", "fd:3"; port 0 is any.',
@@ -222,7 +235,7 @@ class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """[[site.app]]: an application that answers everything below a path prefix; exactly one of asgi, wsgi and app."""
 
-    at: Annotated[str, MOUNT, Meta(description="Path prefix, compared by whole segments.", examples=["/api"])]
+    at: Annotated[str, PREFIX, Meta(description="Path prefix, compared by whole segments.", examples=["/api"])]
     asgi: Annotated[
         Annotated[str, REFERENCE] | None, Meta(description="An ASGI 3 application.", examples=["shop.api:app"])
     ] = None
@@ -239,8 +252,8 @@ class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     root_path: Annotated[
         str,
         Meta(
-            pattern=r"^(/[^/{}%?#\s]+)*$",
-            extra={"form": 'empty, or a path prefix such as "/shop"'},
+            extra={"language": "root_path"},
+            extra_json_schema={"pattern": r"^(/[^/{}%?#\\\s]+)*$"},
             description="Path prefix that a proxy took off in front of `at`.",
             examples=["/shop"],
         ),
@@ -269,7 +282,7 @@ class LocationLimitSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fi
 class LocationSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """[[site.location]]: rules for everything below a path prefix, whatever answers; children inherit and refine."""
 
-    at: Annotated[str, MOUNT, Meta(description="Path prefix, compared by whole segments.", examples=["/admin"])]
+    at: Annotated[str, PREFIX, Meta(description="Path prefix, compared by whole segments.", examples=["/admin"])]
     limits: Annotated[
         LocationLimitSettings, Meta(description="Limits that differ here.", examples=[{"body": 1_000_000}])
     ] = LocationLimitSettings()
@@ -294,7 +307,7 @@ class FilesSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
     # nginx index, Apache DirectoryIndex: index.html
     default_documents: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^[^/\\]+$", extra={"form": "a file name without a slash"})], ...],
+        tuple[Annotated[str, FILE_NAME], ...],
         Meta(description="Files that answer for a folder, the first that exists."),
     ] = ("index.html",)
     # none: only a single-page application wants it
@@ -335,7 +348,7 @@ class SiteSettings(
 
     # nginx default_server, IIS "*": a site answers every host unless it says which
     hosts: Annotated[
-        tuple[Annotated[str, Meta(min_length=1)], ...],
+        tuple[Annotated[str, HOST], ...],
         Meta(
             min_length=1,
             description='Host names it answers for: exact, "*.example.org" for everything below, or "*" for all.',

@@ -1,0 +1,75 @@
+"""The languages that texts of the site file are written in, by the name that the model gives them."""
+
+import re
+from collections.abc import Callable, Mapping
+
+from penstock.http.grammar import is_field_value, is_token
+from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_trusted
+from penstock.settings.templates import judge_prefix, judge_template
+
+_REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+
+
+def judge_reference(text: str) -> str:
+    """What is wrong with the form of an import reference; whether it leads anywhere is not asked."""
+    if _REFERENCE.fullmatch(text):
+        return ""
+    if "/" in text or text.endswith(".py"):
+        return f'"{text}" is a file: write it as Python imports it, "package.module:attribute"'
+    if ":" not in text:
+        return f'"{text}" names no attribute: write "{text}:app", or what it is called there'
+    return f'"{text}" is not an import reference: write "package.module:attribute"'
+
+
+def judge_method(text: str) -> str:
+    """What is wrong with a request method (RFC 9110 section 9.1: a token, case-sensitive)."""
+    if not is_token(text.encode()):
+        return f'"{text}" is not a request method'
+    return (
+        ""
+        if text == text.upper()
+        else f'"{text}" must be in capitals: methods are case-sensitive, write "{text.upper()}"'
+    )
+
+
+def judge_header_name(text: str) -> str:
+    """What is wrong with the name of a header (RFC 9110 section 5.1)."""
+    return "" if is_token(text.encode()) else f'"{text}" is not a header name'
+
+
+def judge_header_value(text: str) -> str:
+    """What is wrong with the value of a header (RFC 9110 section 5.5)."""
+    try:
+        value = text.encode("latin-1")
+    except UnicodeEncodeError:
+        return f'"{text}" has characters beyond latin-1, which a header cannot carry'
+    if not is_field_value(value):
+        return f"{text!r} has a line break or another control character"
+    return "" if value.strip(b" \t") == value else f'"{text}" has spaces around it, which a header cannot carry'
+
+
+def judge_file_name(text: str) -> str:
+    """What is wrong with the name of a file in any folder."""
+    return "" if re.fullmatch(r"[^/\\]+", text) and text not in {".", ".."} else f'"{text}" is not the name of a file'
+
+
+def judge_root_path(text: str) -> str:
+    """What is wrong with a prefix that may be empty."""
+    if text == "/":
+        return '"/" must be empty: nothing was taken off'
+    return judge_prefix(text) if text else ""
+
+
+JUDGES: Mapping[str, Callable[[str], str]] = {
+    "file_name": judge_file_name,
+    "header_name": judge_header_name,
+    "header_value": judge_header_value,
+    "host": judge_host_pattern,
+    "listen": judge_listen,
+    "method": judge_method,
+    "prefix": judge_prefix,
+    "reference": judge_reference,
+    "root_path": judge_root_path,
+    "template": judge_template,
+    "trusted": judge_trusted,
+}

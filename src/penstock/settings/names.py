@@ -1,0 +1,62 @@
+"""The nearest right name for a wrong one, for "did you mean" in error messages."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+# What users of other servers call a key that is named differently here.
+SYNONYMS = {
+    "bind": "listen",
+    "host": "listen",
+    "port": "listen",
+    "address": "listen",
+    "uds": "listen",
+    "host_names": "hosts",
+    "server_name": "hosts",
+    "pythonpath": "app_dirs",
+    "app_dir": "app_dirs",
+    "limit_concurrency": "requests_inside",
+    "limit_max_requests": "max_requests",
+    "timeout_keep_alive": "keep_alive",
+    "timeout_graceful_shutdown": "graceful_timeout",
+    "client_max_body_size": "body",
+    "forwarded_allow_ips": "trusted",
+    "ssl": "tls",
+    "ssl_certfile": "certificate",
+    "ssl_keyfile": "key",
+    "certfile": "certificate",
+    "keyfile": "key",
+    "path": "at",
+    "prefix": "at",
+    "url": "at",
+    "mount": "at",
+    "handler": "function",
+    "static": "root",
+    "static_folder": "root",
+    "index": "default_documents",
+    "class": "use",
+    "options": "settings",
+    "debug": "mode",
+}
+
+
+def find_nearest(name: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that `name` was probably meant to be, or None where nothing is near."""
+    known = list(candidates)
+    simple = name.lower().replace("-", "_").strip()
+    if SYNONYMS.get(simple) in known:
+        return SYNONYMS[simple]
+    by_simple_form = {candidate.lower().replace("-", "_"): candidate for candidate in known}
+    near = get_close_matches(simple, by_simple_form, n=1, cutoff=0.6)
+    return by_simple_form[near[0]] if near else None
+
+
+def suggest(name: str, candidates: Iterable[str]) -> str:
+    """The end of a sentence: `; did you mean "x"?`, or nothing."""
+    nearest = find_nearest(name, candidates)
+    return f'; did you mean "{nearest}"?' if nearest is not None else ""
+
+
+def join_choices(choices: Iterable[str]) -> str:
+    """`"a"`, `"a" or "b"`, `"a", "b" or "c"`."""
+    *front, last = [f'"{choice}"' for choice in choices]
+    return f"{', '.join(front)} or {last}" if front else last

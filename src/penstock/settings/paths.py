@@ -1,0 +1,95 @@
+"""Files and folders that the site file names: made absolute, and looked for."""
+
+from collections.abc import Callable, Container
+from pathlib import Path
+
+from penstock.settings.names import suggest
+from penstock.settings.positions import KeyPath
+from penstock.settings.shape import Report, Table
+
+
+class Paths:
+    """Makes the paths of a judged tree absolute, relative to `folder`, and reports those that lead nowhere."""
+
+    def __init__(self, folder: Path, report: Report, *, refused: Container[KeyPath]) -> None:
+        self._folder = folder
+        self._report = report
+        self._refused = refused
+
+    def resolve(self, tree: Table) -> None:
+        """Change `tree` in place."""
+        server = tree.setdefault("server", {})
+        self._resolve_list(server, "app_dirs", path=("server",))
+        self._resolve_list(server, "listen", path=("server",))
+        self._resolve_tls(server, path=("server",))
+        self._resolve_access_file(server.get("log", {}))
+        for number, site in enumerate(tree.get("site", [])):
+            path: KeyPath = ("site", number)
+            self._resolve_tls(site, path=path)
+            self._resolve_key(site, "root", path=path, judge=_judge_folder)
+            self._judge_fallback(site, path=path)
+
+    def _resolve_list(self, server: Table, key: str, *, path: KeyPath) -> None:
+        if key == "app_dirs":
+            server.setdefault(key, ["."])
+        for index, text in enumerate(server.get(key, [])):
+            if key == "app_dirs":
+                server[key][index] = self._found(text, path=(*path, key, index), judge=_judge_folder)
+            elif text.startswith("unix:"):
+                server[key][index] = f"unix:{self._absolute(text[5:])}"
+
+    def _resolve_tls(self, owner: Table, *, path: KeyPath) -> None:
+        for key in ("certificate", "key"):
+            self._resolve_key(owner.get("tls") or {}, key, path=(*path, "tls"), judge=_judge_file)
+
+    def _resolve_access_file(self, log: Table) -> None:
+        if log.get("access_file"):
+            log["access_file"] = str(self._absolute(log["access_file"]))
+            if problem := _judge_folder(Path(log["access_file"]).parent):
+                self._report(("server", "log", "access_file"), f"access_file: {problem}")
+
+    def _judge_fallback(self, site: Table, *, path: KeyPath) -> None:
+        fallback = site.get("files", {}).get("fallback")
+        if not fallback or (*path, "root") in self._refused:
+            return
+        place: KeyPath = (*path, "files", "fallback")
+        if not site.get("root"):
+            self._report(place, "fallback is a file below root, and this site has no root")
+        elif Path(fallback).is_absolute() or ".." in Path(fallback).parts:
+            self._report(place, f'fallback: "{fallback}" must lie below root')
+        elif Path(site["root"]).is_dir() and (problem := _judge_file(Path(site["root"], fallback))):
+            self._report(place, f"fallback: {problem}")
+
+    def _resolve_key(self, table: Table, key: str, *, path: KeyPath, judge: Callable[[Path], str]) -> None:
+        if table.get(key):
+            table[key] = self._found(table[key], path=(*path, key), judge=judge)
+
+    def _found(self, text: str, *, path: KeyPath, judge: Callable[[Path], str]) -> str:
+        absolute = self._absolute(text)
+        if problem := judge(absolute):
+            name = next(part for part in reversed(path) if isinstance(part, str))
+            self._report(path, f"{name}: {problem}")
+        return str(absolute)
+
+    def _absolute(self, text: str) -> Path:
+        return (self._folder / Path(text).expanduser()).absolute()
+
+
+def _judge_folder(path: Path) -> str:
+    if path.is_dir():
+        return ""
+    return f'"{path}" is a file, not a folder' if path.exists() else _missing("folder", path)
+
+
+def _judge_file(path: Path) -> str:
+    if path.is_file():
+        return ""
+    return f'"{path}" is a folder, not a file' if path.is_dir() else _missing("file", path)
+
+
+def _missing(kind: str, path: Path) -> str:
+    try:
+        near = suggest(path.name, (neighbour.name for neighbour in path.parent.iterdir()))
+    except OSError:
+        near = ""
+    return f'there is no {kind} "{path}"{near}'

@@ -1,0 +1,77 @@
+"""The language of `at`: path prefixes of applications and locations, and path templates of routes.
+
+Each `judge_x` returns what is wrong with a text, as a sentence that begins with the text; "" means it is right.
+"""
+
+import re
+from keyword import iskeyword
+
+from penstock.settings.names import join_choices, suggest
+
+CONVERTERS = ("str", "int", "path")
+
+_PARAMETER = re.compile(r"\{([^{}]*)\}")
+
+
+def judge_prefix(at: str) -> str:
+    """What is wrong with the `at` of an application or a location."""
+    if "{" in at or "}" in at:
+        return f'"{at}" has a parameter: only the `at` of a route has them'
+    if at != "/" and at.endswith("/") and not at.startswith("//"):
+        return f'"{at}" ends with a slash: write "{at.rstrip("/")}", which covers everything below as well'
+    return _judge_path(at)
+
+
+def judge_template(at: str) -> str:
+    """What is wrong with the `at` of a route."""
+    return _judge_path(at) or _judge_braces(at) or _judge_parameters(at)
+
+
+def shape_of(at: str) -> str:
+    """The template without the names of its parameters; two routes of one shape answer the same paths."""
+    return _PARAMETER.sub(lambda found: f"{{:{found[1].partition(':')[2] or 'str'}}}", at)
+
+
+def _judge_path(at: str) -> str:
+    if not at.startswith("/"):
+        return f'"{at}" must begin with a slash: write "/{at}"'
+    if found := re.search(r"[%?#\\\s\x00-\x1f\x7f]", at):
+        return f'"{at}" must not contain {found[0]!r}: write the path decoded, without query and fragment'
+    segments = at[1:].split("/")
+    if "" in segments[:-1]:
+        return f'"{at}" has an empty segment: write one slash instead of two'
+    for dots in (".", ".."):
+        if dots in segments:
+            return f'"{at}" has a dot segment: "{dots}" never arrives, the path is resolved before'
+    return ""
+
+
+def _judge_braces(at: str) -> str:
+    rest = _PARAMETER.sub("", at)
+    if "{" in rest or "}" in rest:
+        return f'"{at}" has a brace without its partner: write a parameter as "{{name}}"'
+    for segment in at.split("/"):
+        if "{" in segment and not _PARAMETER.fullmatch(segment):
+            return (
+                f'"{at}" has a parameter beside other text: a parameter takes a whole segment, as in "/hello/{{name}}"'
+            )
+    return ""
+
+
+def _judge_parameters(at: str) -> str:
+    names: list[str] = []
+    parameters = _PARAMETER.findall(at)
+    for index, parameter in enumerate(parameters):
+        name, colon, converter = parameter.partition(":")
+        if not name.isidentifier() or iskeyword(name):
+            return f'"{at}" has a parameter "{name}", which is no name of a Python argument'
+        if name in names:
+            return f'"{at}" has two parameters called "{name}"'
+        if colon and converter not in CONVERTERS:
+            return f'"{at}" has an unknown converter: {join_choices(CONVERTERS)}, not "{converter}"{suggest(converter, CONVERTERS)}'
+        if converter == "path" and not (index == len(parameters) - 1 and at.endswith("}")):
+            return (
+                f'"{at}" goes on after "{{{parameter}}}": a path parameter takes all that is left, so it must be last'
+            )
+        names.append(name)
+    return ""
