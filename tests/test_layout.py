@@ -105,7 +105,7 @@ class TestCommands:
             for name, version in re.findall(
                 r"^([\w.-]+)\S*?==([\w.]+)", file.read_text(encoding="utf-8"), re.MULTILINE
             ):
-                versions.setdefault(name.lower(), set()).add(version)
+                versions.setdefault(name.lower().replace("_", "-"), set()).add(version)
         assert {name: found for name, found in versions.items() if len(found) > 1} == {}
 
 
