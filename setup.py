@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from setuptools import setup
@@ -16,6 +17,9 @@ INTERPRETED = {
     "hosts/loop.py": "subclasses uvloop.Loop, which mypyc cannot see into",
 }
 
+# Metadata is asked for before the wheel; only what packs or loads extensions waits for the compiler.
+COMPILING_COMMANDS = {"bdist_wheel", "build_ext", "editable_wheel"}
+
 NOT_COMPILED = re.compile(r"^# Not compiled: \S", re.MULTILINE)
 
 
@@ -24,6 +28,10 @@ def is_compiled(module: Path) -> bool:
     if module.name == "__init__.py" or module.relative_to(ROOT).as_posix() in INTERPRETED:
         return False
     return not NOT_COMPILED.search(module.read_text(encoding="utf-8"))
+
+
+def is_asked_to_compile() -> bool:
+    return os.environ.get("PENSTOCK_COMPILE") == "1" and not COMPILING_COMMANDS.isdisjoint(sys.argv)
 
 
 def find_compiled_modules() -> list[str]:
@@ -39,4 +47,4 @@ def make_extensions() -> list[object]:
     return list(mypycify(modules, opt_level="3", debug_level="1", group_name="penstock"))
 
 
-setup(ext_modules=make_extensions() if os.environ.get("PENSTOCK_COMPILE") == "1" else [])
+setup(ext_modules=make_extensions() if is_asked_to_compile() else [])
