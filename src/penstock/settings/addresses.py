@@ -14,10 +14,13 @@ _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 def judge_listen(text: str) -> str:
     """What is wrong with a place to listen at."""
-    if text.startswith("unix:"):
-        return "" if text != "unix:" else '"unix:" has no path: write "unix:/run/app.sock"'
+    if text.startswith("unix:"):  # gunicorn writes unix:///run/app.sock and fd://3
+        return (
+            "" if text.removeprefix("unix:").removeprefix("//") else f'"{text}" has no path: write "unix:/run/app.sock"'
+        )
     if text.startswith("fd:"):
-        return "" if _is_decimal(text[3:]) else f'"{text}" has no descriptor number: write "fd:3"'
+        is_number = _is_decimal(text.removeprefix("fd:").removeprefix("//"))
+        return "" if is_number else f'"{text}" has no descriptor number: write "fd:3"'
     host, colon, port = text.rpartition(":")
     if not colon:
         return _judge_portless(text)

@@ -33,7 +33,7 @@ HEADER_VALUE = Meta(
 )
 LISTEN = Meta(
     extra={"language": "listen"},
-    extra_json_schema={"pattern": r"^(unix:.+|fd:[0-9]+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]*):[0-9]{1,5})$"},
+    extra_json_schema={"pattern": r"^(unix:.+|fd:(//)?[0-9]+|(\[[0-9A-Fa-f:.]+(%.+)?\]|[A-Za-z0-9._-]*):[0-9]{1,5})$"},
 )
 TRUSTED = Meta(
     extra={"language": "trusted"},
@@ -102,8 +102,14 @@ class LimitSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 class TlsSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """[server.tls], or tls = { ... } of a site: the certificate shown to clients."""
 
-    certificate: Annotated[str, Meta(min_length=1, description="PEM file with the certificate and the chain above it.")]
-    key: Annotated[str, Meta(min_length=1, description="PEM file with the private key; it may be the same file.")]
+    certificate: Annotated[
+        str,
+        Meta(min_length=1, description="PEM file with the certificate and the chain above it.", examples=["cert.pem"]),
+    ]
+    key: Annotated[
+        str,
+        Meta(min_length=1, description="PEM file with the private key; it may be the same file.", examples=["key.pem"]),
+    ]
 
 
 class ProxySettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

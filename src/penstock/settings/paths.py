@@ -36,7 +36,7 @@ class Paths:
             if key == "app_dirs":
                 server[key][index] = self._found(text, path=(*path, key, index), judge=_judge_folder)
             elif text.startswith("unix:"):
-                server[key][index] = f"unix:{self._absolute(text[5:])}"
+                server[key][index] = f"unix:{self._absolute(text.removeprefix('unix:').removeprefix('//'))}"
 
     def _resolve_tls(self, owner: Table, *, path: KeyPath) -> None:
         for key in ("certificate", "key"):
