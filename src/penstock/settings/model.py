@@ -281,7 +281,10 @@ class LocationLimitSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fi
 
     body: Annotated[
         Annotated[int, Meta(ge=1)] | None,
-        Meta(description="Largest request body below this location, in bytes; may be more than the server's."),
+        Meta(
+            description="Largest request body below this location, in bytes; may be more than the server's.",
+            examples=[1_000_000],
+        ),
     ] = None
 
 

@@ -36,7 +36,8 @@ class Paths:
             if key == "app_dirs":
                 server[key][index] = self._found(text, path=(*path, key, index), judge=_judge_folder)
             elif text.startswith("unix:"):
-                server[key][index] = f"unix:{self._absolute(text.removeprefix('unix:').removeprefix('//'))}"
+                socket_path = text.removeprefix("unix:").removeprefix("//")
+                server[key][index] = f"unix:{self._absolute(socket_path)}"
 
     def _resolve_tls(self, owner: Table, *, path: KeyPath) -> None:
         for key in ("certificate", "key"):

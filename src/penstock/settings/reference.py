@@ -12,7 +12,8 @@ from penstock.settings.catalog import fields_of, label, plain_type, tables
 from penstock.settings.model import AppSettings
 from penstock.settings.positions import KeyPath
 
-_COMMENTED = {AppSettings: ("wsgi", "app", "threads", "queue")}  # what an example of an ASGI application cannot have
+# What an example of an ASGI application cannot have.
+_COMMENTED: Mapping[type[Struct], tuple[str, ...]] = {AppSettings: ("wsgi", "app", "threads", "queue")}
 
 _INTRODUCTION = """\
 # The site file
@@ -161,7 +162,7 @@ def _about(field: inspect.Field) -> Mapping[str, Any]:
 def _type_text(declared: inspect.Type) -> str:
     kind, _ = plain_type(declared)
     if isinstance(kind, inspect.LiteralType):
-        return " or ".join(f'`"{choice}"`' for choice in kind.values)
+        return ", ".join(f'`"{choice}"`' for choice in kind.values)
     if isinstance(kind, inspect.IntType):
         return f"whole number{_range_text(kind)}"
     if isinstance(kind, inspect.FloatType):
