@@ -1,0 +1,6 @@
+"""The plain function of the bench."""
+
+
+def hello() -> bytes:
+    """Thirteen bytes."""
+    return b"Hello, world!"

@@ -1,0 +1,54 @@
+"""How every server is started: each peer in its best form on one core, ours as its users start it."""
+
+from benchmarks.bench.model import Recipe
+
+TLS = ("--ssl-certfile", "{work}/tls/cert.pem", "--ssl-keyfile", "{work}/tls/key.pem")
+ADDRESS = ("--host", "127.0.0.1", "--port", "{port}")
+# Without what costs time or memory and no case needs: forwarded headers, WebSockets.
+LEAN_UVICORN = ("--loop", "uvloop", "--http", "httptools", "--ws", "none", "--no-proxy-headers")
+LEAN_GRANIAN = ("--workers", "1", "--runtime-threads", "1", "--loop", "uvloop", "--http", "1", "--no-ws", "--no-log")
+
+FLOOR = Recipe(name="floor", venv="peers", command=("{python}", "{work}/servers/floor.py", "{port}"))
+NGINX = Recipe(name="nginx", venv="", command=("nginx", "-p", "{work}", "-c", "{conf}"), template="nginx.conf")
+
+
+def penstock(target: str, *options: str) -> Recipe:
+    return penstock_logging(target, "--no-access-log", *options)
+
+
+def penstock_logging(target: str, *options: str) -> Recipe:
+    command = ("{python}", "-m", "penstock", "serve", target, "--bind", "127.0.0.1:{port}", *options)
+    return Recipe(name="penstock", venv="ours", command=command)
+
+
+def penstock_site(name: str) -> Recipe:
+    return penstock(f"{{work}}/sites/{name}.toml")
+
+
+def uvicorn(target: str, *options: str) -> Recipe:
+    return uvicorn_logging(target, "--no-access-log", "--log-level", "warning", *options)
+
+
+def uvicorn_logging(target: str, *options: str) -> Recipe:
+    command = ("{python}", "-m", "uvicorn", target, *ADDRESS, *LEAN_UVICORN, *options)
+    return Recipe(name="uvicorn", venv="peers", command=command)
+
+
+def granian(interface: str, target: str, *options: str) -> Recipe:
+    command = ("{python}", "-m", "granian", "--interface", interface, target, *ADDRESS, *LEAN_GRANIAN, *options)
+    return Recipe(name=f"granian {interface}", venv="peers", command=command)
+
+
+def granian_wsgi(target: str) -> Recipe:
+    return granian("wsgi", target, "--blocking-threads", "4")  # faster than one thread, even for an inline case
+
+
+def gunicorn(target: str) -> Recipe:
+    options = ("--worker-class", "gthread", "--workers", "1", "--threads", "4", "--keep-alive", "75")
+    command = ("{python}", "-m", "gunicorn", target, "--bind", "127.0.0.1:{port}", "--log-level", "warning", *options)
+    return Recipe(name="gunicorn gthread x4", venv="peers", command=command)
+
+
+def fast_c(kind: str, target: str) -> Recipe:
+    command = ("{python}", "{work}/servers/fast_c.py", kind, target, "{port}")
+    return Recipe(name=kind, venv="peers", command=command)

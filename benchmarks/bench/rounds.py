@@ -1,0 +1,57 @@
+"""Paired runs: in every round each server of a case has its turn, and what is compared is compared within a round."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from benchmarks.bench.model import BenchError, Case, Exchange, Load, Recipe, Sample
+from benchmarks.bench.playground import Playground
+
+
+@dataclass(slots=True, kw_only=True)
+class Runs:
+    """What one server of a case did, round by round; or why it could not be measured."""
+
+    name: str
+    recipe: Recipe
+    variant: str  # which of ours; "" for the others
+    load: Load
+    exchange: Exchange
+    command: str = ""
+    failure: str = ""
+    samples: list[Sample] = field(default_factory=list)
+
+
+def servers_of(case: Case, variants: Sequence[str], *, peers: bool) -> list[Runs]:
+    ours = [
+        Runs(name=f"penstock ({variant})", recipe=case.ours, variant=variant, load=case.load, exchange=case.exchange)
+        for variant in variants
+    ]
+    theirs = [
+        Runs(
+            name=rival.recipe.name,
+            recipe=rival.recipe,
+            variant="",
+            load=rival.load or case.load,
+            exchange=rival.exchange or case.exchange,
+        )
+        for rival in case.rivals
+        if peers
+    ]
+    return ours + theirs
+
+
+def run(servers: Sequence[Runs], playground: Playground, *, rounds: int, seconds: float) -> None:
+    """One round after the other; every second one backwards, so that a drift of the machine favours nobody."""
+    for number in range(rounds):
+        for runs in servers if number % 2 == 0 else reversed(servers):
+            if not runs.failure:
+                run_once(runs, playground, seconds=seconds)
+
+
+def run_once(runs: Runs, playground: Playground, *, seconds: float) -> None:
+    runs.command = runs.recipe.shown
+    launch = playground.launch(runs.recipe, runs.variant)
+    try:
+        runs.samples.append(runs.load.measure(launch, runs.exchange, seconds=seconds))
+    except (BenchError, OSError) as error:
+        runs.failure = str(error)

@@ -1,0 +1,96 @@
+"""Results as text: a block for each case while the bench runs, and one table of all, for a terminal or in Markdown."""
+
+from collections.abc import Iterator
+
+from benchmarks.bench.results import Entry
+
+
+def number(value: float | None) -> str:
+    """Three significant figures or so, with thin groups of thousands."""
+    if value is None:
+        return "-"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}".replace(",", " ")
+    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def share(value: float | None) -> str:
+    return "-" if value is None else f"{value * 100:.0f} %"
+
+
+def block(entry: Entry) -> str:
+    """One case: the medians of each server, the ratios, and how each was started."""
+    head = f"{entry['name']}: {entry['title']}"
+    columns = f"  {'':<24}{entry['unit']:>20}{'CPU µs/request':>16}{'server core':>13}{'load core':>12}"
+    servers = [server_line(server) for server in entry["servers"]]
+    verdicts = [verdict_line(verdict) for verdict in entry["verdicts"]]
+    commands = [f"  $ {server['command']}" for server in entry["servers"]]
+    return "\n".join([head, columns, *servers, *verdicts, *commands, ""])
+
+
+def server_line(server: Entry) -> str:
+    if server["failure"]:
+        return f"  {server['name']:<24} not measured: {server['failure']}"
+    full = "*" if server["load_full"] else " "
+    shares = f"{share(server['server_share']):>13}{share(server['load_share']):>12}{full}"
+    return f"  {server['name']:<24}{number(server['value']):>20}{number(server['cpu_us']):>16}{shares}"
+
+
+def verdict_line(verdict: Entry) -> str:
+    by = " (CPU: the load core was full)" if verdict["by"] == "cpu" else ""
+    each = " ".join(f"{ratio:.2f}" for ratio in verdict["ratios"])
+    return f"  {verdict['variant']:>10} / {verdict['rival']:<22}{outcome(verdict)}   [{each}]{by}"
+
+
+def outcome(verdict: Entry) -> str:
+    sign = ">=" if verdict["more_is_better"] else "<="
+    aim = f", aim {verdict['aim']:.2f}" if verdict["aim"] is not None else ""
+    met = "ok" if verdict["met"] else "MISSED"
+    return f"{verdict['ratio']:.2f} x (due {sign} {verdict['target']:.2f}{aim}) {met}"
+
+
+def rows(entries: list[Entry]) -> Iterator[tuple[str, ...]]:
+    """A row for each case and rival: case, rival, their value, our values, ratios and targets."""
+    for entry in entries:
+        for rival in (server for server in entry["servers"] if not server["variant"]):
+            yield (
+                f"{entry['title']} ({entry['unit']})",
+                f"{rival['name']}: {cell(rival)}",
+                *(ours_cell(entry, rival["name"], variant) for variant in ("pure", "compiled")),
+            )
+
+
+def cell(server: Entry) -> str:
+    if server["failure"]:
+        return "not measured"
+    cost = f", {number(server['cpu_us'])} µs" if server["cpu_us"] is not None else ""
+    return number(server["value"]) + cost + ("*" if server["load_full"] else "")
+
+
+def ours_cell(entry: Entry, rival: str, variant: str) -> str:
+    server = next((server for server in entry["servers"] if server["variant"] == variant), None)
+    if server is None:
+        return "-"
+    verdict = next((v for v in entry["verdicts"] if v["variant"] == variant and v["rival"] == rival), None)
+    if verdict is None:
+        return cell(server)
+    sign = "≥" if verdict["more_is_better"] else "≤"
+    met = "" if verdict["met"] else ", missed"
+    star = "*" if verdict["by"] == "cpu" else ""
+    return f"{cell(server)}: {verdict['ratio']:.2f} ×{star} ({sign} {verdict['target']:.2f}{met})"
+
+
+def summary(entries: list[Entry]) -> str:
+    lines = [
+        f"  {entry['name']:<18}{verdict['variant']:<10}/ {verdict['rival']:<22}{outcome(verdict)}"
+        for entry in entries
+        for verdict in entry["verdicts"]
+    ]
+    met = sum(verdict["met"] for entry in entries for verdict in entry["verdicts"])
+    return "\n".join([*lines, f"{met} of {len(lines)} ratios are as due"])
+
+
+def markdown(entries: list[Entry]) -> str:
+    head = ("case", "the other server", "penstock, pure", "penstock, compiled")
+    lines = [head, ("---",) * len(head), *rows(entries)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,42 @@
+"""Opens many keep-alive connections with one request each and leaves them idle: idle.py port connections.
+
+Prints how many were answered, waits until its standard input ends, then prints how many are still open.
+"""
+
+import resource
+import select
+import socket
+import sys
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+SPARE = 100  # descriptors
+
+
+def raise_limit(connections: int) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, connections + SPARE), hard), hard))
+
+
+def find_answered(port: int) -> socket.socket | None:
+    """A connection that has had its answer; all answers here fit into one packet."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=10)
+    connection.sendall(REQUEST)
+    return connection if connection.recv(65536).startswith(b"HTTP/1.1 200") else None
+
+
+def is_open(connection: socket.socket) -> bool:
+    """Nothing more arrives on an idle connection but its end."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLHUP)
+    return not poll.poll(0)
+
+
+def hold(port: int, connections: int) -> None:
+    raise_limit(connections)
+    held = [connection for _ in range(connections) if (connection := find_answered(port)) is not None]
+    print(len(held), flush=True)
+    sys.stdin.read()
+    print(sum(map(is_open, held)), flush=True)
+
+
+hold(int(sys.argv[1]), int(sys.argv[2]))
