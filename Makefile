@@ -3,7 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 
 PIP := -m pip --disable-pip-version-check --no-input --quiet
-SOURCES := $(sort pyproject.toml setup.py $(shell find src -type f \( -name '*.py' -o -name '*.json' -o -name py.typed \)))
+SOURCES := $(sort pyproject.toml setup.py LICENSE $(wildcard README.md) $(shell find src -type f \( -name '*.py' -o -name '*.json' -o -name py.typed \)))
 BUILT := find build -mindepth 1 -maxdepth 1 \( -name 'lib*' -o -name 'bdist*' \) -exec rm -rf {} +
 
 .DEFAULT_GOAL := help
