@@ -78,9 +78,11 @@ def _judge_portless(text: str) -> str:
 
 def _judge_bracketed(text: str, host: str) -> str:
     if not host.startswith("["):
+        if _is_ipv6(host):
+            return f'"{text}" must have its IPv6 address in brackets: write "[{host}]:{text.rpartition(":")[2]}"'
         if _is_ipv6(text):
             return f'"{text}" has no port: write "[{text}]:8000"'
-        return f'"{text}" must have its IPv6 address in brackets: write "[::1]:8000"'
+        return f'"{text}" has a bad host: write {LISTEN_FORM}'
     if not host.endswith("]") or not _is_ipv6(host[1:-1]):
         return f'"{text}" has no IPv6 address in its brackets'
     return ""

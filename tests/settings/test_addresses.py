@@ -1,0 +1,100 @@
+"""This file is the test of how places to listen, trusted proxies and host names are written."""
+
+import pytest
+
+from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_trusted
+
+
+class TestListen:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "127.0.0.1:8000", ":8000", "[::]:8000", "[::1]:0", "localhost:80", "my-host.example.org:65535",
+            "unix:/run/app.sock", "unix:app.sock", "unix:///run/app.sock", "fd:3", "fd://3", "[fe80::1%eth0]:80",
+        ],
+    )  # fmt: skip
+    def test_good(self, text: str) -> None:
+        assert judge_listen(text) == ""
+
+    @pytest.mark.parametrize(
+        ("text", "advice"),
+        [
+            ("8000", 'write ":8000"'),
+            ("localhost", 'write "localhost:8000"'),
+            ("", 'write ":8000"'),
+            ("::1", 'write "[::1]:8000"'),
+            ("::1:8000", 'write "[::1]:8000"'),
+            ("fe80::1:8000", 'write "[fe80::1]:8000"'),
+            ("[::1]", "port"),
+            ("[localhost]:80", "no IPv6 address in its brackets"),
+            ("[::1:80", "no IPv6 address in its brackets"),
+            ("localhost:http", '"http" is not a whole number'),
+            ("localhost:65536", "from 0 to 65535"),
+            ("localhost:-1", "from 0 to 65535"),
+            ("localhost:٣", "from 0 to 65535"),
+            ("/run/app.sock", 'write "unix:/run/app.sock"'),
+            ("unix:", "no path"),
+            ("unix://", "no path"),
+            ("fd:", 'write "fd:3"'),
+            ("fd:x", 'write "fd:3"'),
+            ("a b:80", "bad host"),
+            ("http://localhost:80", "bad host"),
+            ("ä:80", "bad host"),
+        ],
+    )
+    def test_bad(self, text: str, advice: str) -> None:
+        assert advice in judge_listen(text)
+
+
+class TestTrusted:
+    @pytest.mark.parametrize("text", ["127.0.0.1", "10.0.0.0/8", "::1", "fd00::/8", "unix:", "*"])
+    def test_good(self, text: str) -> None:
+        assert judge_trusted(text) == ""
+
+    @pytest.mark.parametrize(
+        ("text", "advice"),
+        [
+            ("10.0.0.1/8", 'write "10.0.0.0/8"'),
+            ("10.0.0.0/33", "not an IP address or network"),
+            ("localhost", "not an IP address or network"),
+            ("", "not an IP address or network"),
+            ("010.0.0.1", "not an IP address or network"),
+        ],
+    )
+    def test_bad(self, text: str, advice: str) -> None:
+        assert advice in judge_trusted(text)
+
+
+class TestHostPattern:
+    @pytest.mark.parametrize(
+        "text", ["*", "example.org", "*.example.org", "Localhost", "127.0.0.1", "[::1]", "a_b", "xn--bcher-kva.example"]
+    )
+    def test_good(self, text: str) -> None:
+        assert judge_host_pattern(text) == ""
+
+    @pytest.mark.parametrize(
+        ("text", "advice"),
+        [
+            ("", "not a host name"),
+            ("bücher.example", '"xn--bcher-kva.example"'),
+            ("*.bücher.example", '"*.xn--bcher-kva.example"'),
+            ("ä..b", "xn--..."),
+            ("www.*.org", "star"),
+            ("*example.org", "star"),
+            ("**", "star"),
+            ("*.*", "star"),
+            ("*.", "not a host name"),
+            ("example.org:80", 'write "example.org"'),
+            ("http://example.org", "leave out the scheme"),
+            ("example.org/", "leave out the scheme"),
+            ("::1", 'write "[::1]"'),
+            ("[localhost]", "not an IPv6 address in brackets"),
+            ("[::1", "not an IPv6 address in brackets"),
+            ("example..org", "not a host name"),
+            (".example.org", "not a host name"),
+            ("example.org\n", "not a host name"),
+            ("a b", "not a host name"),
+        ],
+    )
+    def test_bad(self, text: str, advice: str) -> None:
+        assert advice in judge_host_pattern(text)

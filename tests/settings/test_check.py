@@ -1,0 +1,78 @@
+"""This file is the test of importing everything that a site file refers to."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from penstock.settings.check import check_references, references_of
+from penstock.settings.loader import load_site_file
+
+SITE = """\
+[[site]]
+[[site.module]]
+use = "shop_check.modules:Greting"
+[[site.route]]
+at = "/"
+function = "shop_check.pages:hello"
+[[site.app]]
+at = "/a"
+asgi = "shop_check.apu:app"
+[[site.app]]
+at = "/b"
+wsgi = "shop_check.broken:app"
+[[site.location]]
+at = "/c"
+modules = [{ use = "shop_check.modules:Greeting" },
+           { use = "shop_chekc.modules:Audit" }]
+"""
+
+
+@pytest.fixture
+def site_file(tmp_path: Path) -> Iterator[Path]:
+    package = tmp_path / "lib" / "shop_check"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    (package / "modules.py").write_text("class Greeting: ...\n")
+    (package / "pages.py").write_text("def hello(): ...\n")
+    (package / "api.py").write_text("app = 1\n")
+    (package / "broken.py").write_text("1 / 0\n")
+    file = tmp_path / "penstock.toml"
+    file.write_text('[server]\napp_dirs = ["lib"]\n' + SITE)
+    yield file
+    for name in [name for name in sys.modules if name.startswith("shop_check")]:
+        del sys.modules[name]
+
+
+class TestCheckReferences:
+    def test_every_reference_is_tried(self, site_file: Path) -> None:
+        loaded = load_site_file(site_file, {})
+        problems = check_references(loaded.settings, where=loaded.where)
+        assert [(problem.where.rpartition(":")[2], problem.message.partition(" at ")[0]) for problem in problems] == [
+            ("5", 'use: shop_check.modules has no attribute "Greting"; did you mean "Greeting"?'),
+            ("11", 'asgi: there is no module "apu" in shop_check; did you mean "api"?'),
+            ("14", 'wsgi: importing "shop_check.broken" failed'),
+            ("18", 'use: there is no module "shop_chekc"; did you mean "shop_check"?'),
+        ]
+        assert "broken.py:1: ZeroDivisionError: division by zero" in problems[2].message
+
+    def test_without_places_the_table_is_named(self, site_file: Path) -> None:
+        problems = check_references(load_site_file(site_file, {}).settings)
+        assert [problem.where for problem in problems] == [
+            "[[site.module]]",
+            "[[site.app]]",
+            "[[site.app]]",
+            "[[site.location.modules]]",
+        ]
+
+    def test_the_import_path_is_left_as_it_was(self, site_file: Path) -> None:
+        before = list(sys.path)
+        check_references(load_site_file(site_file, {}).settings)
+        assert before == sys.path
+
+    def test_references_have_the_path_of_their_key(self, site_file: Path) -> None:
+        assert list(references_of(load_site_file(site_file, {}).settings))[1] == (
+            ("site", 0, "route", 0, "function"),
+            "shop_check.pages:hello",
+        )

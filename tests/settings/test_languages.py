@@ -1,0 +1,78 @@
+"""This file is the test of how references, methods, headers and file names are written."""
+
+import pytest
+from msgspec import inspect
+
+from penstock.settings.catalog import fields_of, plain_type, tables
+from penstock.settings.languages import JUDGES
+from penstock.settings.model import Settings
+
+
+class TestJudges:
+    @pytest.mark.parametrize(
+        ("language", "text"),
+        [
+            ("reference", "shop:app"),
+            ("reference", "shop.api:app.inner"),
+            ("method", "GET"),
+            ("method", "M-SEARCH"),
+            ("header_name", "X-Frame-Options"),
+            ("header_value", ""),
+            ("header_value", 'a, b; c="d"'),
+            ("header_value", "größe"),
+            ("file_name", "index.html"),
+            ("root_path", ""),
+            ("root_path", "/shop"),
+        ],
+    )
+    def test_good(self, language: str, text: str) -> None:
+        assert JUDGES[language](text) == ""
+
+    @pytest.mark.parametrize(
+        ("language", "text", "advice"),
+        [
+            ("reference", "shop", 'write "shop:app"'),
+            ("reference", "shop/api.py", "is a file"),
+            ("reference", "shop.py", "is a file"),
+            ("reference", "shop:", "not an import reference"),
+            ("reference", ":app", "not an import reference"),
+            ("reference", "shop:app:x", "not an import reference"),
+            ("reference", "shop:app\n", "not an import reference"),
+            ("reference", "shop:create()", "not an import reference"),
+            ("method", "get", 'write "GET"'),
+            ("method", "GET POST", "not a request method"),
+            ("method", "", "not a request method"),
+            ("header_name", "a b", "not a header name"),
+            ("header_name", "", "not a header name"),
+            ("header_value", "a\r\nb", "line break"),
+            ("header_value", " a", "spaces around"),
+            ("header_value", "€", "latin-1"),
+            ("file_name", "a/b", "not the name of a file"),
+            ("file_name", "", "not the name of a file"),
+            ("file_name", "..", "not the name of a file"),
+            ("root_path", "/", "must be empty"),
+            ("root_path", "shop", 'write "/shop"'),
+            ("root_path", "/shop/", 'write "/shop"'),
+        ],
+    )
+    def test_bad(self, language: str, text: str, advice: str) -> None:
+        assert advice in JUDGES[language](text)
+
+
+class TestModel:
+    def test_uses_every_language_and_no_other(self) -> None:
+        used: set[str] = set()
+        for _, model in tables(Settings):
+            for field in fields_of(model).values():
+                used |= languages_in(field.type)
+        assert used == set(JUDGES)
+
+
+def languages_in(declared: inspect.Type) -> set[str]:
+    kind, language = plain_type(declared)
+    found = {language} if language else set()
+    if isinstance(kind, inspect.VarTupleType):
+        found |= languages_in(kind.item_type)
+    if isinstance(kind, inspect.DictType):
+        found |= languages_in(kind.key_type) | languages_in(kind.value_type)
+    return found

@@ -1,0 +1,58 @@
+"""This file is the test of inheritance by location."""
+
+import pytest
+
+from penstock.settings import LocationLimitSettings, LocationSettings, ModuleSettings, SiteSettings
+from penstock.settings.locations import covers, effective, locations_of
+
+AUDIT = ModuleSettings(use="shop.modules:Audit")
+GREETING = ModuleSettings(use="shop.modules:Greeting")
+SITE = SiteSettings(
+    locations=(
+        LocationSettings(at="/admin/users", access_log=True, headers={"x-c": "3"}, modules=(GREETING,)),
+        LocationSettings(at="/admin-old", access_log=True),
+        LocationSettings(at="/", headers={"X-A": "1", "x-b": "1"}, access_log=False),
+        LocationSettings(at="/admin", limits=LocationLimitSettings(body=1000), headers={"x-a": "2"}, modules=(AUDIT,)),
+    )
+)
+
+
+class TestCovers:
+    @pytest.mark.parametrize(
+        ("prefix", "path", "expected"),
+        [
+            ("/admin", "/admin", True),
+            ("/admin", "/admin/", True),
+            ("/admin", "/admin/x", True),
+            ("/admin", "/administrator", False),
+            ("/admin", "/Admin", False),
+            ("/admin", "/", False),
+            ("/", "/", True),
+            ("/", "/anything", True),
+        ],
+    )
+    def test_whole_segments(self, prefix: str, path: str, expected: bool) -> None:
+        assert covers(prefix, path) is expected
+
+
+class TestLocationsOf:
+    def test_parents_come_before_children(self) -> None:
+        assert [location.at for location in locations_of(SITE)] == ["/", "/admin", "/admin/users", "/admin-old"]
+
+
+class TestEffective:
+    def test_children_inherit_and_refine(self) -> None:
+        rules = effective(SITE, "/admin/users/7")
+        assert rules.body == 1000
+        assert rules.access_log is True
+        assert rules.headers == {"x-a": "2", "x-b": "1", "x-c": "3"}
+        assert rules.modules == (AUDIT, GREETING)
+        assert [location.at for location in rules.locations] == ["/", "/admin", "/admin/users"]
+
+    def test_a_longer_name_is_not_below(self) -> None:
+        rules = effective(SITE, "/administrator")
+        assert (rules.body, rules.access_log, rules.modules) == (None, False, ())
+
+    def test_nothing_is_said_where_there_is_no_location(self) -> None:
+        rules = effective(SiteSettings(), "/x")
+        assert (rules.body, rules.access_log, rules.modules, dict(rules.headers)) == (None, None, (), {})

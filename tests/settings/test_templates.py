@@ -1,0 +1,73 @@
+"""This file is the test of how `at` is written."""
+
+import pytest
+
+from penstock.settings.templates import judge_prefix, judge_template, shape_of
+
+
+class TestPrefix:
+    @pytest.mark.parametrize("at", ["/", "/admin", "/a/b.c", "/größe", "/.well-known", "/...", "/a:b@c"])
+    def test_good(self, at: str) -> None:
+        assert judge_prefix(at) == ""
+
+    @pytest.mark.parametrize(
+        ("at", "advice"),
+        [
+            ("", 'write "/"'),
+            ("admin", 'write "/admin"'),
+            ("/admin/", 'write "/admin"'),
+            ("/{name}", "only the `at` of a route"),
+            ("//", "empty segment"),
+            ("//admin", "empty segment"),
+            ("/a//b", "empty segment"),
+            ("/a/../b", "dot segment"),
+            ("/.", "dot segment"),
+            ("/a%20b", "decoded"),
+            ("/a?b", "without query"),
+            ("/a#b", "without query"),
+            ("/a b", "' '"),
+            ("/a\\b", "must not contain"),
+            ("/a\n", "must not contain"),
+        ],
+    )
+    def test_bad(self, at: str, advice: str) -> None:
+        assert advice in judge_prefix(at)
+
+
+class TestTemplate:
+    @pytest.mark.parametrize(
+        "at",
+        ["/", "/hello", "/hello/", "/{name}", "/{id:int}/x", "/a/{rest:path}", "/{a}/{b:str}/{c:path}", "/{größe}"],
+    )
+    def test_good(self, at: str) -> None:
+        assert judge_template(at) == ""
+
+    @pytest.mark.parametrize(
+        ("at", "advice"),
+        [
+            ("{name}", 'write "/{name}"'),
+            ("/{name", "without its partner"),
+            ("/name}", "without its partner"),
+            ("/{{name}}", "without its partner"),
+            ("/}{", "without its partner"),
+            ("/a-{name}", "whole segment"),
+            ("/{a}{b}", "whole segment"),
+            ("/{}", "no name of a Python argument"),
+            ("/{1a}", "no name of a Python argument"),
+            ("/{class}", "no name of a Python argument"),
+            ("/{a}/{a:int}", 'two parameters called "a"'),
+            ("/{a:itn}", 'did you mean "int"?'),
+            ("/{a:}", "unknown converter"),
+            ("/{rest:path}/x", "must be last"),
+            ("/{rest:path}/", "must be last"),
+            ("/{rest:path}/{b}", "must be last"),
+            ("/a/./b", "dot segment"),
+            ("/a//b", "empty segment"),
+        ],
+    )
+    def test_bad(self, at: str, advice: str) -> None:
+        assert advice in judge_template(at)
+
+    def test_shape_ignores_names(self) -> None:
+        assert shape_of("/{a}/{b:int}/x") == shape_of("/{c:str}/{d:int}/x")
+        assert shape_of("/{a}") != shape_of("/{a:int}")
