@@ -1,0 +1,164 @@
+"""This file is what the options of uvicorn and gunicorn that Penstock does not have are called here, or why they are gone.
+
+Each hint is a sentence or two; it is shown in place of "No such option". Options that have the same name here are not listed.
+"""
+
+from collections.abc import Mapping
+
+_ONE_PROCESS = "Penstock runs one process for now: start one per core, each on its own address, behind your proxy."
+_LIMITS = "set it under [server.limits] in the site file, or with PENSTOCK_SERVER__LIMITS__{0}."
+_TLS = "Penstock takes a certificate and a key (--ssl-certfile, --ssl-keyfile); the rest is Python's safe default."
+_WEBSOCKETS = "WebSockets are not served yet."
+_HTTP2 = "Penstock speaks HTTP/1.1; put a proxy in front for HTTP/2."
+_SERVICE = "Leave that to what starts the server, for example a systemd unit (see docs/deploying.md)."
+_STATSD = "Penstock sends no metrics by itself; a module at the LOG stage can."
+_STRICT = "Penstock is strict about request heads and cannot be made lax."
+_ERRORS = "Messages go to standard error; redirect it, or give a --log-config."
+_PASTE = "Make the application yourself and name it as module:attribute."
+_FORWARDED = 'say headers = "none" under [server.proxy] in the site file, or PENSTOCK_SERVER__PROXY__HEADERS=none.'
+
+
+def _called(name: str) -> str:
+    return f"Here it is called {name}."
+
+
+UVICORN: Mapping[str, str] = {
+    "--workers": f"--workers comes with the supervisor. {_ONE_PROCESS}",
+    "--loop": "uvloop is used where it is installed; for asyncio's own loop set PENSTOCK_SERVER__LOOP=asyncio.",
+    "--http": "There is one parser, httptools; nothing to choose.",
+    "--http2": _HTTP2,
+    "--ws": _WEBSOCKETS,
+    "--ws-max-size": _WEBSOCKETS,
+    "--ws-max-queue": _WEBSOCKETS,
+    "--ws-ping-interval": _WEBSOCKETS,
+    "--ws-ping-timeout": _WEBSOCKETS,
+    "--ws-per-message-deflate": _WEBSOCKETS,
+    "--lifespan": "Nothing to choose: an application without lifespan is served without it.",
+    "--reload-exclude": "Name what is watched instead: --reload-dir and --reload-include.",
+    "--reload-delay": "Changes are noticed at once; nothing to set.",
+    "--use-colors": "The log is coloured on a terminal and plain elsewhere.",
+    "--no-use-colors": "The log is coloured on a terminal and plain elsewhere; NO_COLOR=1 turns colours off.",
+    "--proxy-headers": "On for trusted proxies: see --forwarded-allow-ips.",
+    "--no-proxy-headers": f"To believe no proxy, {_FORWARDED}",
+    "--server-header": "It is sent unless server_header is false in the site file.",
+    "--no-server-header": "Set PENSTOCK_SERVER__SERVER_HEADER=false, or server_header = false in the site file.",
+    "--date-header": "Penstock sends it, as RFC 9110 asks of a server with a clock.",
+    "--no-date-header": "Penstock always sends it, as RFC 9110 asks of a server with a clock.",
+    "--limit-max-requests-jitter": "--limit-max-requests is exact; jitter comes with several workers.",
+    "--timeout-worker-healthcheck": f"It comes with the supervisor. {_ONE_PROCESS}",
+    "--ssl-keyfile-password": "Penstock takes a key without a password.",
+    "--ssl-version": _TLS,
+    "--ssl-cert-reqs": _TLS,
+    "--ssl-ca-certs": _TLS,
+    "--ssl-ciphers": _TLS,
+    "--h11-max-incomplete-event-size": f"The head of a request is bounded: {_LIMITS.format('HEADER_SECTION')}",
+    "--reset-contextvars": "Every request has a context of its own; nothing to set.",
+}
+
+GUNICORN: Mapping[str, str] = {
+    "-c": "Name a site file as TARGET; `penstock init` writes one.",
+    "--config": "Name a site file as TARGET; `penstock init` writes one.",
+    "-w": f"Workers come with the supervisor. {_ONE_PROCESS}",
+    "-k": "-k/--worker-class is not needed: ASGI and WSGI are told apart by themselves (--interface decides).",
+    "--worker-class": "-k/--worker-class is not needed: ASGI and WSGI are told apart by themselves (--interface decides).",
+    "--worker-connections": f"Requests inside at once are --limit-concurrency; {_LIMITS.format('REQUESTS_INSIDE')}",
+    "--max-requests": _called("--limit-max-requests"),
+    "--max-requests-jitter": "--limit-max-requests is exact; jitter comes with several workers.",
+    "-t": "No worker is killed for being slow: the loop stays free, and --threads bounds what WSGI may use.",
+    "--timeout": "No worker is killed for being slow: the loop stays free, and --threads bounds what WSGI may use.",
+    "--graceful-timeout": _called("--timeout-graceful-shutdown"),
+    "--keep-alive": _called("--timeout-keep-alive"),
+    "--limit-request-line": f"The request line is bounded: {_LIMITS.format('REQUEST_LINE')}",
+    "--limit-request-fields": f"The number of headers is bounded: {_LIMITS.format('HEADERS')}",
+    "--limit-request-field_size": f"The header section is bounded as a whole: {_LIMITS.format('HEADER_SECTION')}",
+    "--reload-engine": "Nothing to choose.",
+    "--reload-extra-file": _called("--reload-include"),
+    "--spew": "Use a debugger.",
+    "--check-config": "Use `penstock check FILE`.",
+    "--print-config": "Use `penstock explain FILE`.",
+    "--preload": "There is one process, and it loads the application before it listens.",
+    "--preload-app": "There is one process, and it loads the application before it listens.",
+    "--no-sendfile": "Nothing to choose: large files are sent by the kernel.",
+    "--reuse-port": "Not offered: a closed SO_REUSEPORT socket resets the connections that wait in it.",
+    "--chdir": _called("--app-dir"),
+    "-D": _SERVICE,
+    "--daemon": _SERVICE,
+    "-e": "Set it in the environment, or use --env-file.",
+    "--env": "Set it in the environment, or use --env-file.",
+    "-p": f"-p is gunicorn's --pid. {_SERVICE} The port is --port.",
+    "--pid": _SERVICE,
+    "--worker-tmp-dir": "Penstock needs none.",
+    "-u": _SERVICE,
+    "--user": _SERVICE,
+    "-g": _SERVICE,
+    "--group": _SERVICE,
+    "-m": _SERVICE,
+    "--umask": _SERVICE,
+    "--initgroups": _SERVICE,
+    "--access-logfile": "Set access_file under [server.log] in the site file, or PENSTOCK_SERVER__LOG__ACCESS_FILE; it is on by default.",
+    "--access-logformat": _called("--access-log-format"),
+    "--error-logfile": _ERRORS,
+    "--log-file": _ERRORS,
+    "--capture-output": _ERRORS,
+    "--logger-class": "Use --log-config.",
+    "--log-config-json": "Use --log-config; it takes .json too.",
+    "--log-syslog": "Use --log-config with logging.handlers.SysLogHandler.",
+    "--log-syslog-to": "Use --log-config with logging.handlers.SysLogHandler.",
+    "--log-syslog-prefix": "Use --log-config with logging.handlers.SysLogHandler.",
+    "--log-syslog-facility": "Use --log-config with logging.handlers.SysLogHandler.",
+    "--disable-redirect-access-to-syslog": "Use --log-config with logging.handlers.SysLogHandler.",
+    "-R": _ERRORS,
+    "--enable-stdio-inheritance": _ERRORS,
+    "--statsd-host": _STATSD,
+    "--dogstatsd-tags": _STATSD,
+    "--statsd-prefix": _STATSD,
+    "--enable-backlog-metric": _STATSD,
+    "-n": "Penstock does not rename its process.",
+    "--name": "Penstock does not rename its process.",
+    "--pythonpath": _called("--app-dir"),
+    "--paste": _PASTE,
+    "--paster": _PASTE,
+    "--paste-global": _PASTE,
+    "--proxy-protocol": "Penstock reads X-Forwarded-* or Forwarded from trusted proxies, not the PROXY protocol.",
+    "--proxy-allow-from": "Penstock reads X-Forwarded-* or Forwarded from trusted proxies: see --forwarded-allow-ips.",
+    "--protocol": "Penstock speaks HTTP/1.1.",
+    "--uwsgi-allow-from": "Penstock speaks HTTP/1.1, not uwsgi.",
+    "--keyfile": _called("--ssl-keyfile"),
+    "--certfile": _called("--ssl-certfile"),
+    "--cert-reqs": _TLS,
+    "--ca-certs": _TLS,
+    "--ciphers": _TLS,
+    "--suppress-ragged-eofs": _TLS,
+    "--do-handshake-on-connect": _TLS,
+    "--http-protocols": _HTTP2,
+    "--http2-cleartext": _HTTP2,
+    "--http2-max-concurrent-streams": _HTTP2,
+    "--http2-initial-window-size": _HTTP2,
+    "--http2-max-frame-size": _HTTP2,
+    "--http2-max-header-list-size": _HTTP2,
+    "--permit-obsolete-folding": _STRICT,
+    "--strip-header-spaces": _STRICT,
+    "--permit-unconventional-http-method": _STRICT,
+    "--permit-unconventional-http-version": _STRICT,
+    "--casefold-http-method": _STRICT,
+    "--header-map": _STRICT,
+    "--forwarder-headers": "Choose the family of headers under [server.proxy] in the site file.",
+    "--asgi-loop": "uvloop is used where it is installed; for asyncio's own loop set PENSTOCK_SERVER__LOOP=asyncio.",
+    "--asgi-lifespan": "Nothing to choose: an application without lifespan is served without it.",
+    "--asgi-disconnect-grace-period": "A client that leaves cancels nothing; nothing to set.",
+    "--websocket-max-message-size": _WEBSOCKETS,
+    "--http-parser": "There is one parser, httptools; nothing to choose.",
+    "--dirty-app": "Not offered.",
+    "--dirty-workers": "Not offered.",
+    "--dirty-timeout": "Not offered.",
+    "--dirty-threads": "Not offered.",
+    "--dirty-graceful-timeout": "Not offered.",
+    "--control-socket": "Not offered yet.",
+    "--control-socket-mode": "Not offered yet.",
+    "--no-control-socket": "Not offered yet.",
+}
+
+
+def find_hint(option: str) -> str | None:
+    """What to say about `option` ("--workers", "-k"); None when neither uvicorn nor gunicorn has it."""
+    return UVICORN.get(option) or GUNICORN.get(option)

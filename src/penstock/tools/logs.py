@@ -1,0 +1,45 @@
+"""This file is how `--log-config` is read: JSON, TOML, YAML, or the ini form of Python's logging."""
+
+import json
+import logging.config
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import ConfigurationError, Problem
+
+
+def configure_logging(path: Path) -> None:
+    """Configure Python's logging from the file at `path`. Raises ConfigurationError when that cannot be done."""
+    try:
+        if path.suffix == ".ini" or path.suffix not in _READERS:
+            logging.config.fileConfig(path, disable_existing_loggers=False)
+        else:
+            logging.config.dictConfig(_READERS[path.suffix](path))
+    except ConfigurationError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigurationError([Problem(f"cannot configure logging: {reason}", str(path))]) from error
+
+
+def _json(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        import yaml  # type: ignore[import-untyped, import-not-found, unused-ignore]
+    except ImportError as error:
+        message = "needs the package PyYAML, which is not installed; .json, .toml and .ini need nothing"
+        raise ConfigurationError([Problem(message, str(path))]) from error
+    found: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
+    return found
+
+
+_READERS = {".json": _json, ".toml": _toml, ".yaml": _yaml, ".yml": _yaml}

@@ -1,0 +1,158 @@
+"""This file is how the options of `penstock serve` and of `penstock.run` are laid over the settings."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypedDict, Unpack
+
+from msgspec.structs import replace
+
+from penstock.errors import ConfigurationError, Problem
+from penstock.settings import ProxySettings, ServerSettings, Settings, TlsSettings
+
+_TCP: Final = re.compile(r"(?!unix:|fd:)(.*):(\d+)")
+_HEADER: Final = re.compile(
+    r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)"
+)  # RFC 9110 sections 5.1, 5.5
+
+
+class Options(TypedDict, total=False):
+    """What can be said beside (or instead of) a site file; None and an empty sequence are as good as not said.
+
+    The names are those of the command line, where their meaning is explained: `penstock serve --help`.
+    """
+
+    bind: Sequence[str]
+    host: str | None
+    port: int | None
+    uds: str | None
+    fd: int | None
+    app_dir: Sequence[str]
+    mode: Literal["production", "development"] | None
+    log_level: str | None
+    access_log: bool | None
+    access_log_format: str | None
+    header: Sequence[str]
+    timeout_keep_alive: float | None
+    timeout_graceful_shutdown: float | None
+    limit_concurrency: int | None
+    limit_max_requests: int | None
+    backlog: int | None
+    forwarded_allow_ips: str | None
+    ssl_certfile: str | None
+    ssl_keyfile: str | None
+
+
+def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
+    """`settings` with what the options say in place of what they said before.
+
+    Raises ConfigurationError with every option that makes no sense; where it was said is "--name".
+    """
+    problems: list[Problem] = []
+    server = settings.server
+    changes: dict[str, Any] = {
+        "listen": _listen(server.listen, options, problems),
+        "headers": {**server.headers, **_headers(options.get("header") or (), problems)},
+        "app_dirs": (*(options.get("app_dir") or ()), *server.app_dirs),
+        "limits": replace(server.limits, **_limits(options)),
+        "log": replace(server.log, **_said(options, _LOG)),
+        "proxy": _proxy(server.proxy, options.get("forwarded_allow_ips"), problems),
+        "tls": _tls(server, options, problems),
+        **_said(options, _SERVER),
+    }
+    if problems:
+        raise ConfigurationError(problems)
+    return replace(settings, server=replace(server, **changes))
+
+
+_SERVER: Final = {
+    "mode": "mode",
+    "backlog": "backlog",
+    "timeout_graceful_shutdown": "graceful_timeout",
+    "limit_max_requests": "max_requests",
+}
+_LOG: Final = {"log_level": "level", "access_log": "access", "access_log_format": "access_format"}
+
+
+def _said(options: Options, names: Mapping[str, str]) -> dict[str, Any]:
+    values: Mapping[str, Any] = options
+    return {key: values[name] for name, key in names.items() if values.get(name) is not None}
+
+
+def _limits(options: Options) -> dict[str, Any]:
+    limits = _said(options, {"timeout_keep_alive": "keep_alive", "limit_concurrency": "requests_inside"})
+    if "requests_inside" in limits:
+        limits["queue"] = 0  # as uvicorn means it: beyond that number the answer is 503 at once
+    return limits
+
+
+def _listen(before: Sequence[str], options: Options, problems: list[Problem]) -> tuple[str, ...]:
+    """Every place that was named, in place of all of `before`; a host or a port alone keeps the other one."""
+    places = list(options.get("bind") or ())
+    host, port = options.get("host"), options.get("port")
+    if host is not None or port is not None:
+        old_host, old_port = _first_tcp(before)
+        places.append(f"{_bracketed(host) if host is not None else old_host}:{port if port is not None else old_port}")
+    if (path := options.get("uds")) is not None:
+        places.append(f"unix:{path}")
+    if (descriptor := options.get("fd")) is not None:
+        places.append(f"fd:{descriptor}")
+    problems += _wrong_places(places)
+    return tuple(places) or tuple(before)
+
+
+def _wrong_places(places: Sequence[str]) -> list[Problem]:
+    if not places:
+        return []
+    from penstock.hosts.binds import parse_bind
+
+    problems: list[Problem] = []
+    for place in places:
+        try:
+            parse_bind(place, where="--bind")
+        except ConfigurationError as error:
+            problems += error.problems
+    return problems
+
+
+def _first_tcp(places: Sequence[str]) -> tuple[str, str]:
+    for place in places:
+        if found := _TCP.fullmatch(place):
+            return found[1], found[2]
+    return "127.0.0.1", "8000"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host
+
+
+def _headers(lines: Sequence[str], problems: list[Problem]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in lines:
+        if found := _HEADER.fullmatch(line.strip()):
+            headers[found[1].lower()] = found[2].strip()
+        else:
+            problems.append(Problem(f'{line!r} is not a header: write "Name: value"', "--header"))
+    return headers
+
+
+def _proxy(before: ProxySettings, text: str | None, problems: list[Problem]) -> ProxySettings:
+    if text is None:
+        return before
+    from penstock.settings.addresses import judge_trusted
+
+    trusted = tuple(part for part in re.split(r"[\s,]+", text) if part)
+    wrong = filter(None, map(judge_trusted, trusted))
+    problems += [Problem(sentence, "--forwarded-allow-ips") for sentence in wrong]
+    return replace(before, trusted=trusted)
+
+
+def _tls(server: ServerSettings, options: Options, problems: list[Problem]) -> TlsSettings | None:
+    certificate, key = options.get("ssl_certfile"), options.get("ssl_keyfile")
+    if certificate is not None:
+        return TlsSettings(certificate=certificate, key=key or certificate)
+    if key is None:
+        return server.tls
+    if server.tls is None:
+        problems.append(Problem("needs --ssl-certfile beside it", "--ssl-keyfile"))
+        return None
+    return replace(server.tls, key=key)

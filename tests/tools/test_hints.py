@@ -1,0 +1,33 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from penstock.tools.hints import GUNICORN, UVICORN, find_hint
+from penstock.tools.serve import command
+
+OURS = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+
+
+@pytest.mark.parametrize("option", ["--workers", "--loop", "-k", "--worker-class", "--keep-alive", "--pid"])
+def test_known_options_of_others_have_a_hint(option: str) -> None:
+    assert find_hint(option)
+
+
+def test_no_hint_for_what_nobody_has() -> None:
+    assert find_hint("--banana") is None
+
+
+def test_no_hint_for_what_we_have() -> None:
+    assert not OURS & {*UVICORN, *GUNICORN}
+
+
+def test_hints_name_only_options_that_exist() -> None:
+    named = {name for hint in (*UVICORN.values(), *GUNICORN.values()) for name in re.findall(r"--[a-z][a-z-]+", hint)}
+    assert named - OURS <= {"--workers", "--worker-class", "--pid"}
+
+
+def test_the_guide_lists_every_option() -> None:
+    guide = Path(__file__).parents[2].joinpath("docs", "coming-from-uvicorn-and-gunicorn.md").read_text("utf-8")
+    listed = set(re.findall(r"`(-[-\w]+)`", guide))
+    assert {*UVICORN, *GUNICORN, *OURS} - {"--help"} - listed == set()
