@@ -20,6 +20,7 @@ SERVER_CORE = _cores[0]
 LOAD_CORE = _cores[-1]
 _libc = ctypes.CDLL(None)
 _running: set[int] = set()
+_watcher: list[int] = []  # the descriptor on which it is told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +72,7 @@ def running(
             start_new_session=True,
             preexec_fn=on_core(SERVER_CORE),  # noqa: PLW1509 (this program has one thread)
         )
-    _running.add(process.pid)
+    note(process.pid, "+")
     try:
         yield process
     finally:
@@ -87,7 +88,7 @@ def end(process: "subprocess.Popen[bytes]") -> None:
         pass
     kill_session(process.pid)
     process.wait()
-    _running.discard(process.pid)
+    note(process.pid, "-")
 
 
 def kill_session(leader: int) -> None:
@@ -95,8 +96,33 @@ def kill_session(leader: int) -> None:
         _kill(pid)
 
 
+def note(leader: int, change: str) -> None:
+    (_running.add if change == "+" else _running.discard)(leader)
+    for descriptor in _watcher:
+        os.write(descriptor, f"{change}{leader}\n".encode())
+
+
+def watch() -> None:
+    """Leaves a process behind that ends the servers when this one ends, even if it is killed."""
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(reading)
+        _watcher.append(writing)
+        return
+    os.close(writing)
+    os.setsid()
+    left: set[int] = set()
+    with open(reading, encoding="ascii") as changes:
+        for line in changes:
+            (left.add if line[0] == "+" else left.discard)(int(line[1:]))
+    for leader in left:
+        kill_session(leader)
+    os._exit(0)
+
+
 def leave_nothing() -> None:
-    """From here on, a signal that ends the bench ends its servers first."""
+    """From here on, whatever ends the bench ends its servers."""
+    watch()
 
     def leave(number: int, frame: FrameType | None) -> None:
         for leader in tuple(_running):
