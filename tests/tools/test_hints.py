@@ -6,7 +6,7 @@ import pytest
 from penstock.tools.hints import GUNICORN, UVICORN, find_hint
 from penstock.tools.serve import command
 
-OURS = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
+OURS = {name for each in command.params for name in (*each.opts, *each.secondary_opts) if name.startswith("-")}
 
 
 @pytest.mark.parametrize("option", ["--workers", "--loop", "-k", "--worker-class", "--keep-alive", "--pid"])

@@ -1,0 +1,39 @@
+"""This file is the tour site on a free port, from a copy of its folder, as its visitors' tests need it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+TOUR = Path(__file__).parents[1] / "examples" / "tour"
+_MADE = shutil.ignore_patterns("var", "static", "__pycache__")
+
+
+@contextmanager
+def running_tour(folder: Path) -> Iterator[str]:
+    """Serve a copy of the tour from `folder` for as long as the block lasts; yields its address as a URL without path."""
+    site = folder / "tour"
+    shutil.copytree(TOUR, site, ignore=_MADE)
+    command = [sys.executable, "-m", "penstock", "serve", str(site / "penstock.toml"), "--port", "0"]
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_S") and name != "PORT"
+    }
+    # Nobody reads standard output behind the first line, and a full pipe would hold the server up.
+    environ["PENSTOCK_SERVER__LOG__ACCESS_FILE"] = str(folder / "access.log")
+    with (folder / "log").open("w+b") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, env=environ, text=True)
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            log.seek(0)
+            assert " at http" in line, line + log.read().decode()
+            yield line.split(" at ")[1].split(",")[0].strip()
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+        log.seek(0)
+        messages = log.read().decode()
+        assert (process.returncode, messages) == (0, "")

@@ -1,0 +1,192 @@
+"""The tour site over real sockets: every kind of answer, and what they have in common."""
+
+import re
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.tour_site import running_tour
+
+STAGES = "begin, authenticate, authorize, resolve_cache, map_handler, acquire_state, pre_execute, execute, release_state, update_cache, log, end"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running_tour(tmp_path_factory.mktemp("site")) as address:
+        yield address
+
+
+@pytest.fixture
+def client(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address, timeout=20) as client:
+        yield client
+
+
+class TestOverview:
+    def test_says_what_is_where(self, client: httpx.Client) -> None:
+        page = client.get("/")
+        assert page.status_code == 200
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        for path in ("/admin/", "/api/docs", "/flask/", "/files/", "/hello/Ada"):
+            assert f'href="{path}"' in page.text
+
+    def test_every_link_on_it_leads_somewhere(self, client: httpx.Client) -> None:
+        links = set(re.findall(r'(?:href|src)="(/[^"#]*)"', client.get("/").text))
+        assert len(links) > 6
+        assert {link: client.get(link, follow_redirects=True).status_code for link in links} == dict.fromkeys(
+            links, 200
+        )
+
+    def test_shows_the_stages_passed_so_far(self, client: httpx.Client) -> None:
+        page = client.get("/").text
+        assert '<li class="passed">begin</li>' in page
+        assert '<li class="passed now" aria-current="step">execute</li>' in page
+        assert '<li class="">end</li>' in page
+
+    def test_shows_the_last_requests(self, client: httpx.Client) -> None:
+        client.get("/hello/Grace")
+        assert "<code>GET /hello/Grace</code></td><td>200</td>" in client.get("/").text
+
+    def test_what_visitors_send_is_escaped(self, client: httpx.Client) -> None:
+        client.get("/hello/%3Cscript%3E")
+        page = client.get("/").text
+        assert "/hello/&lt;script&gt;" in page
+        assert "<script>" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/hello/Ada", "/admin/login/", "/api/levels", "/flask/", "/files/notes.txt", "/nowhere", "/api/nowhere"],
+)
+def test_every_answer_shows_the_stages_it_passed(client: httpx.Client, path: str) -> None:
+    shown = client.get(path).headers["x-stages"]
+    assert shown.startswith("begin, authenticate, authorize")
+    if path != "/nowhere":
+        assert shown in {STAGES, STAGES.partition(", release_state")[0]}  # one that streams leaves in EXECUTE
+
+
+class TestFunction:
+    def test_the_name_comes_from_the_path(self, client: httpx.Client) -> None:
+        answer = client.get("/hello/J%C3%B6rg")
+        assert answer.text == "Hello, Jörg!\n"
+        assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+
+    def test_other_methods_are_refused(self, client: httpx.Client) -> None:
+        answer = client.post("/hello/Ada")
+        assert answer.status_code == 405
+        assert "GET" in answer.headers["allow"]
+
+    def test_head(self, client: httpx.Client) -> None:
+        answer = client.head("/hello/Ada")
+        assert (answer.status_code, answer.content) == (200, b"")
+        assert answer.headers["content-length"] == str(len("Hello, Ada!\n"))
+
+
+class TestDjango:
+    def test_its_links_know_where_it_is_mounted(self, client: httpx.Client) -> None:
+        answer = client.get("/admin/")
+        assert answer.status_code == 302
+        assert answer.headers["location"] == "/admin/login/?next=/admin/"
+
+    def test_its_style_sheets_are_files(self, client: httpx.Client) -> None:
+        page = client.get("/admin/login/").text
+        links = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+        assert links
+        for link in links:
+            answer = client.get(link)
+            assert (answer.status_code, answer.headers["cache-control"]) == (200, "public, max-age=3600")
+            assert client.get(link, headers={"if-none-match": answer.headers["etag"]}).status_code == 304
+
+    def test_signing_in_and_adding_a_mill(self, client: httpx.Client) -> None:
+        overview = client.get("/").text
+        user, password = (re.findall(rf'<code id="{name}">(.*?)</code>', overview)[0] for name in ("user", "password"))
+        page = client.get("/admin/login/?next=/admin/")
+        form = {"username": user, "password": password, "next": "/admin/", "csrfmiddlewaretoken": _token(page)}
+        answer = client.post("/admin/login/?next=/admin/", data=form)
+        assert (answer.status_code, answer.headers["location"]) == (302, "/admin/")
+        page = client.get("/admin/mills/mill/add/")
+        mill = {
+            "name": "New Mill", "river": "Brenne", "built": "2020", "head": "4.5", "csrfmiddlewaretoken": _token(page),
+            "readings-TOTAL_FORMS": "0", "readings-INITIAL_FORMS": "0",
+        }  # fmt: skip
+        answer = client.post("/admin/mills/mill/add/", data=mill)
+        assert (answer.status_code, answer.headers["location"]) == (302, "/admin/mills/mill/")
+        assert "New Mill" in client.get("/admin/mills/mill/").text
+
+    def test_the_rules_of_its_location(self, client: httpx.Client) -> None:
+        assert client.get("/admin/login/").headers["cache-control"] == "private"
+        assert client.post("/admin/login/", content=b"x" * 1_000_001).status_code == 413
+
+
+class TestFastAPI:
+    def test_its_documentation_needs_no_other_server(self, client: httpx.Client) -> None:
+        page = client.get("/api/docs").text
+        assets = re.findall(r'(?:href|src)="([^"]+)"', page)
+        assert len(assets) >= 2
+        assert {asset: client.get(asset).status_code for asset in assets} == dict.fromkeys(assets, 200)
+
+    def test_its_description_names_the_mount(self, client: httpx.Client) -> None:
+        description = client.get("/api/openapi.json").json()
+        assert description["servers"] == [{"url": "/api"}]
+
+    def test_state_of_the_lifespan(self, client: httpx.Client) -> None:
+        assert client.post("/api/levels", json={"mill": "Test Mill", "metres": 2.5}).status_code == 201
+        assert client.get("/api/levels/Test%20Mill").json() == {"mill": "Test Mill", "metres": 2.5}
+
+    def test_a_wrong_model_is_refused(self, client: httpx.Client) -> None:
+        assert client.post("/api/levels", json={"mill": "", "metres": "deep"}).status_code == 422
+
+    def test_the_answer_does_not_wait_for_the_background_task(self, client: httpx.Client) -> None:
+        answer = client.post("/api/reports/Long%20Weir")
+        assert answer.status_code == 202
+        assert answer.elapsed.total_seconds() < 1
+        assert client.get("/api/reports").json()[-1]["state"] == "being written"
+
+    def test_server_sent_events_arrive_one_by_one(self, client: httpx.Client) -> None:
+        with client.stream("GET", "/api/levels/stream") as answer:
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            pieces = list(answer.iter_text())
+        assert len(pieces) == 3
+        assert pieces[0].startswith("event: level\ndata: Long Weir")
+
+
+class TestFlask:
+    def test_its_links_know_where_it_is_mounted(self, client: httpx.Client) -> None:
+        page = client.get("/flask/").text
+        assert 'action="/flask/"' in page
+        assert "mounted at <code>/flask</code>" in page
+
+    def test_the_query_arrives(self, client: httpx.Client) -> None:
+        assert "<strong>98.1 kW</strong>" in client.get("/flask/?head=10&flow=1&efficiency=1").text
+
+
+class TestFiles:
+    def test_the_default_document(self, client: httpx.Client) -> None:
+        assert "<h1>A folder of files</h1>" in client.get("/files/").text
+        answer = client.get("/files")
+        assert (answer.status_code, httpx.URL(answer.headers["location"]).path) in {(301, "/files/"), (308, "/files/")}
+
+    def test_a_range(self, client: httpx.Client) -> None:
+        answer = client.get("/files/notes.txt", headers={"range": "bytes=2-9"})
+        assert (answer.status_code, answer.text) == (206, "penstock")
+
+    def test_the_compressed_twin(self, client: httpx.Client) -> None:
+        small = client.get("/files/levels.csv", headers={"accept-encoding": "gzip"})
+        plain = client.get("/files/levels.csv", headers={"accept-encoding": "identity"})
+        assert small.headers["content-encoding"] == "gzip"
+        assert "content-encoding" not in plain.headers
+        assert small.text == plain.text
+        assert int(small.headers["content-length"]) < int(plain.headers["content-length"])
+
+    @pytest.mark.parametrize(
+        "path", ["/../penstock.toml", "/files/..%2f..%2fpenstock.toml", "/tour/pages.py", "/var/secret-key"]
+    )
+    def test_nothing_outside_of_the_root(self, address: str, path: str) -> None:
+        assert httpx.get(httpx.URL(address, raw_path=path.encode())).status_code in {400, 403, 404}
+
+
+def _token(page: httpx.Response) -> str:
+    found = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)
+    assert found is not None
+    return found[1]
