@@ -14,6 +14,7 @@ class TestFindNearest:
             ("Request-Line", "request_line"),
             ("bodi", "body"),
             ("bind", "listen"),
+            ("req", "request_line"),
             ("client_max_body_size", "body"),
         ],
     )

@@ -113,6 +113,8 @@ class _Loading:
         for end in range(len(path), 0, -1):
             if path[:end] in self._variables:
                 return self._variables[path[:end]]
+        if not self._name:
+            return variable_of(path)
         return f"{self._name}:{self._positions.line_of(path)}"
 
     def _report(self, path: KeyPath, message: str) -> None:

@@ -47,6 +47,8 @@ def find_nearest(name: str, candidates: Iterable[str]) -> str | None:
         return SYNONYMS[simple]
     by_simple_form = {candidate.lower().replace("-", "_"): candidate for candidate in known}
     near = get_close_matches(simple, by_simple_form, n=1, cutoff=0.6)
+    if not near and len(simple) >= 3:
+        near = [form for form in by_simple_form if form.startswith(simple)]  # "prod" for "production"
     return by_simple_form[near[0]] if near else None
 
 

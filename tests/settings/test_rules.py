@@ -1,0 +1,110 @@
+"""This file is the test of what must hold between several keys."""
+
+from typing import Any
+
+import pytest
+
+from penstock.settings.positions import KeyPath
+from penstock.settings.rules import Rules
+
+
+def judge(tree: dict[str, Any], *, refused: tuple[KeyPath, ...] = ()) -> list[tuple[KeyPath, str]]:
+    problems: list[tuple[KeyPath, str]] = []
+    rules = Rules(
+        lambda path, message: problems.append((path, message)),
+        lambda path: "/".join(str(part) for part in path),
+        refused=refused,
+    )
+    rules.judge(tree)
+    return problems
+
+
+def app(**keys: object) -> dict[str, Any]:
+    return {"site": [{"app": [{"at": "/", **keys}]}]}
+
+
+class TestApplications:
+    def test_one_kind(self) -> None:
+        assert judge(app(asgi="a:b")) == []
+        assert judge(app(wsgi="a:b", threads=2, queue=3)) == []
+        assert judge(app(app="a:b", threads=2, pathsend=True)) == []
+
+    def test_no_kind(self) -> None:
+        ((path, message),) = judge(app())
+        assert path == ("site", 0, "app", 0)
+        assert message == '[[site.app]] needs exactly one of "asgi", "wsgi" or "app"'
+
+    def test_two_kinds(self) -> None:
+        ((path, message),) = judge(app(asgi="a:b", app="a:b"))
+        assert path == ("site", 0, "app", 0, "app")
+        assert '"asgi" and "app"' in message
+
+    def test_a_kind_that_was_refused_is_not_missing(self) -> None:
+        assert judge(app(), refused=(("site", 0, "app", 0, "asgi"),)) == []
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [({"asgi": "a:b", "threads": 2}, "for WSGI"), ({"wsgi": "a:b", "pathsend": True}, "for ASGI")],
+    )
+    def test_keys_of_the_other_kind(self, keys: dict[str, object], told: str) -> None:
+        ((_, message),) = judge(app(**keys))
+        assert told in message
+
+
+class TestClashes:
+    @pytest.mark.parametrize("kind", ["app", "location"])
+    def test_the_same_prefix_twice(self, kind: str) -> None:
+        mounts = [{"at": "/a", "wsgi": "a:b"}, {"at": "/b", "wsgi": "a:b"}, {"at": "/a", "wsgi": "a:b"}]
+        ((path, message),) = judge({"site": [{kind: mounts}]})
+        assert path == ("site", 0, kind, 2, "at")
+        assert message.startswith(f'"/a" has another [[site.{kind}]], at site/0/{kind}/0/at')
+
+    def test_sites_are_apart(self) -> None:
+        mount = {"app": [{"at": "/a", "wsgi": "a:b"}]}
+        assert judge({"site": [mount | {"hosts": ["a"]}, mount | {"hosts": ["b"]}]}) == []
+
+    def test_prefixes_within_one_another_are_no_clash(self) -> None:
+        assert judge({"site": [{"app": [{"at": "/a", "wsgi": "a:b"}, {"at": "/a/b", "wsgi": "a:b"}]}]}) == []
+
+    @pytest.mark.parametrize(
+        ("first", "second", "method"),
+        [
+            ({"at": "/a"}, {"at": "/a"}, "GET"),
+            ({"at": "/{a}"}, {"at": "/{b:str}"}, "GET"),
+            ({"at": "/a", "methods": ["POST", "PUT"]}, {"at": "/a", "methods": ["GET", "PUT"]}, "PUT"),
+            ({"at": "/a"}, {"at": "/a", "methods": ["HEAD"]}, "HEAD"),
+        ],
+    )
+    def test_routes_that_would_answer_the_same(self, first: Any, second: Any, method: str) -> None:
+        ((path, message),) = judge({"site": [{"route": [first, second]}]})
+        assert path == ("site", 0, "route", 1, "at")
+        assert message.startswith(f'{method} "{second["at"]}" has another [[site.route]]')
+
+    @pytest.mark.parametrize(
+        "second", [{"at": "/a", "methods": ["POST"]}, {"at": "/{a}"}, {"at": "/a/"}, {"methods": ["GET"]}]
+    )
+    def test_routes_that_differ(self, second: Any) -> None:
+        assert judge({"site": [{"route": [{"at": "/a"}, second]}]}) == []
+
+    def test_hosts_lead_to_one_site(self) -> None:
+        ((path, message),) = judge({"site": [{"hosts": ["a", "b"]}, {"hosts": ["c", "B"]}]})
+        assert path == ("site", 1, "hosts", 1)
+        assert message == 'the host "B" belongs to another [[site]], at site/0/hosts/1'
+
+    def test_two_sites_without_hosts(self) -> None:
+        ((_, message),) = judge({"site": [{}, {}]})
+        assert message.endswith("say which hosts each [[site]] answers for")
+
+    def test_the_same_host_twice_in_one_site(self) -> None:
+        assert judge({"site": [{"hosts": ["a", "A"]}]}) == [(("site", 0, "hosts", 1), 'hosts has "A" twice')]
+
+    def test_refused_hosts_are_not_all_hosts(self) -> None:
+        assert judge({"site": [{}, {}]}, refused=(("site", 1, "hosts"),)) == []
+        assert judge({"site": [{"hosts": [""]}, {"hosts": [""]}]}) == []
+
+    def test_headers_that_differ_in_case_only(self) -> None:
+        headers = {"X-A": "1", "x-a": "2"}
+        expected = 'headers has "x-a" and "X-A", which are one header'
+        assert judge({"server": {"headers": headers}}) == [(("server", "headers", "x-a"), expected)]
+        tree = {"site": [{"location": [{"at": "/", "headers": headers}]}]}
+        assert judge(tree) == [(("site", 0, "location", 0, "headers", "x-a"), expected)]
