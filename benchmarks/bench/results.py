@@ -20,12 +20,12 @@ def case_entry(case: Case, servers: list[Runs], *, made: Entry) -> Entry:
         "unit": case.metric.unit,
         "more_is_better": case.metric.more_is_better,
         **made,
-        "servers": [server_entry(runs) for runs in servers],
+        "servers": [server_entry(runs, case) for runs in servers],
         "verdicts": [asdict(verdict) for verdict in judge(case, servers)],
     }
 
 
-def server_entry(runs: Runs) -> Entry:
+def server_entry(runs: Runs, case: Case) -> Entry:
     samples = runs.samples
     return {
         "name": runs.name,
@@ -37,6 +37,7 @@ def server_entry(runs: Runs) -> Entry:
         "server_share": middle([sample.server_share for sample in samples]),
         "load_share": middle([sample.load_share for sample in samples]),
         "load_full": is_load_full(runs),
+        "is_saturating": case.metric.more_is_better and bool(samples),
         "runs": [asdict(sample) for sample in samples],
     }
 

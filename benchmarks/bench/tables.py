@@ -4,6 +4,8 @@ from collections.abc import Iterator
 
 from benchmarks.bench.results import Entry
 
+BUSY = 0.9  # of its core: less, under a load without pauses, and something else was running there
+
 
 def number(value: float | None) -> str:
     """Three significant figures or so, with thin groups of thousands."""
@@ -31,9 +33,15 @@ def block(entry: Entry) -> str:
 def server_line(server: Entry) -> str:
     if server["failure"]:
         return f"  {server['name']:<24} not measured: {server['failure']}"
-    full = "*" if server["load_full"] else " "
-    shares = f"{share(server['server_share']):>13}{share(server['load_share']):>12}{full}"
+    shares = f"{share(server['server_share']):>13}{share(server['load_share']):>12}{mark(server)}"
     return f"  {server['name']:<24}{number(server['value']):>20}{number(server['cpu_us']):>16}{shares}"
+
+
+def mark(server: Entry) -> str:
+    """What was not as it should be: `*` the load generator was the limit, `!` neither was, so the machine was not quiet."""
+    if server["load_full"]:
+        return "*"
+    return "!" if server["is_saturating"] and server["server_share"] < BUSY else " "
 
 
 def verdict_line(verdict: Entry) -> str:
@@ -64,7 +72,7 @@ def cell(server: Entry) -> str:
     if server["failure"]:
         return "not measured"
     cost = f", {number(server['cpu_us'])} µs" if server["cpu_us"] is not None else ""
-    return number(server["value"]) + cost + ("*" if server["load_full"] else "")
+    return number(server["value"]) + cost + mark(server).strip()
 
 
 def ours_cell(entry: Entry, rival: str, variant: str) -> str:
@@ -81,13 +89,16 @@ def ours_cell(entry: Entry, rival: str, variant: str) -> str:
 
 
 def summary(entries: list[Entry]) -> str:
-    lines = [
-        f"  {entry['name']:<18}{verdict['variant']:<10}/ {verdict['rival']:<22}{outcome(verdict)}"
+    verdicts = [(entry["name"], verdict) for entry in entries for verdict in entry["verdicts"]]
+    lines = [f"  {name:<18}{each['variant']:<10}/ {each['rival']:<22}{outcome(each)}" for name, each in verdicts]
+    lines += [
+        f"  {entry['name']:<18}{server['name']} was not measured"
         for entry in entries
-        for verdict in entry["verdicts"]
+        for server in entry["servers"]
+        if server["failure"]
     ]
-    met = sum(verdict["met"] for entry in entries for verdict in entry["verdicts"])
-    return "\n".join([*lines, f"{met} of {len(lines)} ratios are as due"])
+    met = sum(verdict["met"] for _, verdict in verdicts)
+    return "\n".join([*lines, f"{met} of {len(verdicts)} ratios are as due"])
 
 
 def markdown(entries: list[Entry]) -> str:
