@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from penstock import __version__
+import penstock
 from penstock.settings import AppSettings, Settings, SiteSettings
 
 
@@ -10,18 +10,18 @@ def version_line() -> str:
     """Penstock's version and Python's."""
     import platform
 
-    return f"penstock {__version__} ({platform.python_implementation()} {platform.python_version()})"
+    return f"penstock {penstock.__version__} ({platform.python_implementation()} {platform.python_version()})"
 
 
 def ready_line(what: str, addresses: Sequence[str]) -> str:
     """One line that says what is served, and at which addresses (as URLs)."""
-    return f"penstock {__version__} serving {what} at {', '.join(addresses)}"
+    return f"penstock {penstock.__version__} serving {what} at {', '.join(addresses)}"
 
 
 def site_lines(settings: Settings) -> Iterator[str]:
     """For each site what answers where, as aligned columns."""
     for site in settings.sites:
-        rows = list(_rows(site))
+        rows = list(answers_of(site))
         width = max((len(at) for at, _ in rows), default=0)
         if len(settings.sites) > 1 or site.hosts != ("*",):
             yield f"  {', '.join(site.hosts)}"
@@ -45,7 +45,8 @@ def threads_text(threads: int) -> str:
     return "1 thread" if threads == 1 else f"{threads} threads"
 
 
-def _rows(site: SiteSettings) -> Iterator[tuple[str, str]]:
+def answers_of(site: SiteSettings) -> Iterator[tuple[str, str]]:
+    """Where and what: each route, each mount, and the files."""
     for route in site.routes:
         yield route.at, f"function {route.function}"
     for app in site.apps:

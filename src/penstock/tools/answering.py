@@ -1,0 +1,68 @@
+"""This file is what would answer a path, found with the pipeline's own matching and without importing what would answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from penstock.pipeline.routes import Prefixes, Template
+from penstock.settings import AppSettings, RouteSettings, SiteSettings
+from penstock.tools.startup import app_text, threads_text
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What answers, why, and what it is told, as names and texts."""
+
+    what: str
+    why: str
+    details: tuple[tuple[str, str], ...] = ()
+
+
+def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
+    """What answers `path` on `site`: a route, else the longest mount, else a file below root, else nothing."""
+    fitting = [(route, values) for route in site.routes if (values := Template(route.at).match(path)) is not None]
+    # A template without parameters goes before those with some, whatever their order in the file.
+    fitting.sort(key=lambda pair: "{" in pair[0].at)
+    for route, values in fitting:
+        if method in methods_of(route):
+            return _by_route(route, values)
+    if fitting:
+        allowed = dict.fromkeys(name for route, _ in fitting for name in methods_of(route))
+        return Answer("405", f"a route fits, but it answers to {', '.join(allowed)}")
+    mount = Prefixes([(app.at, app) for app in site.apps]).find(path)
+    if mount is not None:
+        return _by_mount(mount, path)
+    if site.root:
+        return Answer(
+            f"files of {site.root}", "no route and no application covers the path", tuple(_file_details(site))
+        )
+    return Answer("404", "no route and no application covers the path, and the site has no root")
+
+
+def methods_of(route: RouteSettings) -> tuple[str, ...]:
+    """The methods a route answers; HEAD comes with GET."""
+    return (*route.methods, "HEAD") if "GET" in route.methods and "HEAD" not in route.methods else route.methods
+
+
+def _by_route(route: RouteSettings, values: dict[str, object]) -> Answer:
+    details = [("with", f"{name} = {value!r}") for name, value in values.items()]
+    details.append(("runs", "on the event loop" if not route.threads else f"in {threads_text(route.threads)}"))
+    return Answer(f"function {route.function}", f"the route {route.at}", tuple(details))
+
+
+def _by_mount(app: AppSettings, path: str) -> Answer:
+    prefix = app.root_path + app.at.rstrip("/")
+    rest = path[len(app.at.rstrip("/")) :]
+    if app.asgi is not None:
+        told = f"root_path {prefix!r}, path {app.root_path + path!r}"
+    elif app.wsgi is not None:
+        told = f"SCRIPT_NAME {prefix!r}, PATH_INFO {rest!r}"
+    else:
+        told = f"that it is mounted at {prefix!r}"
+    return Answer(app_text(app), f"the longest mount that covers the path is {app.at}", (("is told", told),))
+
+
+def _file_details(site: SiteSettings) -> Iterator[tuple[str, str]]:
+    if site.files.default_documents:
+        yield "folders", f"answer with {' or '.join(site.files.default_documents)}"
+    if site.files.fallback:
+        yield "fallback", f"{site.files.fallback} for unknown paths, to clients that accept text/html"
