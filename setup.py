@@ -5,7 +5,7 @@ import re
 import sys
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 
 ROOT = Path("src/penstock")
 
@@ -39,12 +39,17 @@ def find_compiled_modules() -> list[str]:
     return sorted(str(module) for module in found if is_compiled(module))
 
 
-def make_extensions() -> list[object]:
+def make_extensions() -> list[Extension]:
     from mypyc.build import mypycify
 
     modules = find_compiled_modules()
     print("compiled by mypyc:", *modules, sep="\n  ")
-    return list(mypycify(modules, opt_level="3", debug_level="1", group_name="penstock"))
+    extensions = list(mypycify(modules, opt_level="3", debug_level="1", group_name="penstock"))
+    if os.name == "posix":
+        # An attribute `_unix` becomes the C field `__unix`, which gcc and clang have defined as the number 1.
+        for extension in extensions:
+            extension.extra_compile_args += ["-U__unix", "-U__linux"]
+    return extensions
 
 
 setup(ext_modules=make_extensions() if is_asked_to_compile() else [])
