@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from penstock.settings.check import check_references, references_of
-from penstock.settings.loader import load_site_file
+from penstock.errors import ConfigurationError
+from penstock.settings.check import check_references, check_site_file, references_of
+from penstock.settings.loader import draft_of, load_site_file
 
 SITE = """\
 [[site]]
@@ -72,7 +73,23 @@ class TestCheckReferences:
         assert before == sys.path
 
     def test_references_have_the_path_of_their_key(self, site_file: Path) -> None:
-        assert list(references_of(load_site_file(site_file, {}).settings))[1] == (
+        assert list(references_of(draft_of(site_file, {}).tree))[1] == (
             ("site", 0, "route", 0, "function"),
             "shop_check.pages:hello",
         )
+
+
+class TestCheckSiteFile:
+    def test_references_are_reported_with_everything_else(self, site_file: Path) -> None:
+        site_file.write_text(site_file.read_text() + "rot = 1\n\n[site.files]\nfallbak = 1\n")
+        with pytest.raises(ConfigurationError) as caught:
+            check_site_file(site_file, {})
+        assert [problem.where.rpartition(":")[2] for problem in caught.value.problems] == [
+            "5", "11", "14", "18", "19", "22",
+        ]  # fmt: skip
+
+    def test_what_is_right_is_loaded(self, site_file: Path) -> None:
+        site_file.write_text(
+            '[server]\napp_dirs = ["lib"]\n[[site]]\n[[site.app]]\nat = "/"\napp = "shop_check.api:app"\n'
+        )
+        assert check_site_file(site_file, {}).settings == load_site_file(site_file, {}).settings

@@ -70,7 +70,7 @@ class TestClashes:
         ("first", "second", "method"),
         [
             ({"at": "/a"}, {"at": "/a"}, "GET"),
-            ({"at": "/{a}"}, {"at": "/{b:str}"}, "GET"),
+            ({"at": "/{a}"}, {"at": "/{b}"}, "GET"),
             ({"at": "/a", "methods": ["POST", "PUT"]}, {"at": "/a", "methods": ["GET", "PUT"]}, "PUT"),
             ({"at": "/a"}, {"at": "/a", "methods": ["HEAD"]}, "HEAD"),
         ],

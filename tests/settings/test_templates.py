@@ -37,7 +37,17 @@ class TestPrefix:
 class TestTemplate:
     @pytest.mark.parametrize(
         "at",
-        ["/", "/hello", "/hello/", "/{name}", "/{id:int}/x", "/a/{rest:path}", "/{a}/{b:str}/{c:path}", "/{größe}"],
+        [
+            "/",
+            "/hello",
+            "/hello/",
+            "/{name}",
+            "/{id:int}/x",
+            "/a/{rest:path}",
+            "/{a}/{b:int}/{c:path}",
+            "/größe",
+            "/{a}-{b}.csv",
+        ],
     )
     def test_good(self, at: str) -> None:
         assert judge_template(at) == ""
@@ -50,8 +60,10 @@ class TestTemplate:
             ("/name}", "without its partner"),
             ("/{{name}}", "without its partner"),
             ("/}{", "without its partner"),
-            ("/a-{name}", "whole segment"),
-            ("/{a}{b}", "whole segment"),
+            ("/a-{rest:path}", "begins after a slash"),
+            ("/{größe}", "no name of a Python argument"),
+            ("/{a:str}", '"int" or "path", not "str"'),
+            ("/{a}{b}", "two parameters without anything between"),
             ("/{}", "no name of a Python argument"),
             ("/{1a}", "no name of a Python argument"),
             ("/{class}", "no name of a Python argument"),
@@ -69,5 +81,5 @@ class TestTemplate:
         assert advice in judge_template(at)
 
     def test_shape_ignores_names(self) -> None:
-        assert shape_of("/{a}/{b:int}/x") == shape_of("/{c:str}/{d:int}/x")
+        assert shape_of("/{a}/{b:int}/x") == shape_of("/{c}/{d:int}/x")
         assert shape_of("/{a}") != shape_of("/{a:int}")

@@ -1,12 +1,28 @@
 """Whether everything the site file refers to can be imported: the part of a check that runs the site's own code."""
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
 
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.settings.catalog import label
-from penstock.settings.model import ModuleSettings, Settings, SiteSettings
+from penstock.settings.loader import SiteFile, draft_of
+from penstock.settings.model import Settings
 from penstock.settings.positions import KeyPath
 from penstock.settings.references import importable, load_reference
+from penstock.settings.shape import Table
+
+
+def check_site_file(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> SiteFile:
+    """Load a site file and import everything it names.
+
+    Raises `ConfigurationError` with all mistakes at once, those of the references among those of the file.
+    """
+    draft = draft_of(path, environ)
+    for place, message in _broken_references(draft.tree):
+        draft.report(place, message)
+    return SiteFile(draft.path, draft.settings(), draft.where)
 
 
 def check_references(settings: Settings, *, where: Callable[[KeyPath], str] | None = None) -> list[Problem]:
@@ -15,37 +31,36 @@ def check_references(settings: Settings, *, where: Callable[[KeyPath], str] | No
     Returns a problem for each one whose module is missing, fails while it is imported, or lacks the attribute.
     `where` gives the place of a key (`SiteFile.where`); without it the table is named.
     """
-    problems: list[Problem] = []
-    with importable(settings.server.app_dirs):
-        for path, reference in references_of(settings):
-            place = where(path) if where is not None else label(path[:-1])
+    return [
+        Problem(message, where(path) if where is not None else label(path[:-1]))
+        for path, message in _broken_references(msgspec.to_builtins(settings))
+    ]
+
+
+def references_of(tree: Table) -> Iterator[tuple[KeyPath, str]]:
+    """Every import reference of a judged tree, with the path of its key."""
+    for number, site in enumerate(tree.get("site", [])):
+        path: KeyPath = ("site", number)
+        yield from _of_tables(site, "module", keys=("use",), path=path)
+        yield from _of_tables(site, "route", keys=("function",), path=path)
+        yield from _of_tables(site, "app", keys=("asgi", "wsgi", "app"), path=path)
+        for index, location in enumerate(site.get("location", [])):
+            yield from _of_tables(location, "modules", keys=("use",), path=(*path, "location", index))
+
+
+def _broken_references(tree: Table) -> Iterator[tuple[KeyPath, str]]:
+    with importable(tree["server"]["app_dirs"]):
+        for path, reference in references_of(tree):
             try:
                 load_reference(reference)
             except ConfigurationError as error:
-                problems += [Problem(f"{path[-1]}: {problem.message}", place) for problem in error.problems]
+                yield path, f"{path[-1]}: {error.problems[0].message}"
             except StartupError as error:
-                problems.append(Problem(f"{path[-1]}: {error}", place))
-    return problems
+                yield path, f"{path[-1]}: {error}"
 
 
-def references_of(settings: Settings) -> Iterator[tuple[KeyPath, str]]:
-    """Every import reference of the site file, with the path of its key."""
-    for number, site in enumerate(settings.sites):
-        yield from _of_site(site, path=("site", number))
-
-
-def _of_site(site: SiteSettings, *, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    yield from _of_modules(site.modules, path=(*path, "module"))
-    for index, route in enumerate(site.routes):
-        yield (*path, "route", index, "function"), route.function
-    for index, app in enumerate(site.apps):
-        for kind, reference in (("asgi", app.asgi), ("wsgi", app.wsgi), ("app", app.app)):
-            if reference is not None:
-                yield (*path, "app", index, kind), reference
-    for index, location in enumerate(site.locations):
-        yield from _of_modules(location.modules, path=(*path, "location", index, "modules"))
-
-
-def _of_modules(modules: tuple[ModuleSettings, ...], *, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    for index, module in enumerate(modules):
-        yield (*path, index, "use"), module.use
+def _of_tables(owner: Table, name: str, *, keys: tuple[str, ...], path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
+    for index, table in enumerate(owner.get(name, [])):
+        for key in keys:
+            if table.get(key):
+                yield (*path, name, index, key), table[key]

@@ -42,16 +42,27 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
 
 def load_site_file(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> SiteFile:
     """Like `load`, with the places of the keys, for messages about what is found out later."""
-    file = Path(path)
-    text = _read(file)
-    tree = _parse(text, file)
-    loading = _Loading(file.parent, name=str(file), positions=Positions(text))
-    return SiteFile(file, loading.load(tree, os.environ if environ is None else environ), loading.where)
+    draft = draft_of(path, environ)
+    return SiteFile(draft.path, draft.settings(), draft.where)
 
 
 def load_server(environ: Mapping[str, str]) -> ServerSettings:
     """The server's settings where there is no site file: defaults and overrides, relative to the current folder."""
-    return _Loading(Path(), name="", positions=Positions("")).load({}, environ, needs_site=False).server
+    draft = Draft(Path(), name="", positions=Positions(""))
+    draft.judge({}, environ)
+    return draft.settings().server
+
+
+def draft_of(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> "Draft":
+    """A site file that was judged, right or wrong. Raises `ConfigurationError` only where it cannot be read as TOML."""
+    file = Path(path)
+    text = _read(file)
+    tree = _parse(text, file)
+    draft = Draft(file.parent, name=str(file), positions=Positions(text))
+    draft.judge(tree, os.environ if environ is None else environ)
+    if not tree.get("site"):
+        draft.report((), "there is no [[site]], so nothing would be answered")
+    return draft
 
 
 def _read(file: Path) -> str:
@@ -86,27 +97,30 @@ def _refusal(message: str, file: Path, line: int | None = None) -> Configuration
     return ConfigurationError([Problem(message, str(file) if line is None else f"{file}:{line}")])
 
 
-class _Loading:
-    """One load: collects the problems of every judge, with the place of each."""
+class Draft:
+    """A site file on its way to settings: what is right so far is in `tree`, and every judge reports to it."""
 
     def __init__(self, folder: Path, *, name: str, positions: Positions) -> None:
+        self.tree: Table = {}
+        self.path = Path(name)
         self._folder = folder
         self._name = name
         self._positions = positions
         self._variables: dict[KeyPath, str] = {}
-        self._problems: list[tuple[KeyPath, str]] = []
-        self._other_problems: list[Problem] = []
+        self._found: list[tuple[KeyPath, str]] = []
+        self._unplaced: list[Problem] = []
 
-    def load(self, tree: Table, environ: Mapping[str, str], *, needs_site: bool = True) -> Settings:
+    def judge(self, tree: Table, environ: Mapping[str, str]) -> None:
+        """Put the overrides above `tree`, and report everything that is wrong with the outcome."""
         self._override(tree, environ)
-        shape = Shape(self._report)
-        cleaned = shape.clean(tree)
-        Rules(self._report, self.where, refused=shape.refused).judge(cleaned)
-        Paths(self._folder, self._report, refused=shape.refused).resolve(cleaned)
-        if needs_site and not tree.get("site"):
-            self._report((), "there is no [[site]], so nothing would be answered")
-        self._raise_problems()
-        return msgspec.convert(_normalised(cleaned), Settings)
+        shape = Shape(self.report)
+        self.tree = shape.clean(tree)
+        Rules(self.report, self.where, refused=shape.refused).judge(self.tree)
+        Paths(self._folder, self.report, refused=shape.refused).resolve(self.tree)
+
+    def report(self, path: KeyPath, message: str) -> None:
+        """Note one mistake."""
+        self._found.append((path, message))
 
     def where(self, path: KeyPath) -> str:
         """The place of a key: `penstock.toml:12`, or the variable that overrides it."""
@@ -117,23 +131,22 @@ class _Loading:
             return variable_of(path)
         return f"{self._name}:{self._positions.line_of(path)}"
 
-    def _report(self, path: KeyPath, message: str) -> None:
-        self._problems.append((path, message))
-
-    def _raise_problems(self) -> None:
-        found = sorted(self._problems, key=lambda problem: self._positions.line_of(problem[0]))  # stable
-        problems = [Problem(message, self.where(path)) for path, message in found] + self._other_problems
+    def settings(self) -> Settings:
+        """The settings. Raises `ConfigurationError` with all mistakes, in the order of the file, if there is one."""
+        found = sorted(self._found, key=lambda problem: self._positions.line_of(problem[0]))  # stable
+        problems = [Problem(message, self.where(path)) for path, message in found] + self._unplaced
         if problems:
             raise ConfigurationError(problems)
+        return msgspec.convert(_normalised(self.tree), Settings)
 
     def _override(self, tree: Table, environ: Mapping[str, str]) -> None:
         for name in sorted(environ):
             if name.startswith(FOREIGN_PREFIX):
-                self._other_problems.append(Problem("only keys of [server] can be set by variables", name))
+                self._unplaced.append(Problem("only keys of [server] can be set by variables", name))
         for override in overrides_in(environ):
             kind = find_type(override.path)
             if kind is None:
-                self._other_problems.append(_unknown_variable(override))
+                self._unplaced.append(_unknown_variable(override))
             elif _place(tree, override.path, value_from_text(override.text, _wanted(kind))):
                 self._variables[override.path] = override.variable
 

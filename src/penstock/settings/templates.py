@@ -8,7 +8,7 @@ from keyword import iskeyword
 
 from penstock.settings.names import join_choices, suggest
 
-CONVERTERS = ("str", "int", "path")
+CONVERTERS = ("int", "path")
 
 _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
@@ -29,7 +29,7 @@ def judge_template(at: str) -> str:
 
 def shape_of(at: str) -> str:
     """The template without the names of its parameters; two routes of one shape answer the same paths."""
-    return _PARAMETER.sub(lambda found: f"{{:{found[1].partition(':')[2] or 'str'}}}", at)
+    return _PARAMETER.sub(lambda found: f"{{:{found[1].partition(':')[2]}}}", at)
 
 
 def _judge_path(at: str) -> str:
@@ -50,11 +50,8 @@ def _judge_braces(at: str) -> str:
     rest = _PARAMETER.sub("", at)
     if "{" in rest or "}" in rest:
         return f'"{at}" has a brace without its partner: write a parameter as "{{name}}"'
-    for segment in at.split("/"):
-        if "{" in segment and not _PARAMETER.fullmatch(segment):
-            return (
-                f'"{at}" has a parameter beside other text: a parameter takes a whole segment, as in "/hello/{{name}}"'
-            )
+    if "}{" in at:
+        return f'"{at}" has two parameters without anything between them: where the first ends is not clear'
     return ""
 
 
@@ -63,7 +60,7 @@ def _judge_parameters(at: str) -> str:
     parameters = _PARAMETER.findall(at)
     for index, parameter in enumerate(parameters):
         name, colon, converter = parameter.partition(":")
-        if not name.isidentifier() or iskeyword(name):
+        if not (name.isascii() and name.isidentifier()) or iskeyword(name):
             return f'"{at}" has a parameter "{name}", which is no name of a Python argument'
         if name in names:
             return f'"{at}" has two parameters called "{name}"'
@@ -73,5 +70,7 @@ def _judge_parameters(at: str) -> str:
             return (
                 f'"{at}" goes on after "{{{parameter}}}": a path parameter takes all that is left, so it must be last'
             )
+        if converter == "path" and not at.endswith(f"/{{{parameter}}}"):
+            return f'"{at}" has text before "{{{parameter}}}": a path parameter begins after a slash'
         names.append(name)
     return ""
