@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from penstock.errors import ConfigurationError
-from penstock.settings import Settings
+from penstock.settings import Settings, SiteSettings
 from penstock.settings.loader import load, load_site_file
 
 TEN_MISTAKES = """\
@@ -137,7 +137,7 @@ class TestSettings:
     def test_what_is_not_written_has_its_default(self, tmp_path: Path) -> None:
         file = tmp_path / "penstock.toml"
         file.write_text("[[site]]\n")
-        expected = Settings(sites=(msgspec.convert({}, type=Settings.__annotations__["sites"].__origin__.__args__[0]),))
+        expected = Settings(sites=(SiteSettings(),))
         loaded = load(file, {})
         assert loaded.sites == expected.sites
         assert loaded.server == msgspec.structs.replace(expected.server, app_dirs=(str(tmp_path),))

@@ -5,6 +5,8 @@ Paths are as written; `penstock.settings.loader.load` makes them absolute, relat
 Constructing a model in Python checks nothing: the loader is what refuses bad values.
 """
 
+from __future__ import annotations  # types are built when a file is loaded, not when the server starts
+
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -222,7 +224,7 @@ class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         str,
         TEMPLATE,
         Meta(
-            description="Path template; {name} is one segment, {name:int} a whole number, {rest:path} all that is left.",
+            description="Path template; {name} is a segment, {name:int} a whole number, {rest:path} all that is left.",
             examples=["/hello/{name}"],
         ),
     ]

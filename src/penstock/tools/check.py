@@ -5,8 +5,6 @@ from pathlib import Path
 
 import click
 
-from penstock.errors import ConfigurationError
-
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -18,11 +16,7 @@ def command(file: Path) -> None:
     Without FILE it is ./penstock.toml. What the environment overrides is looked at too, and everything the file names
     is imported.
     """
-    from penstock.settings.check import check_references
-    from penstock.settings.loader import load_site_file
+    from penstock.settings.check import check_site_file
 
-    site_file = load_site_file(file, os.environ)
-    problems = check_references(site_file.settings, where=site_file.where)
-    if problems:
-        raise ConfigurationError(problems)
+    check_site_file(file, os.environ)
     click.echo(f"{file}: no mistakes")
