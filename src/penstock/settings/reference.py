@@ -45,7 +45,8 @@ line and the nearest right name. A key that is not listed here is a mistake; not
 **What answers a path**: a route, else the longest mount (application), else a file under `root`, else 404.
 Prefixes are compared by whole segments: `/admin` covers `/admin` and `/admin/x`, never `/administrator`.
 
-**Which site answers**: the exact host name, else the longest `*.` pattern, else `*`. A host belongs to one site.
+**Which site answers**: the one with the exact host name, else with the longest `*.` pattern, else with `*`, else 421.
+A host belongs to one site.
 
 **Paths** of files and folders are relative to the folder of the site file.
 
