@@ -36,13 +36,7 @@ test-compiled: .venv-compiled/test .venv-compiled/penstock
 	@.ci/system-packages browser
 	PENSTOCK_WHEEL=compiled .venv-compiled/bin/python -m pytest $(T)
 
-check: .venv/check
-	.venv/bin/ruff check
-	.venv/bin/ruff format --check
-	.venv/bin/mypy
-	.venv/bin/mypy --platform win32 src
-	.venv/bin/mypy --platform darwin src
-	PYTHONPATH=src .venv/bin/lint-imports
+check: check-style check-types check-layers
 
 format: .venv/check
 	.venv/bin/ruff check --fix-only
@@ -59,6 +53,23 @@ clean:
 	rm -rf .venv .venv-compiled .venv-bench .venv-bench-compiled .venv-peers
 	rm -rf build dist src/penstock.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache benchmarks/scratch
 	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
+
+# --- the parts of check: `make -k check` runs every one, whatever failed before --------------------------------------
+
+.PHONY: check-style check-types check-layers
+
+check-style: .venv/check
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+# One cache per platform: a cache of another one is thrown away whole.
+check-types: .venv/check
+	.venv/bin/mypy
+	.venv/bin/mypy --platform win32 --cache-dir .mypy_cache/win32 src
+	.venv/bin/mypy --platform darwin --cache-dir .mypy_cache/darwin src
+
+check-layers: .venv/check
+	PYTHONPATH=src .venv/bin/lint-imports
 
 # --- wheels ---------------------------------------------------------------------------------------------------------
 
@@ -88,7 +99,7 @@ dist/compiled/built: $(SOURCES) build/sources requirements/compile.txt | .venv-c
 	$*/bin/python $(PIP) install --no-deps --force-reinstall dist/compiled/*.whl
 	@touch $@
 
-# --- environments: one file per list of requirements says that it is installed --------------------------------------
+# --- environments: one file per list of requirements says that it is installed -------------------------------------
 
 .venv/python .venv-compiled/python .venv-bench/python .venv-bench-compiled/python .venv-peers/python: %/python:
 	@.ci/system-packages python
