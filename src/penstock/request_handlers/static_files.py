@@ -39,6 +39,9 @@ class StaticFiles:
 
     A change of a file shows within `file_finder.RECHECK` seconds. The path of the file that answers, where it is another
     than asked for, is `context.items["effective_path"]` (pipeline F-07).
+
+    It is a step of stage EXECUTE as it stands: put it into a plan without wrapping it. It writes the response itself, and
+    the fields that native handlers get by default (pipeline H-10), such as Cache-Control, are not meant for files.
     """
 
     __slots__ = ("_choices", "_clock", "_fallback", "_finder", "_resources", "_time_of_day", "_tree")
