@@ -9,7 +9,7 @@ from penstock.tools.serve import command
 OURS = {name for each in command.params for name in (*each.opts, *each.secondary_opts) if name.startswith("-")}
 
 
-@pytest.mark.parametrize("option", ["--workers", "--loop", "-k", "--worker-class", "--keep-alive", "--pid"])
+@pytest.mark.parametrize("option", ["--workers", "-w", "--loop", "-k", "--worker-class", "--keep-alive", "--pid"])
 def test_known_options_of_others_have_a_hint(option: str) -> None:
     assert find_hint(option)
 

@@ -23,7 +23,7 @@ def _called(name: str) -> str:
 
 
 UVICORN: Mapping[str, str] = {
-    "--workers": f"--workers comes with the supervisor. {_ONE_PROCESS}",
+    "--workers": f"Workers come with the supervisor. {_ONE_PROCESS}",
     "--loop": "uvloop is used where it is installed; for asyncio's own loop set PENSTOCK_SERVER__LOOP=asyncio.",
     "--http": "There is one parser, httptools; nothing to choose.",
     "--http2": _HTTP2,

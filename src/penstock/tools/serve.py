@@ -7,9 +7,6 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from penstock.tools.env_file import load_env_file
-from penstock.tools.hints import find_hint
-
 # Where to listen can be said in several ways. If one of them is said on the command line, the environment's say nothing.
 _PLACES: Final = ("bind", "host", "port", "uds", "fd")
 _POSITIVE: Final = click.IntRange(min=1)
@@ -32,6 +29,8 @@ class ServeCommand(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            from penstock.tools.hints import find_hint
+
             hint = find_hint(error.option_name)
             if hint is None:
                 raise
@@ -47,6 +46,8 @@ def option(*names: str, envvar: tuple[str, ...] = (), **attributes: Any) -> Call
 
 def _load_env_file(_ctx: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
     if path is not None:
+        from penstock.tools.env_file import load_env_file
+
         load_env_file(path)
     return path
 
@@ -84,9 +85,14 @@ An option wins over the environment, and that over the site file.
     help="Where to listen, any number of times: host:port, :port, unix:path, fd:number.",
 )
 @option("--host", help="Address to listen at.  [default: 127.0.0.1]")
-@option("--port", type=click.IntRange(0, 65535), help="Port to listen at; 0 is any that is free.  [default: 8000]")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    help="Port to listen at; 0 is any that is free.  [default: 8000]",
+)
 @option("--uds", metavar="PATH", help="Unix socket to listen at.")
-@option("--fd", type=click.IntRange(min=0), help="Descriptor of a listening socket that was handed over.")
+@option("--fd", type=click.IntRange(min=0), metavar="N", help="Descriptor of a listening socket that was handed over.")
 @option("--app-dir", multiple=True, type=_FOLDER, help="Folder to import from; the current one is there already.")
 @option("--factory", is_flag=True, help="Call what TARGET names to get the application.")
 @option(
@@ -96,7 +102,12 @@ An option wins over the environment, and that over the site file.
     help="Shape of the application.  [default: auto]",
 )
 @option("--root-path", default="", help="Path prefix that a proxy took off.")
-@option("--threads", type=click.IntRange(0, 1024), help="Threads of a WSGI application; 0 is none.  [default: 4]")
+@option(
+    "--threads",
+    type=click.IntRange(0, 1024),
+    metavar="N",
+    help="Threads of a WSGI application; 0 is none.  [default: 4]",
+)
 @option(
     "--mode",
     type=click.Choice(["production", "development"]),
@@ -119,15 +130,33 @@ An option wins over the environment, and that over the site file.
     help='"combined", "json" or a format string.  [default: readable on a terminal, else combined]',
 )
 @option("--header", multiple=True, type=Lines(), metavar="'NAME: VALUE'", help="Header added to every answer.")
-@option("--timeout-keep-alive", type=_SECONDS, help="Seconds an idle connection is kept.  [default: 75]")
-@option("--timeout-graceful-shutdown", type=_SECONDS, help="Seconds requests may take to end at stop.  [default: 30]")
+@option(
+    "--timeout-keep-alive", type=_SECONDS, metavar="SECONDS", help="Seconds an idle connection is kept.  [default: 75]"
+)
+@option(
+    "--timeout-graceful-shutdown",
+    type=_SECONDS,
+    metavar="SECONDS",
+    help="Seconds requests may take to end at stop.  [default: 30]",
+)
 @option(
     "--limit-concurrency",
     type=_POSITIVE,
+    metavar="N",
     help="Requests inside at once; beyond them the answer is 503.  [default: 1000, and 1000 that wait]",
 )
-@option("--limit-max-requests", type=click.IntRange(min=0), help="Stop after so many requests.  [default: never]")
-@option("--backlog", type=_POSITIVE, help="Connections the kernel holds until they are accepted.  [default: 2048]")
+@option(
+    "--limit-max-requests",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Stop after so many requests.  [default: never]",
+)
+@option(
+    "--backlog",
+    type=_POSITIVE,
+    metavar="N",
+    help="Connections the kernel holds until they are accepted.  [default: 2048]",
+)
 @option(
     "--forwarded-allow-ips",
     envvar=("FORWARDED_ALLOW_IPS",),
