@@ -88,7 +88,7 @@ class CountingRuntime:
     def run_behind(self, task: asyncio.Task[None]) -> None:
         pass
 
-    def leave(self, worker_request: object, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def leave(self, *record: object) -> None:
         self.left.set_result(None)
 
 
@@ -136,7 +136,8 @@ async def _lead_through(plan: Plan, worker_request: RecordingWorkerRequest) -> A
     runtime = CountingRuntime()
     context = Context(cast("WorkerRequest", worker_request), cast("Runtime", runtime), plan, copy_context())
     begin(context)
-    await runtime.left
+    async with asyncio.timeout(10):
+        await runtime.left
     answer = worker_request.answer
     answer.items = context.items
     return answer
