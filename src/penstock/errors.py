@@ -1,0 +1,86 @@
+"""Everything Penstock can raise, and who is to blame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class PenstockError(Exception):
+    """The root of all errors that Penstock raises."""
+
+
+# -- the operator's ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a configuration.
+
+    `message` says what is wrong and what would be right; `where` is `file:line`, an option or a variable ("" = nowhere).
+    """
+
+    message: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class ConfigurationError(PenstockError):
+    """What the operator decided cannot be done. All mistakes at once, in `problems`."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = tuple(problems)
+
+
+class StartupError(PenstockError):
+    """An application or a module failed to start; the cause is chained. The command line exits with code 3."""
+
+
+# -- the client's ------------------------------------------------------------------------------------------------
+
+
+class HTTPError(PenstockError):
+    """Raised anywhere in a request to answer it with `status`.
+
+    `status` is 400 to 599. `detail` (text) is shown to the client. `headers` are byte pairs added to the answer.
+    """
+
+    def __init__(self, status: int, detail: str = "", *, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(detail or f"status {status}")
+        if not 400 <= status <= 599:
+            raise ValueError(f"an HTTPError has a status from 400 to 599, not {status}")
+        self.status = status
+        self.detail = detail
+        self.headers = tuple(headers)
+
+
+class RequestRejected(HTTPError):
+    """The request itself is at fault. `rule` names the section it breaks; logged as one line, without a traceback."""
+
+    def __init__(
+        self, status: int, detail: str, *, rule: str = "", headers: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        super().__init__(status, detail, headers=headers)
+        self.rule = rule
+
+
+class ClientGone(PenstockError, OSError):
+    """The client left before it was answered; nobody is left to tell. An `OSError`, as ASGI 2.4 asks of `send`."""
+
+
+# -- the application's, the module's or the handler's -----------------------------------------------------------------
+
+
+class ContractError(PenstockError):
+    """An application, a module or a handler broke its contract; the message says which rule. Answered with 500."""
+
+
+class ResponseStarted(ContractError):
+    """Something was to be changed that has already left: status, headers, or the response itself (pipeline O-02)."""
+
+
+class RegistrationClosed(ContractError):
+    """A hook was registered or cancelled after the plans were assembled (pipeline P-06)."""

@@ -1,0 +1,1 @@
+"""Where a request arrives: the own listener, and an in-memory host for tests."""

@@ -1,0 +1,286 @@
+"""One HTTP/1.1 request of the own listener, as a worker request: the answer's framing is decided here (RFC 9112 section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from penstock.errors import ClientGone, ContractError
+from penstock.hosts.request_body import RequestBody
+from penstock.http.messages import RequestHead, ResponseHead
+from penstock.http.response_head import WrittenHead, write_head
+from penstock.http.status import is_bodiless
+from penstock.intake.worker_request import Address, Capability
+
+if TYPE_CHECKING:
+    from penstock.hosts.connection import Connection
+
+_CAPABILITIES: Final = Capability.SEND_FILE | Capability.INFORM | Capability.TRAILERS
+_CLOSE: Final = b"connection: close\r\n"
+_KEEP: Final = b"connection: keep-alive\r\n"
+# What is left of the body: a number of bytes, or one of these.
+_UNKNOWN: Final = -1
+_NO_BODY: Final = -2
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
+
+
+class Http1Request:
+    """One request on loan from a connection."""
+
+    __slots__ = (
+        "_callbacks",
+        "_client",
+        "_is_chunked",
+        "_remaining",
+        "_trailers",
+        "body",
+        "bytes_sent",
+        "connection",
+        "has_sent_all",
+        "has_sent_head",
+        "head",
+        "is_disconnected",
+        "scheme",
+        "started",
+    )
+
+    def __init__(self, connection: Connection, head: RequestHead, scheme: str) -> None:
+        self.connection = connection
+        self.head = head
+        self.scheme = scheme
+        self.bytes_sent = 0
+        self.is_disconnected = False
+        self.has_sent_all = False
+        self.has_sent_head = False
+        self.body: RequestBody | None = None
+        self._callbacks: list[Callable[[], None]] | None = None
+        self._client: Address | None = None
+        self.started = 0.0
+
+    # -- reading ---------------------------------------------------------------------------------------------------------
+
+    @property
+    def client(self) -> Address | None:
+        """As `WorkerRequest.client`; what a trusted proxy says counts."""
+        return self._client or self.connection.client
+
+    @property
+    def server(self) -> Address | None:
+        """As `WorkerRequest.server`."""
+        return self.connection.server
+
+    @property
+    def capabilities(self) -> Capability:
+        """As `WorkerRequest.capabilities`."""
+        return _CAPABILITIES
+
+    def come_from(self, client: Address | None) -> None:
+        """A trusted proxy says who the client is."""
+        self._client = client
+
+    def limit_body(self, limit: int) -> None:
+        """As `WorkerRequest.limit_body`."""
+        if self.body is not None:
+            self.body.limit(limit)
+
+    def take(self) -> bytes | None:
+        """As `WorkerRequest.take`."""
+        return b"" if self.body is None else self.body.take()
+
+    async def wait_body(self) -> None:
+        """As `WorkerRequest.wait_body`."""
+        if self.body is not None:
+            await self.body.wait()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """As `WorkerRequest.on_disconnect`."""
+        if self.is_disconnected or self.connection.is_half_closed:
+            self.connection.loop.call_soon(callback)
+            return
+        if self._callbacks is None:
+            self._callbacks = []
+        self._callbacks.append(callback)
+
+    def tell_disconnect(self) -> None:
+        """Call those who asked to be told when the client leaves, once."""
+        callbacks, self._callbacks = self._callbacks, None
+        for callback in callbacks or ():
+            callback()
+
+    # -- answering -------------------------------------------------------------------------------------------------------
+
+    def send(self, head: ResponseHead | None, body: bytes, more: bool) -> Awaitable[None] | None:
+        """As `WorkerRequest.send`."""
+        if head is not None:
+            return self._send_first(head, body, more)
+        if self.has_sent_all:
+            return None
+        if self._remaining == _NO_BODY:
+            body = b""
+        self._check_length(len(body), more)
+        connection = self.connection
+        self.bytes_sent += len(body)
+        if self._is_chunked:
+            if not more:
+                connection.write(self._last_chunks(body))
+            elif body:
+                connection.write(b"%x\r\n%b\r\n" % (len(body), body))
+        elif body:
+            connection.write(body)
+        if more:
+            return connection.wait_writable()
+        self.has_sent_all = True
+        connection.finish(self)
+        return None
+
+    def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
+        if self.has_sent_head:
+            raise ContractError("the head of this response has been sent already")
+        written = write_head(head.status, head.headers)
+        connection = self.connection
+        if written.closes:
+            connection.keeps_alive = False
+        if more or written.content_length >= 0 or self.head.method == "HEAD" or is_bodiless(head.status):
+            return self._send_special(head, written, body, more)
+        # The commonest answer of all: a whole body whose length nobody had to be told.
+        self.has_sent_head = True
+        self.has_sent_all = True
+        self.bytes_sent = len(body)
+        connection.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (written.text, self._own_fields(written), len(body), body))
+        connection.finish(self)
+        return None
+
+    def _send_special(
+        self, head: ResponseHead, written: WrittenHead, body: bytes, more: bool
+    ) -> Awaitable[None] | None:
+        text, body_expected = self._frame(head, written, -1 if more else len(body))
+        if not body_expected:
+            body = b""
+        self._check_length(len(body), more and body_expected)
+        self.has_sent_head = True
+        self.bytes_sent = len(body)
+        if self._is_chunked and body:
+            body = b"%x\r\n%b\r\n" % (len(body), body)
+        self.connection.write(text + body if len(body) < 65536 else text)
+        if len(body) >= 65536:
+            self.connection.write(body)
+        if more:
+            return self.connection.wait_writable()
+        self.has_sent_all = True
+        self.connection.finish(self)
+        return None
+
+    def _frame(self, head: ResponseHead, written: WrittenHead, length: int) -> tuple[bytes, bool]:
+        """The head with its framing, for a body of `length` bytes (-1: not known yet); and whether a body follows at all.
+
+        RFC 9112 section 6.3, RFC 9110 section 8.6.
+        """
+        self._is_chunked = False
+        self._trailers: Sequence[tuple[bytes, bytes]] = ()
+        text = written.text
+        body_expected = self.head.method != "HEAD" and not is_bodiless(head.status)
+        framing = b""
+        if written.content_length >= 0:
+            self._remaining = written.content_length
+            if head.status == 204:
+                text = _without_length(text)
+            if length >= 0 and body_expected and length != written.content_length:
+                raise ContractError(f"the response has {length} bytes of body but content-length {written.content_length}")
+        elif length >= 0 and not (is_bodiless(head.status)):
+            self._remaining = length
+            framing = b"content-length: %d\r\n" % length
+        elif body_expected and self.head.version == "1.1":
+            self._is_chunked = True
+            self._remaining = _UNKNOWN
+            framing = _CHUNKED
+        else:
+            self._remaining = _UNKNOWN
+            if body_expected:
+                self.connection.keeps_alive = False  # HTTP/1.0: the end of the connection is the end of the body
+        if not body_expected:
+            self._remaining = _NO_BODY
+            self._is_chunked = False
+        return b"%b%b%b\r\n" % (text, self._own_fields(written), framing), body_expected
+
+    def _own_fields(self, written: WrittenHead) -> bytes:
+        """`date`, `server` and, where it says something, `connection`."""
+        connection = self.connection
+        fields = connection.clock.date
+        if written.has_date or written.has_server:
+            date, _, server = fields.partition(b"\r\n")
+            fields = (b"" if written.has_date else date + b"\r\n") + (b"" if written.has_server else server)
+        if not connection.keeps_alive or connection.is_closing:
+            return fields + _CLOSE
+        return fields if self.head.version == "1.1" else fields + _KEEP
+
+    def _check_length(self, count: int, more: bool) -> None:
+        """Hold the application to its own Content-Length: neither more nor fewer bytes (bad-input row 43)."""
+        if self._remaining < 0:
+            return
+        if count > self._remaining:
+            raise ContractError("the response body is longer than its content-length")
+        if not more and count < self._remaining:
+            raise ContractError("the response body is shorter than its content-length")
+        self._remaining -= count
+
+    def _last_chunks(self, body: bytes) -> bytes:
+        last = b"0\r\n" + b"".join(b"%b: %b\r\n" % pair for pair in self._trailers) + b"\r\n"
+        return b"%x\r\n%b\r\n%b" % (len(body), body, last) if body else last
+
+    async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
+        """As `WorkerRequest.send_file`."""
+        text = b""
+        if head is not None:
+            written = write_head(head.status, head.headers)
+            if written.content_length < 0 and not more:
+                written.content_length = count
+                written.text += b"content-length: %d\r\n" % count
+            text, body_expected = self._frame(head, written, -1)
+            self.has_sent_head = True
+            if not body_expected:
+                self._end_without_body(text)
+                return
+        self._check_length(count, more)
+        if self._is_chunked:
+            text += b"%x\r\n" % count
+        await self.connection.send_file(text, descriptor, offset, count)
+        self.bytes_sent += count
+        if self._is_chunked:
+            self.connection.write(b"\r\n")
+        if not more:
+            self._remaining = _UNKNOWN
+            self.send(None, b"", False)
+
+    def _end_without_body(self, text: bytes) -> None:
+        self.connection.write(text)
+        self.has_sent_all = True
+        self.connection.finish(self)
+
+    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `WorkerRequest.inform`."""
+        if self.head.version == "1.1" and not self.has_sent_head:
+            # Judged as a final head, by the same rules, and sent with the interim status (bad-input row 47).
+            text = write_head(200, list(headers)).text.partition(b"\r\n")[2]
+            self.connection.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, text))
+
+    def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `WorkerRequest.trailers`."""
+        write_head(200, list(headers))
+        self._trailers = headers
+
+    def abort(self) -> None:
+        """As `WorkerRequest.abort`."""
+        self.has_sent_all = True
+        self.connection.abort(self)
+
+    def lose(self) -> None:
+        """The connection is lost: who reads, who writes and who asked is told."""
+        self.is_disconnected = True
+        if self.body is not None:
+            self.body.fail(ClientGone("the client left"))
+        self.tell_disconnect()
+
+
+def _without_length(text: bytes) -> bytes:
+    lines = text.split(b"\r\n")
+    return b"\r\n".join(line for line in lines if not line.startswith(b"content-length:"))

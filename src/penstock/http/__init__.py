@@ -1,0 +1,1 @@
+"""How bytes become a request, and an answer becomes bytes: no I/O, no clock."""

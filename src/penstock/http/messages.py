@@ -1,0 +1,114 @@
+"""The heads of a request and of a response, as plain values."""
+
+from __future__ import annotations
+
+from typing import Final
+
+CHUNKED: Final = -1
+
+# What a request line says: method, target, raw path, path, query, version.
+RequestLine = tuple[str, bytes, bytes, str, bytes, str]
+
+
+class Framing:
+    """What the fields of a head say about the body, the connection and the way here; shared between heads, never changed.
+
+    `content_length` is the number of body bytes, 0 for none, `CHUNKED` (-1) when chunks tell. `keep_alive` is whether the
+    connection may serve another request. `expects_continue`: the client waits for 100 (Continue). `is_upgrade`: it offers
+    another protocol. `is_forwarded`: a proxy says something about the client.
+    """
+
+    __slots__ = ("content_length", "expects_continue", "is_forwarded", "is_upgrade", "keep_alive")
+
+    def __init__(
+        self,
+        *,
+        content_length: int = 0,
+        keep_alive: bool = True,
+        expects_continue: bool = False,
+        is_upgrade: bool = False,
+        is_forwarded: bool = False,
+    ) -> None:
+        self.content_length = content_length
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+        self.is_upgrade = is_upgrade
+        self.is_forwarded = is_forwarded
+
+
+# No body, the connection stays, nothing special: what nearly every request is.
+PLAIN: Final = Framing()
+LAST: Final = Framing(keep_alive=False)
+
+
+class RequestHead:
+    """The head of one request, judged and split; nothing in it is the application's yet.
+
+    `method` is ASCII, in the case it came. `target` is the request target as received. `raw_path` is its path part as
+    received; `path` is the same, percent-decoded once as UTF-8 and with dot segments resolved: routes, authorization and
+    files all see this one. `query` has no "?". `version` is "1.1" or "1.0". `headers` holds lower-case names and values
+    without surrounding white space, in order. `host` is lower-case and without port ("" when absent); `authority` is the
+    Host value as received.
+    """
+
+    __slots__ = (
+        "authority",
+        "framing",
+        "headers",
+        "host",
+        "method",
+        "path",
+        "query",
+        "raw_path",
+        "target",
+        "version",
+    )
+
+    def __init__(
+        self, line: RequestLine, headers: list[tuple[bytes, bytes]], authority: bytes, host: str, framing: Framing
+    ) -> None:
+        self.method, self.target, self.raw_path, self.path, self.query, self.version = line
+        self.headers = headers
+        self.authority = authority
+        self.host = host
+        self.framing = framing
+
+    @property
+    def content_length(self) -> int:
+        """The number of body bytes; 0 for none, `CHUNKED` when chunks tell."""
+        return self.framing.content_length
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection may serve another request after this one."""
+        return self.framing.keep_alive
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client holds its body back until it is told to go on (RFC 9110 section 10.1.1)."""
+        return self.framing.expects_continue
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether the client offers to speak another protocol (RFC 9110 section 7.8)."""
+        return self.framing.is_upgrade
+
+    def find(self, name: bytes) -> bytes | None:
+        """The first value of the field `name` (lower-case), or None."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class ResponseHead:
+    """The head of one response: `status` (100 to 599) and `headers` (lower-case names, byte pairs, in order).
+
+    Framing (Content-Length, Transfer-Encoding, Connection) is the host's; a Content-Length found here is kept and held.
+    """
+
+    __slots__ = ("headers", "status")
+
+    def __init__(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+        self.status = status
+        self.headers = headers

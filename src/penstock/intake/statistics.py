@@ -1,0 +1,23 @@
+"""The numbers a runtime keeps: a frozen snapshot for people and machines (pipeline E-12)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeStatistics:
+    """`total` counts every request that came in; it equals succeeded + failed + rejected + disconnected + executing + queued.
+
+    `rejected` were never let inside: malformed, too many at once, or too late. `failed` were answered with a status of 400
+    or above; `disconnected` left before they were answered. `background` counts applications still at work behind an answer.
+    """
+
+    total: int
+    executing: int
+    queued: int
+    succeeded: int
+    failed: int
+    rejected: int
+    disconnected: int
+    background: int

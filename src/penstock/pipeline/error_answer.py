@@ -1,0 +1,107 @@
+"""How an error becomes an answer and a line in the log: who is to blame decides both (pipeline X-06, X-08)."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from html import escape
+from typing import TYPE_CHECKING
+
+from penstock.errors import ClientGone, HTTPError, RequestRejected
+from penstock.http.status import REASONS
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+
+logger = logging.getLogger("penstock")
+
+
+def status_of(error: BaseException) -> int:
+    """The status an error is answered with (pipeline X-06)."""
+    if isinstance(error, HTTPError):
+        return error.status
+    if isinstance(error, PermissionError):
+        return 403
+    if isinstance(error, TimeoutError):
+        return 504
+    return 500
+
+
+def report(context: Context, error: Exception) -> None:
+    """Write the error to the log: a refusal in one line, a bug with its traceback and the id that the client is shown."""
+    head = context.worker_request.head
+    where = f"{head.method} {ascii(head.path)[1:-1]}"
+    if isinstance(error, ClientGone):
+        logger.debug("%s: the client left", where)
+    elif isinstance(error, RequestRejected):
+        logger.info("%s refused with %d: %s", where, error.status, ascii(str(error))[1:-1])
+    elif isinstance(error, HTTPError) and error.status < 500:
+        logger.debug("%s answered with %d: %s", where, error.status, ascii(error.detail)[1:-1])
+    else:
+        logger.error("%s failed at %s, error id %s", where, _stage_name(context), error_id(context), exc_info=error)
+
+
+def error_id(context: Context) -> str:
+    """The id under which client and log know this request's failure."""
+    items = context.items
+    if "penstock.error_id" not in items:
+        items["penstock.error_id"] = secrets.token_hex(6)
+    return str(items["penstock.error_id"])
+
+
+def write_answer(context: Context) -> None:
+    """Make the first error the answer; details are shown only in development (pipeline X-08)."""
+    error = context.error
+    if error is None:
+        return
+    response = context.response
+    status = status_of(error)
+    response.clear()
+    response.status = status
+    if isinstance(error, HTTPError):
+        response.raw_headers.extend(error.headers)
+    _write_body(context, error, status)
+    response.headers["cache-control"] = "no-store"
+
+
+def _write_body(context: Context, error: Exception, status: int) -> None:
+    response = context.response
+    title = f"{status} {REASONS.get(status, 'Error')}"
+    detail = error.detail if isinstance(error, HTTPError) else ""
+    shown_id = error_id(context) if status >= 500 else ""
+    trace = "".join(traceback.format_exception(error)) if status >= 500 and context.plan.is_development else ""
+    accepted = context.worker_request.head.find(b"accept") or b""
+    if b"text/html" in accepted:
+        response.headers["content-type"] = "text/html; charset=utf-8"
+        response.body = _page(title, detail, shown_id, trace).encode("utf-8", "backslashreplace")
+        return
+    response.headers["content-type"] = "text/plain; charset=utf-8"
+    lines = [title, detail, f"error id {shown_id}" if shown_id else "", trace]
+    response.body = ("\n".join(line for line in lines if line) + "\n").encode("utf-8", "backslashreplace")
+
+
+_STYLE = (
+    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:4rem auto;padding:0 1.5rem;color:#1d2733}"
+    "h1{font-size:1.6rem}code,pre{font:13px/1.45 ui-monospace,monospace}"
+    "pre{background:#f4f6f8;padding:1rem;overflow:auto;border-left:4px solid #c0392b}"
+)
+
+
+def _page(title: str, detail: str, shown_id: str, trace: str) -> str:
+    parts = [f"<h1>{escape(title)}</h1>"]
+    if detail:
+        parts.append(f"<p>{escape(detail)}</p>")
+    if shown_id:
+        parts.append(f"<p>Error id <code>{escape(shown_id)}</code></p>")
+    if trace:
+        parts.append(f"<pre>{escape(trace)}</pre>")
+    return (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
+        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+    )
+
+
+def _stage_name(context: Context) -> str:
+    stage = context.rest.failed_stage
+    return "an unknown stage" if stage is None else stage.name

@@ -1,0 +1,101 @@
+"""Handler: what answers a request; and how what it returns becomes the response."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final
+
+from penstock.errors import ContractError
+from penstock.pipeline.response import Response
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+
+# Returns None when it wrote the response, else text, bytes, a Response or anything JSON can hold; or an awaitable of those.
+Handler = Callable[["Context"], object]
+
+
+class Signal:
+    """What a step returns to the loop besides None and an awaitable."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+# The step has handed the request on, to a thread or a pool; it calls `resume(context)` on the loop when it is done.
+PARKED: Final = Signal("PARKED")
+# The request has passed its last stage.
+DONE: Final = Signal("DONE")
+
+_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
+_BYTES: Final = (b"content-type", b"application/octet-stream")
+_JSON: Final = (b"content-type", b"application/json")
+# What a browser must not take for everybody's is nobody else's, unless the handler says otherwise (pipeline H-10).
+_PRIVATE: Final = (b"cache-control", b"private")
+
+
+def respond(context: Context, value: object) -> None:
+    """Make `value`, what a handler returned, the response. Raises ContractError when it is nothing that can be sent."""
+    response = context.response
+    kind = type(value)
+    if kind is str:
+        response.body = value.encode()  # type: ignore[attr-defined]
+        _add_defaults(response, _TEXT)
+    elif kind is bytes:
+        response.body = value  # type: ignore[assignment]
+        _add_defaults(response, _BYTES)
+    elif value is None:
+        if response.body and not response.is_started:
+            _add_defaults(response, _BYTES if "content-type" not in response.headers else _TEXT)
+    elif isinstance(value, Response):
+        response.merge(value)
+    else:
+        response.body = _encode_json(value)
+        _add_defaults(response, _JSON)
+
+
+def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Signal | None]:
+    """The step of stage EXECUTE that calls `handler` and answers with what it returns."""
+
+    def execute(context: Context) -> Awaitable[None] | Signal | None:
+        value = handler(context)
+        if value is PARKED:
+            return PARKED
+        if hasattr(value, "__await__"):
+            return _respond_later(context, value)
+        respond(context, value)
+        return None
+
+    return execute
+
+
+async def _respond_later(context: Context, awaitable: Awaitable[object]) -> None:
+    respond(context, await awaitable)
+
+
+def _add_defaults(response: Response, content_type: tuple[bytes, bytes]) -> None:
+    headers = response.raw_headers
+    if not headers:
+        headers += (content_type, _PRIVATE)
+        return
+    names = {name for name, _ in headers}
+    if b"content-type" not in names:
+        headers.append(content_type)
+    if b"cache-control" not in names:
+        headers.append(_PRIVATE)
+
+
+def _encode_json(value: object) -> bytes:
+    import msgspec
+
+    try:
+        return msgspec.json.encode(value)
+    except (TypeError, ValueError) as error:
+        raise ContractError(
+            f"a handler returned {type(value).__name__!r}, which is neither text, bytes, a Response nor JSON: {error}"
+        ) from None

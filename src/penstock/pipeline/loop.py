@@ -1,0 +1,103 @@
+"""The loop: leads a request through the steps of its plan, with a task only when a step waits."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ContractError, HTTPError
+from penstock.intake.tasks import start_task
+from penstock.pipeline.handler import DONE, PARKED, Signal
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+
+logger = logging.getLogger("penstock")
+
+
+def advance(context: Context) -> Awaitable[Any] | Signal:
+    """Run steps from where the request stands. Re-entrant: whoever interrupted it calls it to go on.
+
+    Returns DONE behind the last step, PARKED when a step has handed the request on, else what must be awaited before
+    `advance` is called again. A step's failure becomes the request's; only what is no Exception passes through.
+    """
+    while True:
+        position = context.position
+        context.position = position + 1
+        try:
+            result = context.plan.calls[position](context)
+        except Exception as error:
+            context.fail(error)
+            continue
+        if result is None:
+            continue
+        if result is DONE or result is PARKED or hasattr(result, "__await__"):
+            pending: Awaitable[Any] | Signal = result
+            return pending
+        context.fail(ContractError(f"a hook returns None or an awaitable, not {type(result).__name__!r}: {result!r}"))
+
+
+def begin(context: Context) -> None:
+    """Lead a new request into its plan, in its own context variables; gives it a task at its first awaitable."""
+    result = context.variables.run(advance, context)
+    if result is not DONE and result is not PARKED:
+        task = start_task(context.runtime.loop, drive(context, result), context.variables)
+        if context.is_over:
+            context.runtime.run_behind(task)
+        else:
+            context.task = task
+
+
+def resume(context: Context) -> None:
+    """Go on with a parked request; called on the loop by the step that parked it, once."""
+    waiter = context.waiter
+    if waiter is not None:
+        if not waiter.done():
+            waiter.set_result(None)
+        return
+    begin(context)
+
+
+async def drive(context: Context, pending: Awaitable[Any] | Signal) -> None:
+    """Await what `advance` returned and go on, until the request is done. The request's one task runs this."""
+    while pending is not DONE:
+        try:
+            if pending is PARKED:
+                await _wait_parked(context)
+            else:
+                await pending  # type: ignore[misc]
+        except Exception as error:
+            if context.is_over:
+                logger.error("an application failed behind its answer to %s", describe(context), exc_info=error)
+                return
+            context.fail(error)
+        except asyncio.CancelledError:
+            _abandon(context)
+            raise
+        pending = advance(context)
+
+
+def describe(context: Context) -> str:
+    """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
+    head = context.worker_request.head
+    return f"{head.method} {ascii(head.path)[1:-1]}"
+
+
+async def _wait_parked(context: Context) -> None:
+    context.waiter = context.runtime.loop.create_future()
+    try:
+        await context.waiter
+    finally:
+        context.waiter = None
+
+
+def _abandon(context: Context) -> None:
+    """The task is cancelled, as at a hard stop: answer if nothing was, and run what always runs without waiting."""
+    if context.is_over:
+        return
+    context.fail(HTTPError(503, "the server is stopping"))
+    while (pending := advance(context)) is not DONE:
+        if pending is not PARKED and hasattr(pending, "close"):
+            pending.close()

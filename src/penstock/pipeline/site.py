@@ -1,0 +1,249 @@
+"""PipelineSite: the hosts it answers for, its modules, and for every path the plan that leads to what answers."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock.errors import HTTPError, StartupError
+from penstock.pipeline.context import Context
+from penstock.pipeline.loop import begin
+from penstock.pipeline.module import Action, Hooks
+from penstock.pipeline.plan import Call, Plan, assemble
+from penstock.pipeline.routes import Prefixes, Template
+
+if TYPE_CHECKING:
+    from penstock.intake.runtime import Runtime
+    from penstock.intake.worker_request import WorkerRequest
+
+logger = logging.getLogger("penstock")
+
+_REMEMBERED: Final = 4096
+
+
+class Target:
+    """What can answer: `execute` is its step; `methods` are those it takes (empty: all); it lives between two actions."""
+
+    __slots__ = ("at", "execute", "finish", "methods", "name", "on_start", "on_stop", "template")
+
+    def __init__(
+        self,
+        name: str,
+        at: str,
+        execute: Call,
+        *,
+        template: Template | None = None,
+        methods: Sequence[str] = (),
+        finish: Call | None = None,
+        on_start: Action | None = None,
+        on_stop: Action | None = None,
+    ) -> None:
+        self.name = name
+        self.at = at
+        self.execute = execute
+        self.finish = finish
+        self.template = template
+        self.methods = tuple(methods)
+        self.on_start = on_start
+        self.on_stop = on_stop
+
+
+class Location:
+    """The rules for everything below `at`, inheritance already worked out."""
+
+    __slots__ = ("access_log", "at", "body_limit", "headers", "modules")
+
+    def __init__(
+        self,
+        at: str = "/",
+        *,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body_limit: int = 30_000_000,
+        access_log: bool = True,
+        modules: Sequence[Hooks] = (),
+    ) -> None:
+        self.at = at
+        self.headers = tuple(headers)
+        self.body_limit = body_limit
+        self.access_log = access_log
+        self.modules = tuple(modules)
+
+
+# What a path leads to: its plan and the values of the route's template.
+Found = tuple[Plan, "dict[str, Any] | None"]
+
+
+class PipelineSite:
+    """A site of the runtime whose requests pass the stages."""
+
+    def __init__(
+        self,
+        *,
+        hosts: Sequence[str] = ("*",),
+        modules: Sequence[Hooks] = (),
+        routes: Sequence[Target] = (),
+        mounts: Sequence[Target] = (),
+        files: Target | None = None,
+        locations: Sequence[Location] = (),
+        is_development: bool = False,
+    ) -> None:
+        """`modules` come attached. `locations` include one for "/", or the defaults hold there.
+
+        Raises ConfigurationError for modules whose scopes overlap.
+        """
+        self.hosts = tuple(hosts)
+        self.modules = tuple(modules)
+        self.routes = tuple(routes)
+        self.mounts = tuple(mounts)
+        self.files = files
+        self.locations = tuple(locations) if any(each.at == "/" for each in locations) else (Location(), *locations)
+        self.is_development = is_development
+        self._literal_routes: dict[str, list[Target]] = {}
+        for route in self.routes:
+            if route.template is not None and route.template.is_literal:
+                self._literal_routes.setdefault(route.template.text, []).append(route)
+        self._templates = [each for each in self.routes if each.template is not None and not each.template.is_literal]
+        self._mounts = Prefixes([(mount.at, mount) for mount in self.mounts])
+        self._locations = Prefixes([(location.at, location) for location in self.locations])
+        self._plans: dict[tuple[Location, Target], Plan] = {}
+        self._nothing = Target("nothing", "/", _answer_not_found)
+        self._refusals: dict[tuple[str, ...], Target] = {}
+        self._found: dict[tuple[str, str], Found] = {}
+        self._started: list[Action] = []
+        for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
+            each.freeze()
+        self.plans = self._assemble_all()
+
+    async def start(self) -> None:
+        """Start modules, then applications, in order. Raises StartupError after stopping what had started."""
+        pairs: list[tuple[str, Action | None, Sequence[Action]]] = []
+        for hooks in self._all_modules():
+            pairs += [(f"module {hooks.module}", action, ()) for action in hooks.start_actions]
+            pairs.append((f"module {hooks.module}", None, hooks.stop_actions))
+        for target in self._all_targets():
+            pairs.append((target.name, target.on_start, (target.on_stop,) if target.on_stop else ()))
+        for name, action, stop_actions in pairs:
+            if action is not None:
+                await self._start_one(name, action)
+            self._started += stop_actions
+
+    async def stop(self) -> None:
+        """Stop applications and modules in reverse order; a failure is logged and harms no other."""
+        while self._started:
+            action = self._started.pop()
+            try:
+                await _call(action)
+            except Exception:
+                logger.exception("failed to stop")
+
+    def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
+        """Lead a request through the plan of its location to what answers it. Never raises."""
+        head = worker_request.head
+        found = self._found.get((head.method, head.path)) or self.find_plan(head.method, head.path)
+        context = Context(worker_request, runtime, found[0], copy_context())
+        if found[1] is not None:
+            context.route_values = dict(found[1])
+        if head.framing.content_length:
+            try:
+                worker_request.limit_body(found[0].body_limit)
+            except HTTPError as error:
+                context.position = 1
+                context.fail(error)
+        begin(context)
+
+    def find_plan(self, method: str, path: str) -> Found:
+        """The plan for a path and method, and the values of the route's template. The result is remembered (pipeline H-02)."""
+        target, values = self._find_target(method, path)
+        location = self._locations.find(path) or self.locations[0]
+        found = (self._plan(location, target), values)
+        if len(self._found) >= _REMEMBERED:
+            self._found.clear()
+        self._found[method, path] = found
+        return found
+
+    def _find_target(self, method: str, path: str) -> tuple[Target, dict[str, Any] | None]:
+        allowed: list[str] = []
+        for route, values in self._matching_routes(path):
+            if not route.methods or method in route.methods:
+                return route, values
+            allowed += route.methods
+        if allowed:
+            return self._refusal(tuple(dict.fromkeys([*allowed, "OPTIONS"]))), None
+        return self._mounts.find(path) or self.files or self._nothing, None
+
+    def _matching_routes(self, path: str) -> list[tuple[Target, dict[str, Any] | None]]:
+        literal = self._literal_routes.get(path)
+        matching: list[tuple[Target, dict[str, Any] | None]] = [(route, None) for route in literal or ()]
+        for route in self._templates:
+            values = None if route.template is None else route.template.match(path)
+            if values is not None:
+                matching.append((route, values))
+        return matching
+
+    def _refusal(self, allowed: tuple[str, ...]) -> Target:
+        if allowed not in self._refusals:
+            self._refusals[allowed] = Target("method not allowed", "/", _answer_not_allowed(allowed))
+        return self._refusals[allowed]
+
+    def _plan(self, location: Location, target: Target) -> Plan:
+        plan = self._plans.get((location, target))
+        if plan is None:
+            plan = self._plans[location, target] = assemble(
+                (*self.modules, *location.modules),
+                target.execute,
+                target=target.name,
+                headers=location.headers,
+                body_limit=location.body_limit,
+                access_log=location.access_log,
+                is_development=self.is_development,
+                finish=target.finish,
+            )
+        return plan
+
+    def _assemble_all(self) -> tuple[Plan, ...]:
+        # Everything that can fail for the operator fails now: one plan for each target at each location.
+        return tuple(self._plan(location, target) for location in self.locations for target in self._all_targets())
+
+    def _all_targets(self) -> list[Target]:
+        return [*self.routes, *self.mounts, *([self.files] if self.files else []), self._nothing]
+
+    def _all_modules(self) -> list[Hooks]:
+        modules = list(self.modules)
+        for location in self.locations:
+            modules += [hooks for hooks in location.modules if hooks not in modules]
+        return modules
+
+    async def _start_one(self, name: str, action: Action) -> None:
+        try:
+            await _call(action)
+        except BaseException as error:
+            await self.stop()
+            if isinstance(error, StartupError) or not isinstance(error, Exception):
+                raise
+            raise StartupError(f"{name} failed to start: {error}") from error
+
+
+async def _call(action: Action) -> None:
+    result = action()
+    if inspect.isawaitable(result):
+        await result
+
+
+def _answer_not_found(context: Context) -> None:
+    raise HTTPError(404)
+
+
+def _answer_not_allowed(allowed: tuple[str, ...]) -> Callable[[Context], None]:
+    allow = ", ".join(allowed)
+
+    def answer(context: Context) -> None:
+        if context.request.method == "OPTIONS":
+            context.response.status = 204
+            context.response.headers["allow"] = allow
+            return
+        raise HTTPError(405, f"this path answers to {allow}", headers=((b"allow", allow.encode("ascii")),))
+
+    return answer

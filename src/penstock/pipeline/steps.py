@@ -1,0 +1,228 @@
+"""The steps that every plan has without a module: scopes, sending, counting out, and making an answer of an error."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ClientGone, ContractError
+from penstock.pipeline.error_answer import report, write_answer
+from penstock.pipeline.handler import DONE, Signal
+from penstock.pipeline.response import Response
+from penstock.pipeline.stages import Stage
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+    from penstock.pipeline.module import Scope
+
+logger = logging.getLogger("penstock")
+
+# A plain function that holds the loop longer than this is named in development; asyncio's own slow_callback_duration is 100 ms.
+SLOW_STEP = 0.05
+
+
+def send(context: Context) -> Awaitable[None] | None:
+    """Send what has not left: the whole of a buffered answer in one call, the end of a streamed one."""
+    worker_request = context.worker_request
+    if worker_request.has_sent_all:
+        return None
+    response = context.response
+    if response.is_started:
+        if context.error is not None:
+            # The client has half an answer, which must not pass for a whole one (pipeline X-07).
+            worker_request.abort()
+            return None
+        return response.finish()
+    try:
+        pending = response.finish()
+    except ContractError as error:
+        response.reopen()
+        if context.error is None:
+            raise
+        report(context, error)
+        write_answer(context)
+        pending = response.finish()
+    return pending if response.has_file else None
+
+
+def leave(context: Context) -> Signal:
+    """Count the request out. It has passed the last stage."""
+    response = context.response
+    worker_request = context.worker_request
+    context.position = context.plan.over_at
+    context.handler = None  # what remains of the request goes without waiting for the garbage collector
+    response.release()
+    if not worker_request.has_sent_all:
+        worker_request.abort()
+    if context.task is not None:
+        context.runtime.run_behind(context.task)
+    context.runtime.leave(worker_request, response.status, response.raw_headers, context.plan.access_log)
+    return DONE
+
+
+def over(context: Context) -> Signal:
+    """The request has left already; whoever comes back to it finds nothing to do."""
+    context.position -= 1
+    return DONE
+
+
+def recover(context: Context) -> Awaitable[None] | None:
+    """Make an answer of the first error, at the end of the failing stage (pipeline X-03), then go where the request must."""
+    rest = context.rest
+    error = context.error
+    context.position = rest.resume
+    if error is None:
+        return None
+    report(context, error)
+    if isinstance(error, ClientGone):
+        context.worker_request.abort()
+        return None
+    if context.response.is_started:
+        return None
+    return _ask_error_hooks(context, 0)
+
+
+def _ask_error_hooks(context: Context, start: int) -> Awaitable[None] | None:
+    hooks = context.plan.error_hooks
+    for at in range(start, len(hooks)):
+        try:
+            answer = hooks[at](context)
+        except Exception as error:
+            context.errors.append(error)
+            report(context, error)
+            continue
+        if hasattr(answer, "__await__"):
+            return _ask_async_hook(context, answer, at)  # type: ignore[arg-type]
+        if isinstance(answer, Response):
+            context.response.replace_with(answer)
+            return None
+    write_answer(context)
+    return None
+
+
+async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None], at: int) -> None:
+    answer: Response | None = None
+    try:
+        answer = await awaitable
+    except Exception as error:
+        context.errors.append(error)
+        report(context, error)
+    if answer is not None:
+        context.response.replace_with(answer)
+        return
+    pending = _ask_error_hooks(context, at + 1)
+    if pending is not None:
+        await pending
+
+
+def skip_when_complete(context: Context) -> None:
+    """Behind RELEASE_STATE: a request that is complete or has failed goes on to LOG, past UPDATE_CACHE (pipeline P-08)."""
+    if context.is_complete or context.error is not None:
+        context.position = max(context.plan.log_at, context.position)
+
+
+# -- scopes ------------------------------------------------------------------------------------------------------------
+
+
+def enter_scope(scope: Scope, last: Stage) -> Callable[[Context], Awaitable[None] | None]:
+    """The step that enters `scope`, to be left behind the stage `last`."""
+
+    def enter(context: Context) -> Awaitable[None] | None:
+        opened: Any = scope(context)
+        rest = context.rest
+        if rest.scopes is None:
+            rest.scopes = []
+        if hasattr(opened, "__aenter__"):
+            return _enter_async(opened, rest.scopes, last)
+        opened.__enter__()
+        rest.scopes.append((last, opened))
+        return None
+
+    return enter
+
+
+async def _enter_async(
+    opened: AbstractAsyncContextManager[object], scopes: list[tuple[Stage, Any]], last: Stage
+) -> None:
+    await opened.__aenter__()
+    scopes.append((last, opened))
+
+
+def leave_scopes_until(stage: Stage) -> Callable[[Context], Awaitable[None] | None]:
+    """The step that leaves, in reverse order, every entered scope that ends at `stage` or before."""
+
+    def leave_scopes(context: Context) -> Awaitable[None] | None:
+        scopes = context.rest.scopes
+        while scopes and scopes[-1][0] <= stage:
+            opened: AbstractContextManager[object] | AbstractAsyncContextManager[object] = scopes.pop()[1]
+            if isinstance(opened, AbstractAsyncContextManager):
+                return _leave_async(context, opened, leave_scopes)
+            _leave_scope(context, opened)
+        return None
+
+    return leave_scopes
+
+
+def _leave_scope(context: Context, opened: AbstractContextManager[object]) -> None:
+    error = context.error
+    if error is None:
+        opened.__exit__(None, None, None)
+        return
+    # What a scope says about an error is its own business: it cannot make a failed request go on (pipeline X-04).
+    try:
+        opened.__exit__(type(error), error, error.__traceback__)
+    except Exception as raised:
+        if raised is not error:
+            raise
+
+
+async def _leave_async(
+    context: Context,
+    opened: AbstractAsyncContextManager[object],
+    leave_rest: Callable[[Context], Awaitable[None] | None],
+) -> None:
+    error = context.error
+    try:
+        if error is None:
+            await opened.__aexit__(None, None, None)
+        else:
+            await opened.__aexit__(type(error), error, error.__traceback__)
+    except Exception as raised:
+        if raised is not error:
+            context.errors.append(raised) if context.error is not None else context.fail(raised)
+            report(context, raised)
+    pending = leave_rest(context)
+    if pending is not None:
+        await pending
+
+
+leave_scopes_before_release = leave_scopes_until(Stage.EXECUTE)
+leave_scopes_before_log = leave_scopes_until(Stage.UPDATE_CACHE)
+
+
+# -- development ---------------------------------------------------------------------------------------------------------
+
+
+def watched(call: Callable[[Context], Any], module: str, stage: Stage) -> Callable[[Context], Any]:
+    """`call`, which in development is named when it holds the loop for more than 50 ms."""
+    if not module:
+        return call
+
+    def step(context: Context) -> Any:
+        started = time.perf_counter()
+        try:
+            return call(context)
+        finally:
+            seconds = time.perf_counter() - started
+            if seconds > SLOW_STEP:
+                logger.warning(
+                    "%s held the loop for %.0f ms at %s: everybody waited; make it async or give it threads",
+                    module,
+                    seconds * 1000,
+                    stage.name,
+                )
+
+    return step

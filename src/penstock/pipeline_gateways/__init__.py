@@ -1,0 +1,1 @@
+"""How applications of foreign shapes take part: shape detection, and the gateways of ASGI and WSGI."""

@@ -1,0 +1,239 @@
+"""The gateway of ASGI 3: an application's coroutine is a step of the plan, its `send` a way back into it.
+
+Stage EXECUTE ends at the application's last body message: the rest of the plan runs inside that `send`, and whatever the
+coroutine does afterwards (background tasks) it does behind the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.http.messages import RequestHead
+from penstock.pipeline.context import Context
+from penstock.pipeline.handler import DONE
+from penstock.pipeline.loop import advance, drive
+from penstock.pipeline_gateways.disconnect import Disconnect
+from penstock.pipeline_gateways.pathsend import send_path
+
+Message = MutableMapping[str, Any]
+AsgiApplication = Callable[
+    [MutableMapping[str, Any], Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+
+_NOT_STARTED: Final = 0
+_STARTED: Final = 1
+_STREAMING: Final = 2
+_COMPLETE: Final = 3
+
+
+class AsgiGateway:
+    """An ASGI application at a place in the site.
+
+    `at` is where it is mounted ("" for the root), `root_path` what a proxy in front took off before it. `state` is what its
+    lifespan set up; every scope gets a shallow copy.
+    """
+
+    __slots__ = ("_extensions", "_mount", "_raw_root_path", "_root_path", "application", "state")
+
+    def __init__(
+        self, application: AsgiApplication, *, at: str = "", root_path: str = "", offers_pathsend: bool = False
+    ) -> None:
+        self.application = application
+        self.state: dict[str, Any] | None = None
+        self._root_path = root_path.rstrip("/")
+        self._raw_root_path = self._root_path.encode("utf-8")
+        self._mount = self._root_path + at.rstrip("/")
+        self._extensions: dict[str, dict[str, Any]] = {"http.response.pathsend": {}} if offers_pathsend else {}
+
+    def execute(self, context: Context) -> Awaitable[None]:
+        """The step of stage EXECUTE: call the application."""
+        exchange = AsgiExchange(context)
+        context.handler = exchange
+        return self.application(self._scope(context), exchange.receive, exchange.send)
+
+    def finish(self, context: Context) -> None:
+        """The step behind it: the application has returned, or sent its last body message.
+
+        Raises ContractError when it returned without a complete answer.
+        """
+        exchange = context.handler
+        if context.error is None and isinstance(exchange, AsgiExchange) and not exchange.is_complete:
+            raise ContractError("the ASGI application returned without completing its response")
+
+    def _scope(self, context: Context) -> dict[str, Any]:
+        worker_request = context.worker_request
+        head: RequestHead = worker_request.head
+        path, raw_path = head.path, head.raw_path
+        if self._root_path:
+            path, raw_path = self._root_path + path, self._raw_root_path + raw_path
+        scope: dict[str, Any] = {
+            "type": "http",
+            "asgi": _ASGI,
+            "http_version": head.version,
+            "method": head.method,
+            "scheme": worker_request.scheme,
+            "path": path,
+            "raw_path": raw_path,
+            "query_string": head.query,
+            "root_path": self._mount,
+            "headers": head.headers,
+            "client": worker_request.client,
+            "server": worker_request.server,
+        }
+        if self.state is not None:
+            scope["state"] = self.state.copy()
+        if self._extensions:
+            scope["extensions"] = self._extensions.copy()
+        return scope
+
+
+class AsgiExchange:
+    """`receive` and `send` of one request."""
+
+    __slots__ = ("_body_done", "_context", "_disconnect", "_state")
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._state = _NOT_STARTED
+        self._body_done = False
+        self._disconnect: Disconnect | None = None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the last body message was sent."""
+        return self._state == _COMPLETE
+
+    async def receive(self) -> Message:
+        """ASGI `receive`: the body, then, when the client has left or the answer is complete, `http.disconnect`."""
+        worker_request = self._context.worker_request
+        while not self._body_done:
+            try:
+                piece = worker_request.take()
+                if piece is None:
+                    await worker_request.wait_body()
+                    continue
+                more = worker_request.take() if piece else b""
+            except ClientGone:
+                return {"type": "http.disconnect"}
+            except RequestRejected as error:
+                await self._refuse(error)
+                return {"type": "http.disconnect"}
+            self._body_done = more == b""
+            return {"type": "http.request", "body": piece + more if more else piece, "more_body": not self._body_done}
+        if self._state != _COMPLETE and not worker_request.is_disconnected:
+            if self._disconnect is None:
+                self._disconnect = Disconnect(self._context.runtime.loop, worker_request)
+            await self._disconnect.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """ASGI `send`. Raises ClientGone, an OSError, when the client has left; ContractError for a message out of turn."""
+        kind = message["type"]
+        if kind == "http.response.body":
+            if self._state == _COMPLETE:
+                self._judge_late(kind)
+                return
+            if self._state == _NOT_STARTED:
+                raise ContractError("http.response.body before http.response.start")
+            body = message.get("body", b"")
+            if type(body) is not bytes:
+                body = _as_bytes(body)
+            if message.get("more_body"):
+                if body or self._state == _STREAMING:
+                    pending = self._send_more(body)
+                    if pending is not None:
+                        await pending
+                return
+            pending = self._send_last(body)
+            if pending is not None:
+                await pending
+        elif kind == "http.response.start":
+            self._start(message)
+        elif kind == "http.response.pathsend":
+            if self._state != _STARTED:
+                raise ContractError("http.response.pathsend comes right behind http.response.start, once")
+            send_path(self._context, message)
+            await self._complete()
+        else:
+            raise ContractError(f"{kind!r} is no message that can be sent here: http.response.start or http.response.body")
+
+    def _start(self, message: Message) -> None:
+        if self._state == _COMPLETE:
+            self._judge_late("http.response.start")
+            return
+        if self._state != _NOT_STARTED:
+            raise ContractError("http.response.start was sent twice")
+        response = self._context.response
+        try:
+            headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+            status = message["status"]
+            if not 200 <= status <= 599:
+                raise ContractError(f"{status!r} is not the status of a final response")
+        except (TypeError, ValueError, AttributeError, KeyError) as error:
+            raise ContractError(
+                f"http.response.start needs an int status and headers as pairs of bytes: {error}"
+            ) from None
+        if response.raw_headers:
+            names = {name for name, _ in headers if name != b"set-cookie"}
+            headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
+        response.status = status
+        response.raw_headers = headers
+        self._state = _STARTED
+
+    def _send_more(self, body: bytes) -> Awaitable[None] | None:
+        context = self._context
+        worker_request = context.worker_request
+        if self._state == _STREAMING:
+            return worker_request.send(None, body, True)
+        self._state = _STREAMING
+        head = context.response.take_head()
+        try:
+            return worker_request.send(head, body, True)
+        except ContractError:
+            context.response.reopen()
+            raise
+
+    def _send_last(self, body: bytes) -> Awaitable[None] | None:
+        context = self._context
+        if self._state == _STREAMING:
+            worker_request = context.worker_request
+            if worker_request.is_disconnected:
+                raise ClientGone("the client left")
+            worker_request.send(None, body, False)
+        else:
+            context.response.body = body
+        self._state = _COMPLETE
+        if self._disconnect is not None:
+            self._disconnect.resolve()
+        pending = advance(context)
+        return None if pending is DONE else drive(context, pending)
+
+    async def _complete(self) -> None:
+        self._state = _COMPLETE
+        if self._disconnect is not None:
+            self._disconnect.resolve()
+        await drive(self._context, advance(self._context))
+
+    async def _refuse(self, error: RequestRejected) -> None:
+        """The body cannot be accepted: the client is told, the application sees the request end."""
+        context = self._context
+        if context.is_over:
+            return
+        self._state = _COMPLETE
+        context.fail(error)
+        await drive(context, advance(context))
+
+    def _judge_late(self, kind: str) -> None:
+        if self._context.error is None:
+            raise ContractError(f"{kind} after the response was complete")
+        raise ClientGone("this request has been answered already")
+
+
+def _as_bytes(body: object) -> bytes:
+    if isinstance(body, (bytes, bytearray, memoryview)):
+        return bytes(body)
+    raise ContractError(f"the body of http.response.body is bytes, not {type(body).__name__!r}")

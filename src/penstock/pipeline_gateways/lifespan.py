@@ -1,0 +1,98 @@
+"""The lifespan of an ASGI application: one task for its whole life, started and stopped with the site."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import StartupError
+
+if TYPE_CHECKING:
+    from penstock.pipeline_gateways.asgi import AsgiGateway
+
+logger = logging.getLogger("penstock")
+
+
+class Lifespan:
+    """Runs the `lifespan` scope of the application behind `gateway` and gives the gateway the state it sets up."""
+
+    __slots__ = ("_events", "_gateway", "_is_starting", "_name", "_started", "_stopped", "_supported", "_task")
+
+    def __init__(self, gateway: AsgiGateway, name: str) -> None:
+        self._gateway = gateway
+        self._name = name
+        self._events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
+        self._task: asyncio.Task[None] | None = None
+        self._is_starting = True
+        self._supported = True
+        self._started: asyncio.Future[str | None]
+        self._stopped: asyncio.Future[str | None]
+
+    async def start(self) -> None:
+        """Wait for `lifespan.startup.complete`. Raises StartupError when the application says it failed.
+
+        An application that raises, or returns, on the lifespan scope before it answers does not support it and is served.
+        """
+        loop = asyncio.get_running_loop()
+        self._started = loop.create_future()
+        self._stopped = loop.create_future()
+        state: dict[str, Any] = {}
+        self._events.put_nowait({"type": "lifespan.startup"})
+        self._task = loop.create_task(self._run(state))
+        failure = await self._started
+        if failure is not None:
+            raise StartupError(f"{self._name} failed to start: {failure}")
+        if self._supported:
+            self._gateway.state = state
+
+    async def stop(self) -> None:
+        """Send `lifespan.shutdown` and wait until the application has answered; a failure is logged."""
+        if self._task is None or self._task.done() or not self._supported:
+            return
+        self._events.put_nowait({"type": "lifespan.shutdown"})
+        failure = await self._stopped
+        if failure is not None:
+            logger.error("%s failed to stop: %s", self._name, failure)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _run(self, state: dict[str, Any]) -> None:
+        scope: dict[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
+        try:
+            await self._gateway.application(scope, self._receive, self._send)
+        except Exception as error:
+            self._end(error)
+        else:
+            self._end(None)
+
+    async def _receive(self) -> MutableMapping[str, Any]:
+        return await self._events.get()
+
+    async def _send(self, message: MutableMapping[str, Any]) -> None:
+        kind = message["type"]
+        if kind == "lifespan.startup.complete":
+            self._resolve(self._started, None)
+        elif kind == "lifespan.startup.failed":
+            self._resolve(self._started, str(message.get("message", "")) or "it said lifespan.startup.failed")
+        elif kind == "lifespan.shutdown.complete":
+            self._resolve(self._stopped, None)
+        elif kind == "lifespan.shutdown.failed":
+            self._resolve(self._stopped, str(message.get("message", "")) or "it said lifespan.shutdown.failed")
+        else:
+            raise RuntimeError(f"{kind!r} is no message of the lifespan protocol")
+
+    def _end(self, error: Exception | None) -> None:
+        if not self._started.done():
+            # ASGI lifespan: an exception before the answer means that the application does not know the protocol.
+            self._supported = False
+            logger.debug("%s does not support the lifespan protocol: %r", self._name, error)
+            self._started.set_result(None)
+        elif error is not None and not self._stopped.done():
+            logger.error("the lifespan of %s ended with an error", self._name, exc_info=error)
+        self._resolve(self._stopped, None)
+
+    def _resolve(self, future: asyncio.Future[str | None], failure: str | None) -> None:
+        if not future.done():
+            future.set_result(failure)

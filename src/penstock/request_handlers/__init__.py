@@ -1,0 +1,1 @@
+"""What answers a request: plain functions and static files."""

@@ -1,0 +1,198 @@
+"""From settings to sites: everything that can fail for the operator fails here, before the first request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from penstock.errors import ConfigurationError, Problem
+from penstock.http.headers import encode_field
+from penstock.pipeline.handler import execute_step
+from penstock.pipeline.module import Hooks
+from penstock.pipeline.routes import Template
+from penstock.pipeline.site import Location, PipelineSite, Target
+from penstock.settings import AppSettings, ModuleSettings, RouteSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings.locations import effective, locations_of
+from penstock.settings.references import load_reference
+
+# An application that is handed over as an object stands behind a name of this form instead of an import reference.
+Objects = Mapping[str, object]
+
+
+def compose_sites(settings: Settings, objects: Objects | None = None) -> list[PipelineSite]:
+    """Import, connect and assemble all that `settings` name. `objects` are taken by name instead of being imported.
+
+    Raises ConfigurationError with every mistake of every site, and StartupError when a module fails in its own import.
+    """
+    problems: list[Problem] = []
+    sites = []
+    for site in settings.sites:
+        composer = _Composer(settings.server, site, objects or {})
+        sites.append(composer.compose())
+        problems += composer.problems
+    if problems:
+        raise ConfigurationError(problems)
+    return [site for site in sites if site is not None]
+
+
+class _Composer:
+    """Composes one site and collects its mistakes."""
+
+    def __init__(self, server: ServerSettings, site: SiteSettings, objects: Objects) -> None:
+        self.problems: list[Problem] = []
+        self._server = server
+        self._site = site
+        self._objects = objects
+
+    def compose(self) -> PipelineSite | None:
+        """The site, or None when there are mistakes."""
+        modules = self._each(self._module, self._site.modules)
+        routes = self._each(self._route, self._site.routes)
+        mounts = self._each(self._mount, self._site.apps)
+        files = next(iter(self._each(self._files, [self._site.root] if self._site.root else [])), None)
+        locations = self._each(self._location, ["/", *(each.at for each in locations_of(self._site) if each.at != "/")])
+        if self.problems:
+            return None
+        made = self._each(
+            lambda _: PipelineSite(
+                hosts=self._site.hosts,
+                modules=modules,
+                routes=routes,
+                mounts=mounts,
+                files=files,
+                locations=locations,
+                is_development=self._server.mode == "development",
+            ),
+            [None],
+        )
+        return made[0] if made else None
+
+    def _each(self, make: Callable[[Any], Any], settings: Iterable[Any]) -> list[Any]:
+        made = []
+        for each in settings:
+            try:
+                made.append(make(each))
+            except ConfigurationError as error:
+                self.problems += error.problems
+        return made
+
+    def _load(self, reference: str) -> object:
+        return self._objects[reference] if reference in self._objects else load_reference(reference)
+
+    def _module(self, settings: ModuleSettings) -> Hooks:
+        kind: Any = self._load(settings.use)
+        try:
+            module = kind(**settings.settings) if isinstance(kind, type) or settings.settings else kind
+            hooks = Hooks(settings.use.rpartition(":")[2])
+            module.attach(hooks)
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ConfigurationError([Problem(f"module {settings.use}: {error}")]) from error
+        return hooks
+
+    def _route(self, settings: RouteSettings) -> Target:
+        from penstock.request_handlers.functions import function_handler
+
+        function: Any = self._load(settings.function)
+        template = Template(settings.at)
+        handler = function_handler(function, template.names)
+        methods = (*settings.methods, "HEAD") if "GET" in settings.methods else settings.methods
+        name = f"function {settings.function}"
+        if settings.threads:
+            from penstock.request_handlers.threaded_functions import ThreadedFunction
+
+            threaded = ThreadedFunction(handler, settings.threads)
+            return Target(
+                name,
+                settings.at,
+                threaded.execute,
+                template=template,
+                methods=methods,
+                on_start=threaded.start,
+                on_stop=threaded.stop,
+            )
+        return Target(name, settings.at, execute_step(handler), template=template, methods=methods)
+
+    def _mount(self, settings: AppSettings) -> Target:
+        reference = settings.asgi or settings.wsgi or settings.app or ""
+        application: Any = self._load(reference)
+        if settings.factory:
+            application = _call_factory(application, reference)
+        shape = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else _detect(application, reference)
+        if shape == "wsgi":
+            return self._mount_wsgi(application, settings, reference)
+        if shape == "native":
+            from penstock.request_handlers.functions import function_handler
+
+            return Target(f"function {reference}", settings.at, execute_step(function_handler(application)))
+        return self._mount_asgi(application, settings, reference)
+
+    def _mount_asgi(self, application: Any, settings: AppSettings, reference: str) -> Target:
+        from penstock.pipeline_gateways.asgi import AsgiGateway
+        from penstock.pipeline_gateways.lifespan import Lifespan
+
+        gateway = AsgiGateway(
+            application, at=settings.at, root_path=settings.root_path, offers_pathsend=settings.pathsend
+        )
+        name = f"ASGI {reference}"
+        lifespan = Lifespan(gateway, name)
+        return Target(
+            name, settings.at, gateway.execute, finish=gateway.finish, on_start=lifespan.start, on_stop=lifespan.stop
+        )
+
+    def _mount_wsgi(self, application: Any, settings: AppSettings, reference: str) -> Target:
+        from penstock.pipeline_gateways.wsgi import WsgiGateway
+
+        gateway = WsgiGateway(
+            application,
+            at=settings.at,
+            root_path=settings.root_path,
+            threads=settings.threads,
+            queue=settings.queue,
+        )
+        return Target(
+            f"WSGI {reference}",
+            settings.at,
+            gateway.execute,
+            finish=gateway.finish,
+            on_start=gateway.start,
+            on_stop=gateway.stop,
+        )
+
+    def _files(self, root: str) -> Target:
+        from msgspec.structs import asdict
+
+        from penstock.request_handlers.static_files import StaticFiles
+
+        files = StaticFiles(root, **asdict(self._site.files))
+        return Target(f"files {root}", "/", execute_step(files))
+
+    def _location(self, at: str) -> Location:
+        rules = effective(self._site, at)
+        headers = {name.lower(): value for name, value in self._server.headers.items()} | dict(rules.headers)
+        return Location(
+            at,
+            headers=[encode_field(name, value) for name, value in headers.items()],
+            body_limit=self._server.limits.body if rules.body is None else rules.body,
+            access_log=rules.access_log is not False,
+            modules=self._each(self._module, rules.modules),
+        )
+
+
+def _detect(application: object, reference: str) -> str:
+    from penstock.pipeline_gateways.shapes import Shape, detect_shape
+
+    shape = detect_shape(application, reference)
+    if shape in (Shape.ASGI2, Shape.RSGI):
+        raise ConfigurationError(
+            [Problem(f"{reference} is an {shape.value.upper()} application; Penstock serves ASGI 3, WSGI and functions")]
+        )
+    return str(shape.value)
+
+
+def _call_factory(factory: Any, reference: str) -> object:
+    try:
+        return factory()
+    except TypeError as error:
+        raise ConfigurationError([Problem(f"the factory {reference} cannot be called without arguments: {error}")]) from error
+
+

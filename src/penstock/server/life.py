@@ -1,0 +1,206 @@
+"""The life of a server: sockets opened, applications started, requests served, drained and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+
+from penstock.hosts.clock import Clock
+from penstock.hosts.http1_service import Http1Service
+from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
+from penstock.hosts.loop import new_event_loop
+from penstock.hosts.socket_host import SocketHost
+from penstock.intake.runtime import Runtime
+from penstock.server.composition import Objects, compose_sites
+from penstock.server.observation import Observation
+from penstock.server.trust import Trust
+from penstock.settings import ServerSettings, Settings
+
+logger = logging.getLogger("penstock")
+
+Ready = Callable[["Server"], None]
+
+
+class Server:
+    """Everything one process serves, from its settings. Used on one loop; `serve` is the blocking way to run it."""
+
+    def __init__(self, settings: Settings, *, objects: Objects | None = None) -> None:
+        """Compose the sites of `settings`; `objects` are taken by their names instead of being imported.
+
+        Raises ConfigurationError with every mistake, StartupError when an application fails in its own import.
+        """
+        self.settings = settings
+        self.sites = compose_sites(settings, objects)
+        self.addresses: list[str] = []
+        self.runtime: Runtime | None = None
+        self._host: SocketHost | None = None
+        self._observation: Observation | None = None
+        self._stopping = asyncio.Event()
+        self._is_forced = asyncio.Event()
+
+    async def start(self, sockets: Sequence[BoundSocket] | None = None) -> None:
+        """Start the applications, then listen. Raises ConfigurationError or StartupError; then nothing is left open."""
+        settings = self.settings.server
+        loop = asyncio.get_running_loop()
+        bound = list(sockets) if sockets is not None else open_listeners(self.settings)
+        try:
+            tls = _open_tls(self.settings)
+            self._observation = Observation(settings.log, loop)
+            runtime = self.runtime = Runtime(
+                self.sites,
+                requests_inside=settings.limits.requests_inside,
+                queue=settings.limits.queue,
+                retry_after=settings.limits.retry_after,
+                record=self._observation.record,
+            )
+            if settings.max_requests:
+                runtime.limit_requests(settings.max_requests, self.stop)
+            await runtime.start()
+        except BaseException:
+            for each in bound:
+                each.close()
+            raise
+        clock = Clock(loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
+        service = Http1Service(
+            runtime,
+            settings.limits,
+            clock,
+            is_timed=self._observation.record is not None,
+            forwarded=Trust(settings.proxy).find_policy(),
+        )
+        self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls)
+        self.addresses = await self._host.open()
+        self._observation.start()
+
+    def stop(self) -> None:
+        """Ask the server to drain and stop; asked a second time, it stops at once. May be called by a signal handler."""
+        if self._stopping.is_set():
+            self._is_forced.set()
+        self._stopping.set()
+
+    async def wait(self) -> None:
+        """Serve until `stop` is called, then drain for at most the graceful timeout, and stop."""
+        await self._stopping.wait()
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the listening sockets, let the requests inside end, and stop the applications."""
+        host, runtime = self._host, self.runtime
+        if host is None or runtime is None:
+            return
+        host.stop_accepting()
+        drained = await self._drain(runtime)
+        if not drained:
+            logger.warning("%d requests did not end in time and are cut off", runtime.statistics().executing)
+        await host.close()
+        await runtime.stop()
+        if self._observation is not None:
+            self._observation.close()
+        self._host = None
+
+    async def _drain(self, runtime: Runtime) -> bool:
+        loop = asyncio.get_running_loop()
+        draining = loop.create_task(runtime.drain(self.settings.server.graceful_timeout))
+        forced = loop.create_task(self._is_forced.wait())
+        await asyncio.wait((draining, forced), return_when=asyncio.FIRST_COMPLETED)
+        forced.cancel()
+        if draining.done():
+            return draining.result()
+        draining.cancel()
+        return False
+
+
+def open_listeners(settings: Settings) -> list[BoundSocket]:
+    """Open every place where `settings` say to listen. Raises ConfigurationError with all that cannot be had."""
+    server = settings.server
+    tls = _has_tls(settings)
+    return open_sockets([parse_bind(text) for text in server.listen], backlog=server.backlog, tls=tls)
+
+
+def build(settings: Settings, *, objects: Objects | None = None) -> Server:
+    """A server that is composed and not yet started; its `app_dirs` stay importable. Raises as `Server` does."""
+    for folder in reversed(settings.server.app_dirs):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+    return Server(settings, objects=objects)
+
+
+def serve(
+    settings: Settings,
+    *,
+    sockets: Sequence[BoundSocket] | None = None,
+    ready: Ready | None = None,
+    objects: Objects | None = None,
+) -> int:
+    """Serve until SIGINT or SIGTERM, drain and stop; a second signal stops at once. Returns the exit code 0.
+
+    `ready` is called with the server once requests are answered. Raises ConfigurationError and StartupError.
+    """
+    _configure_logging(settings.server)
+    loop = new_event_loop(settings.server.loop)
+    try:
+        asyncio.set_event_loop(loop)
+        # Applications are imported while the loop does not run: Django refuses its database to code inside of one.
+        server = build(settings, objects=objects)
+        loop.run_until_complete(_serve(server, sockets, ready))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
+    return 0
+
+
+async def _serve(server: Server, sockets: Sequence[BoundSocket] | None, ready: Ready | None) -> None:
+    await server.start(sockets)
+    _install_signals(server)
+    # What lives from here on is the applications'; what was made until now stays, and need not be searched for garbage.
+    gc.collect()
+    gc.freeze()
+    if ready is not None:
+        ready(server)
+    await server.wait()
+
+
+def _install_signals(server: Server) -> None:
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, server.stop)
+        except (NotImplementedError, RuntimeError):
+            # Windows, or not the main thread
+            if sys.platform == "win32":
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(server.stop))
+
+
+def _configure_logging(settings: ServerSettings) -> None:
+    logger.setLevel(settings.log.level.upper())
+    if not logger.handlers and not logging.getLogger().handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        logger.addHandler(handler)
+        logger.propagate = False
+
+
+def _has_tls(settings: Settings) -> bool:
+    return settings.server.tls is not None or any(site.tls is not None for site in settings.sites)
+
+
+def _open_tls(settings: Settings) -> object:
+    if not _has_tls(settings):
+        return None
+    from penstock.hosts.tls import Certificate, open_tls
+
+    own = settings.server.tls
+    return open_tls(
+        None if own is None else Certificate(certificate=own.certificate, key=own.key, where="[server.tls]"),
+        [
+            Certificate(certificate=site.tls.certificate, key=site.tls.key, hosts=site.hosts)
+            for site in settings.sites
+            if site.tls is not None
+        ],
+    )

@@ -1,0 +1,44 @@
+"""What a trusted proxy says about client, scheme and host, applied to a request before its site is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from penstock.hosts.http1_request import Http1Request
+from penstock.http.forwarded import TrustedProxies
+from penstock.settings import ProxySettings
+
+
+class Trust:
+    """Whose word is taken, and about what."""
+
+    def __init__(self, settings: ProxySettings) -> None:
+        """Raises ConfigurationError for networks that are none."""
+        self._settings = settings
+        self._proxies = TrustedProxies(settings.trusted, where="[server.proxy]")
+
+    def find_policy(self) -> Callable[[Http1Request], None] | None:
+        """The policy to apply, or None when nobody's word is taken."""
+        return None if self._settings.headers == "none" or not self._settings.trusted else self.apply
+
+    def apply(self, request: Http1Request) -> None:
+        """Believe the headers of a trusted peer. Raises RequestRejected (400) for what makes no sense."""
+        connection = request.connection
+        client = connection.client
+        if not self._proxies.trusts(None if client is None else client[0], is_unix=client is None):
+            return
+        head = request.head
+        effective = self._proxies.apply(
+            head.headers,
+            None if client is None else (client[0], client[1] or 0),
+            request.scheme,
+            head.host,
+            family=self._settings.headers,
+            hops=self._settings.hops,
+        )
+        request.come_from(effective.client)
+        request.scheme = effective.scheme
+        if effective.authority:
+            head.host = effective.host
+            head.authority = effective.authority
+            head.headers = [(b"host", effective.authority)] + [pair for pair in head.headers if pair[0] != b"host"]
