@@ -164,7 +164,7 @@ class _Composer:
         from penstock.request_handlers.static_files import StaticFiles
 
         files = StaticFiles(root, **asdict(self._site.files))
-        return Target(f"files {root}", "/", execute_step(files))
+        return Target(f"files {root}", "/", files)
 
     def _location(self, at: str) -> Location:
         rules = effective(self._site, at)

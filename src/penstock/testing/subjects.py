@@ -1,0 +1,23 @@
+"""What is to be tested, as settings: a site file's settings, a site, an application, or a plain function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from penstock.settings import AppSettings, LogSettings, ServerSettings, Settings, SiteSettings
+
+NAME = "tested:application"
+
+
+def settings_of(
+    subject: Settings | SiteSettings | Callable[..., Any], server: ServerSettings | None
+) -> tuple[Settings, dict[str, object]]:
+    """The settings that serve `subject`, and the objects they name. `server` replaces quiet defaults on a free port."""
+    if isinstance(subject, Settings):
+        return subject, {}
+    quiet = server or ServerSettings(listen=("127.0.0.1:0",), log=LogSettings(access=False))
+    if isinstance(subject, SiteSettings):
+        return Settings(server=quiet, sites=(subject,)), {}
+    site = SiteSettings(apps=(AppSettings(at="/", app=NAME),))
+    return Settings(server=quiet, sites=(site,)), {NAME: subject}
