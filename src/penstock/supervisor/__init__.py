@@ -1,0 +1,1 @@
+"""How processes live: started anew when the code changes."""
