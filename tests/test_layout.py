@@ -19,7 +19,27 @@ RUN = (ROOT / ".ci/run").read_text(encoding="utf-8")
 SYSTEM_PACKAGES = (ROOT / ".ci/system-packages").read_text(encoding="utf-8")
 
 # What `from penstock import ...` promises. A name that is added is added here too; one that is taken away breaks people.
-PUBLIC_NAMES: list[str] = []
+PUBLIC_NAMES = [
+    "ClientGone",
+    "ConfigurationError",
+    "Context",
+    "ContractError",
+    "HTTPError",
+    "Handler",
+    "Hooks",
+    "Module",
+    "PenstockError",
+    "Principal",
+    "Problem",
+    "RegistrationClosed",
+    "Request",
+    "RequestRejected",
+    "Response",
+    "ResponseStarted",
+    "Stage",
+    "StartupError",
+    "__version__",
+]
 
 
 class TestPackage:
