@@ -51,7 +51,7 @@ wheel-compiled: dist/compiled/built
 
 clean:
 	rm -rf .venv .venv-compiled .venv-bench .venv-bench-compiled .venv-peers
-	rm -rf build dist src/penstock.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache benchmarks/scratch
+	rm -rf build dist src/penstock.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/scratch
 	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
 # --- the parts of check: `make -k check` runs every one, whatever failed before --------------------------------------
