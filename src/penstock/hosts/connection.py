@@ -39,7 +39,6 @@ class Connection(asyncio.Protocol):
     """A client's connection. It serves one request at a time; whatever comes behind it waits in the buffer."""
 
     __slots__ = (
-        "_address",
         "_drain",
         "_file_ready",
         "_fed",
@@ -51,6 +50,8 @@ class Connection(asyncio.Protocol):
         "_since",
         "_written_since",
         "_written_total",
+        "_own_address",
+        "address",
         "buffer",
         "clock",
         "is_closing",
@@ -88,24 +89,28 @@ class Connection(asyncio.Protocol):
         self._lingers_until = 0.0
         self._file_ready: asyncio.Future[None] | None = None
         self._fed = 0
-        self._address: Address | None = None
+        self.address: Address | None = None
+        self._own_address: Address | None = None
 
     @property
     def client(self) -> Address | None:
         """Address and port of the other end; None on a Unix socket."""
-        if self._address is None:
+        if self.address is None:
             peer = self.transport.get_extra_info("peername")
             if isinstance(peer, tuple) and len(peer) >= 2:
-                self._address = (str(peer[0]), int(peer[1]))
-        return self._address
+                self.address = (str(peer[0]), int(peer[1]))
+        return self.address
 
     @property
     def server(self) -> Address | None:
         """Host and port of our end; path and None of a Unix socket."""
-        own = self.transport.get_extra_info("sockname")
-        if isinstance(own, tuple) and len(own) >= 2:
-            return (str(own[0]), int(own[1]))
-        return (own, None) if isinstance(own, str) and own else None
+        if self._own_address is None:
+            own = self.transport.get_extra_info("sockname")
+            if isinstance(own, tuple) and len(own) >= 2:
+                self._own_address = (str(own[0]), int(own[1]))
+            elif isinstance(own, str) and own:
+                self._own_address = (own, None)
+        return self._own_address
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------------
 
@@ -139,6 +144,7 @@ class Connection(asyncio.Protocol):
         """The connection is gone; nothing can be sent any more."""
         self.is_lost = True
         self.is_closing = True
+        self.keeps_alive = False
         self.buffer = b""
         self.service.connections.discard(self)
         self.resume_writing()
@@ -175,10 +181,10 @@ class Connection(asyncio.Protocol):
         reader = self._head_reader
         try:
             if reader is None:
-                head = service.reader.read(raw, service.scheme_bytes[self.scheme])
+                head = service.reader.read(raw, self.scheme)
             else:
                 self._head_reader = None
-                head = reader.take(raw, service.scheme_bytes[self.scheme])
+                head = reader.take(raw, self.scheme)
         except RequestRejected as error:
             self._refuse(error)
             return
@@ -295,7 +301,7 @@ class Connection(asyncio.Protocol):
             return
         self.served = True
         self._since = self.clock.now
-        if self.keeps_alive and not self.is_closing and (request.body is None or request.body.is_complete):
+        if self.keeps_alive and (request.body is None or request.body.is_complete):
             self.request = None
             if self.buffer or self._read_paused:
                 self.loop.call_soon(self._continue)
@@ -310,6 +316,7 @@ class Connection(asyncio.Protocol):
             self._close_politely()
         else:
             self.is_closing = True
+            self.keeps_alive = False
             self.transport.close()
 
     def _next(self) -> None:
@@ -327,6 +334,7 @@ class Connection(asyncio.Protocol):
         if self.request is request:
             self.request = None
             self.is_closing = True
+            self.keeps_alive = False
             self.transport.abort()
 
     def close_when_idle(self) -> None:
@@ -334,6 +342,7 @@ class Connection(asyncio.Protocol):
         self.keeps_alive = False
         if self.request is None:
             self.is_closing = True
+            self.keeps_alive = False
             self.transport.close()
 
     def _refuse(self, error: RequestRejected) -> None:
@@ -344,8 +353,8 @@ class Connection(asyncio.Protocol):
             (b"content-length", b"%d" % len(body)),
             *error.headers,
         ]
-        written = write_head(error.status, headers)
-        self.write(b"%b%bconnection: close\r\n\r\n%b" % (written.text, self.clock.date, body))
+        text = write_head(error.status, headers)[0]
+        self.write(b"%b%bconnection: close\r\n\r\n%b" % (text, self.clock.date, body))
         reason = f"{error.detail} ({error.rule})" if error.rule else error.detail
         self.service.runtime.reject(None, error.status, ascii(reason)[1:-1])
         self.request = None
@@ -354,6 +363,7 @@ class Connection(asyncio.Protocol):
     def _close_politely(self) -> None:
         """Close, but let the client read what was sent: a plain close would reset it while it sends (RFC 9112 9.6)."""
         self.is_closing = True
+        self.keeps_alive = False
         self.buffer = b""
         self._head_reader = None
         if self.is_half_closed or self.scheme == "https" or not self.transport.can_write_eof():
@@ -441,6 +451,7 @@ class Connection(asyncio.Protocol):
                 self._refuse(RequestRejected(408, "the head of the request took too long", rule="RFC 9110 15.5.9"))
         elif now - self._since > (limits.keep_alive if self.served else max(limits.header_timeout, limits.keep_alive)):
             self.is_closing = True
+            self.keeps_alive = False
             self.transport.close()
 
     def _judge_sending_client(self, body: RequestBody, now: float) -> None:

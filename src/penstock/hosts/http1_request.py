@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from penstock.errors import ClientGone, ContractError
 from penstock.hosts.request_body import RequestBody
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import WrittenHead, write_head
+from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, write_head
 from penstock.http.status import is_bodiless
 from penstock.intake.worker_request import Address, Capability
 
@@ -62,7 +62,7 @@ class Http1Request:
     @property
     def client(self) -> Address | None:
         """As `WorkerRequest.client`; what a trusted proxy says counts."""
-        return self._client or self.connection.client
+        return self._client or self.connection.address or self.connection.client
 
     @property
     def server(self) -> Address | None:
@@ -136,80 +136,82 @@ class Http1Request:
     def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
         if self.has_sent_head:
             raise ContractError("the head of this response has been sent already")
-        written = write_head(head.status, head.headers)
+        text, length, notes = write_head(head.status, head.headers)
         connection = self.connection
-        if written.closes:
+        if notes & CLOSES:
             connection.keeps_alive = False
-        if more or written.content_length >= 0 or self.head.method == "HEAD" or is_bodiless(head.status):
-            return self._send_special(head, written, body, more)
-        # The commonest answer of all: a whole body whose length nobody had to be told.
+        if more or self.head.method == "HEAD" or (head.status != 200 and is_bodiless(head.status)):
+            return self._send_special(head, text, length, notes, body, more)
+        # The commonest answer of all: a whole body. It leaves with its head in one write.
+        count = len(body)
+        if notes or not connection.keeps_alive or self.head.version != "1.1":
+            fields = self._own_fields(notes)
+        else:
+            fields = connection.clock.date
+        if length == count:
+            text = b"%b%b\r\n%b" % (text, fields, body)
+        elif length < 0:
+            text = b"%b%bcontent-length: %d\r\n\r\n%b" % (text, fields, count, body)
+        else:
+            raise ContractError(f"the response has {count} bytes of body but content-length {length}")
         self.has_sent_head = True
         self.has_sent_all = True
-        self.bytes_sent = len(body)
-        connection.write(b"%b%bcontent-length: %d\r\n\r\n%b" % (written.text, self._own_fields(written), len(body), body))
+        self.bytes_sent = count
+        connection.write(text)
         connection.finish(self)
         return None
 
     def _send_special(
-        self, head: ResponseHead, written: WrittenHead, body: bytes, more: bool
+        self, head: ResponseHead, text: bytes, length: int, notes: int, body: bytes, more: bool
     ) -> Awaitable[None] | None:
-        text, body_expected = self._frame(head, written, -1 if more else len(body))
-        if not body_expected:
+        text = self._frame(head, text, length, notes, -1 if more else len(body))
+        if self._remaining == _NO_BODY:
             body = b""
-        self._check_length(len(body), more and body_expected)
+        self._check_length(len(body), more)
         self.has_sent_head = True
         self.bytes_sent = len(body)
         if self._is_chunked and body:
             body = b"%x\r\n%b\r\n" % (len(body), body)
-        self.connection.write(text + body if len(body) < 65536 else text)
-        if len(body) >= 65536:
-            self.connection.write(body)
+        self.connection.write(text + body)
         if more:
             return self.connection.wait_writable()
         self.has_sent_all = True
         self.connection.finish(self)
         return None
 
-    def _frame(self, head: ResponseHead, written: WrittenHead, length: int) -> tuple[bytes, bool]:
-        """The head with its framing, for a body of `length` bytes (-1: not known yet); and whether a body follows at all.
+    def _frame(self, head: ResponseHead, text: bytes, length: int, notes: int, count: int) -> bytes:
+        """The whole head with its framing, for a body of `count` bytes (-1: not known yet).
 
-        RFC 9112 section 6.3, RFC 9110 section 8.6.
+        `text`, `length` and `notes` are what `write_head` returned. RFC 9112 section 6.3, RFC 9110 section 8.6.
         """
-        self._is_chunked = False
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
-        text = written.text
-        body_expected = self.head.method != "HEAD" and not is_bodiless(head.status)
+        self._is_chunked = False
         framing = b""
-        if written.content_length >= 0:
-            self._remaining = written.content_length
+        if self.head.method == "HEAD" or is_bodiless(head.status):
+            self._remaining = _NO_BODY
             if head.status == 204:
                 text = _without_length(text)
-            if length >= 0 and body_expected and length != written.content_length:
-                raise ContractError(f"the response has {length} bytes of body but content-length {written.content_length}")
-        elif length >= 0 and not (is_bodiless(head.status)):
+            elif count >= 0 and length < 0 and not is_bodiless(head.status):
+                framing = b"content-length: %d\r\n" % count
+        elif length >= 0:
             self._remaining = length
-            framing = b"content-length: %d\r\n" % length
-        elif body_expected and self.head.version == "1.1":
+        elif self.head.version == "1.1":
             self._is_chunked = True
             self._remaining = _UNKNOWN
             framing = _CHUNKED
         else:
             self._remaining = _UNKNOWN
-            if body_expected:
-                self.connection.keeps_alive = False  # HTTP/1.0: the end of the connection is the end of the body
-        if not body_expected:
-            self._remaining = _NO_BODY
-            self._is_chunked = False
-        return b"%b%b%b\r\n" % (text, self._own_fields(written), framing), body_expected
+            self.connection.keeps_alive = False  # HTTP/1.0: the end of the connection is the end of the body
+        return b"%b%b%b\r\n" % (text, self._own_fields(notes), framing)
 
-    def _own_fields(self, written: WrittenHead) -> bytes:
+    def _own_fields(self, notes: int) -> bytes:
         """`date`, `server` and, where it says something, `connection`."""
         connection = self.connection
         fields = connection.clock.date
-        if written.has_date or written.has_server:
+        if notes & (HAS_DATE | HAS_SERVER):
             date, _, server = fields.partition(b"\r\n")
-            fields = (b"" if written.has_date else date + b"\r\n") + (b"" if written.has_server else server)
-        if not connection.keeps_alive or connection.is_closing:
+            fields = (b"" if notes & HAS_DATE else date + b"\r\n") + (b"" if notes & HAS_SERVER else server)
+        if not connection.keeps_alive:
             return fields + _CLOSE
         return fields if self.head.version == "1.1" else fields + _KEEP
 
@@ -231,13 +233,13 @@ class Http1Request:
         """As `WorkerRequest.send_file`."""
         text = b""
         if head is not None:
-            written = write_head(head.status, head.headers)
-            if written.content_length < 0 and not more:
-                written.content_length = count
-                written.text += b"content-length: %d\r\n" % count
-            text, body_expected = self._frame(head, written, -1)
+            text, length, notes = write_head(head.status, head.headers)
+            if length < 0 and not more:
+                length = count
+                text += b"content-length: %d\r\n" % count
+            text = self._frame(head, text, length, notes, -1)
             self.has_sent_head = True
-            if not body_expected:
+            if self._remaining == _NO_BODY:
                 self._end_without_body(text)
                 return
         self._check_length(count, more)
@@ -260,7 +262,7 @@ class Http1Request:
         """As `WorkerRequest.inform`."""
         if self.head.version == "1.1" and not self.has_sent_head:
             # Judged as a final head, by the same rules, and sent with the interim status (bad-input row 47).
-            text = write_head(200, list(headers)).text.partition(b"\r\n")[2]
+            text = write_head(200, list(headers))[0].partition(b"\r\n")[2]
             self.connection.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, text))
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:

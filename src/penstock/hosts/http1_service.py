@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import Protocol
 
 from penstock.hosts.clock import Clock
 from penstock.hosts.connection import Connection
@@ -35,9 +35,6 @@ class ConnectionLimits(Protocol):
     def data_rate_grace(self) -> float: ...
 
 
-_SCHEMES: Final = {"http": b"http", "https": b"https"}
-
-
 class Http1Service:
     """Makes the connections of one process and knows them all."""
 
@@ -60,7 +57,6 @@ class Http1Service:
         self.is_timed = is_timed
         self.connections: set[Connection] = set()
         self.file_sender = FileSender(self.loop)
-        self.scheme_bytes = _SCHEMES
         self._forwarded = forwarded
         clock.add(self)
 

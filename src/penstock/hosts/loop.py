@@ -43,25 +43,28 @@ def _eager_class(base: type[asyncio.AbstractEventLoop]) -> type[asyncio.Abstract
     """
     base_call_soon = base.call_soon
     run = Context.run
+    current_task = asyncio.current_task
+    task_class = asyncio.Task
 
     class EagerLoop(base):  # type: ignore[valid-type, misc]
-        _first_steps: list[Callable[..., object]] | None = None
+        _is_starting = False
+        _first_step: Callable[[], object]
 
         def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
-            if self._first_steps is not None:
-                self._first_steps.append(callback)
-                self._first_steps = None
+            if self._is_starting:
+                self._is_starting = False
+                self._first_step = callback
                 return None
             return base_call_soon(self, callback, *args, context=context)
 
         def start_eagerly(self, coroutine: Coroutine[Any, Any, None], variables: Context) -> asyncio.Task[None]:
             """Start `coroutine` in a task whose context is `variables`; its first step has run when this returns."""
-            if asyncio.current_task(self) is not None:
+            if current_task(self) is not None:
                 return self.create_task(coroutine, context=variables)  # type: ignore[no-any-return]
-            steps: list[Callable[..., object]] = []
-            self._first_steps = steps
-            task = asyncio.Task(coroutine, loop=self, context=variables)
-            run(variables, steps[0])
+            self._is_starting = True
+            # A name given is a name not made: Python would format "Task-12345" for every request.
+            task = task_class(coroutine, loop=self, name="penstock-request", context=variables)
+            run(variables, self._first_step)
             return task
 
     return EagerLoop

@@ -53,26 +53,33 @@ class HeadReader:
         if pair[0] in JUDGED:
             self._judged.append(pair)
 
-    def read(self, raw: bytes, scheme: bytes) -> RequestHead:
-        """The head whose bytes are `raw`, to the empty line, on a connection that speaks `scheme` (b"http", b"https").
+    def read(self, raw: bytes, scheme: str) -> RequestHead:
+        """The head whose bytes are `raw`, to the empty line, on a connection that speaks `scheme` ("http", "https").
 
         Raises RequestRejected: 400, 414, 417, 431, 501 or 505, with the rule that is broken.
         """
-        self.feed(raw)
+        try:
+            self._parser.feed_data(raw)
+        except Exception as error:
+            self._judge_parser_error(error)
         return self.take(raw, scheme)
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of a head. Raises RequestRejected (400) at the first byte that cannot belong to one."""
         try:
             self._parser.feed_data(piece)
-        except HttpParserUpgrade:
-            pass
-        except HttpParserInvalidMethodError:
-            self.reset()
+        except Exception as error:
+            self._judge_parser_error(error)
+
+    def _judge_parser_error(self, error: Exception) -> None:
+        if isinstance(error, HttpParserUpgrade):
+            return
+        self.reset()
+        if isinstance(error, HttpParserInvalidMethodError):
             raise RequestRejected(400, "the method is not known to HTTP", rule="RFC 9110 section 9.1") from None
-        except HttpParserError as error:
-            self.reset()
+        if isinstance(error, HttpParserError):
             raise RequestRejected(400, f"malformed head: {error}", rule="RFC 9112 section 2.2") from None
+        raise error
 
     def reset(self) -> None:
         """Forget what was fed; the next byte begins a new head."""
@@ -80,9 +87,10 @@ class HeadReader:
         self._judged = []
         self._parser = HttpRequestParser(self)
 
-    def take(self, raw: bytes, scheme: bytes) -> RequestHead:
+    def take(self, raw: bytes, scheme: str) -> RequestHead:
         """The head that was fed in pieces, whose bytes together are `raw`; else as `read`."""
-        headers, judged = self._headers, self._judged
+        headers = self._headers
+        judged = self._judged
         self._headers = []
         self._judged = []
         try:
@@ -95,7 +103,7 @@ class HeadReader:
         return head
 
     def _judge(
-        self, raw: bytes, headers: list[tuple[bytes, bytes]], judged: list[tuple[bytes, bytes]], scheme: bytes
+        self, raw: bytes, headers: list[tuple[bytes, bytes]], judged: list[tuple[bytes, bytes]], scheme: str
     ) -> RequestHead:
         limits = self._limits
         if len(raw) > limits.request_line:
@@ -118,7 +126,7 @@ class HeadReader:
         framing = judge_framing(fields, line[5] == "1.0")
         return RequestHead(line, headers, authority, self._hosts.get(authority) or self._read_host(authority), framing)
 
-    def _read_line(self, text: bytes, scheme: bytes, authority: bytes) -> RequestLine:
+    def _read_line(self, text: bytes, scheme: str, authority: bytes) -> RequestLine:
         # llhttp lets several spaces, RTSP and HTTP/0.9 pass (bad-input rows 27, 28), so the line is taken apart again.
         parts = text.split(b" ")
         if len(parts) != 3 or parts[2] not in _VERSIONS:
@@ -146,7 +154,7 @@ class HeadReader:
         return host
 
 
-def read_head(raw: bytes, limits: HeadLimits, *, scheme: bytes = b"http") -> RequestHead:
+def read_head(raw: bytes, limits: HeadLimits, *, scheme: str = "http") -> RequestHead:
     """Read one whole head, from the request line to the empty line. Raises RequestRejected as `HeadReader.read` does."""
     return HeadReader(limits).read(raw, scheme)
 

@@ -8,90 +8,96 @@ from penstock.errors import ContractError
 from penstock.http.grammar import DIGITS, FIELD_VALUE, TOKEN
 from penstock.http.status import STATUS_LINES, status_line
 
-# Names found good once; a name is checked again only when it was never seen, or the bound was met.
-_KNOWN_NAMES: Final[set[bytes]] = set()
+# Field names found good, and whether the host takes part in the field. Checked again only when never seen, or forgotten.
+_KINDS: Final[dict[bytes, int]] = {}
 _REMEMBERED: Final = 1024
+_PLAIN: Final = 0
+_LENGTH: Final = 1
+_DATE: Final = 2
+_SERVER: Final = 3
+_HOP_BY_HOP: Final = 4
 
 # What a host decides alone: an application's word on it is dropped (RFC 9112 section 7.6.1, PEP 3333 "hop-by-hop").
-_HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
-_NOTED: Final = _HOP_BY_HOP | {b"content-length", b"date", b"server"}
+_NOTED: Final = {
+    b"connection": _HOP_BY_HOP,
+    b"keep-alive": _HOP_BY_HOP,
+    b"proxy-connection": _HOP_BY_HOP,
+    b"transfer-encoding": _HOP_BY_HOP,
+    b"upgrade": _HOP_BY_HOP,
+    b"content-length": _LENGTH,
+    b"date": _DATE,
+    b"server": _SERVER,
+}
 
-_VALUE_AND_LINE: Final = FIELD_VALUE + b"\r\n"
+# What `write_head` noted on the way.
+HAS_DATE: Final = 1
+HAS_SERVER: Final = 2
+CLOSES: Final = 4
+
+_LINE_ENDS: Final = tuple(b"\r\n" * count for count in range(130))
 
 
-class WrittenHead:
-    """A response head as bytes, without the empty line, and what was noted on the way.
+def write_head(status: int, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, int, int]:
+    """Write status line and fields, without the empty line behind them.
 
-    `content_length` is -1 when the headers do not say. `has_date`, `has_server`: the application sent its own. `closes`: it
-    asked for `Connection: close`.
+    Returns the bytes, the Content-Length among them (-1 when there is none), and what was noted: `HAS_DATE`, `HAS_SERVER`,
+    `CLOSES` (the application asked for `Connection: close`). Raises ContractError, and nothing is written, for a status
+    outside 200 to 999, a name that is no token, a value with CR, LF, NUL or another control character, and two different
+    Content-Lengths: the application is to blame (bad-input row 42).
     """
-
-    __slots__ = ("closes", "content_length", "has_date", "has_server", "text")
-
-    def __init__(self) -> None:
-        self.text = b""
-        self.content_length = -1
-        self.has_date = False
-        self.has_server = False
-        self.closes = False
-
-
-def write_head(status: int, headers: list[tuple[bytes, bytes]]) -> WrittenHead:
-    """Write status line and fields.
-
-    Raises ContractError, and nothing is written, for a status outside 200 to 599, a name that is no token, a value with CR,
-    LF, NUL or another control character, and two different Content-Lengths: the application is to blame (row 42).
-    """
-    written = WrittenHead()
     line = STATUS_LINES.get(status)
-    if line is None:
+    if line is None or status < 200:
         if not 200 <= status <= 999:
             raise ContractError(f"{status!r} is not the status of a final response")
         line = status_line(status)
     parts = [line]
-    lines = 1
-    for name, value in headers:
-        if name not in _KNOWN_NAMES:
-            _learn_name(name)
-        if name in _NOTED and not _note(written, name, value):
-            continue
-        parts += (name, b": ", value, b"\r\n")
-        lines += 1
-    text = b"".join(parts)
-    # One linear scan judges all values: whatever is neither a field value nor one of our own line ends came from outside.
-    if text.translate(None, _VALUE_AND_LINE) or text.count(b"\n") != lines or text.count(b"\r") != lines:
+    length = -1
+    notes = 0
+    try:
+        for name, value in headers:
+            kind = _KINDS.get(name)
+            if kind is None:
+                kind = _learn_name(name)
+            if kind:
+                if kind == _LENGTH:
+                    known, length = length, _read_length(value, length)
+                    if known >= 0:
+                        continue
+                elif kind == _HOP_BY_HOP:
+                    notes |= _read_hop_by_hop(name, value)
+                    continue
+                else:
+                    notes |= HAS_DATE if kind == _DATE else HAS_SERVER
+            parts += (name, b": ", value, b"\r\n")
+        text = b"".join(parts)
+    except (TypeError, ValueError) as error:
+        raise ContractError(f"response headers are pairs of bytes: {error}") from None
+    # One linear scan judges all values: what is left of the text are its own line ends, or it came from outside.
+    lines = (len(parts) + 3) // 4
+    if text.translate(None, FIELD_VALUE) != (_LINE_ENDS[lines] if lines < 130 else b"\r\n" * lines):
         raise ContractError(f"a response header value holds a control character: {_find_culprit(headers)!r}")
-    written.text = text
-    return written
+    return text, length, notes
 
 
-def _learn_name(name: bytes) -> None:
+def _learn_name(name: bytes) -> int:
     if not name or name.translate(None, TOKEN):
         raise ContractError(f"{name!r} is not a response header name: only token characters (RFC 9110 section 5.6.2)")
-    if len(_KNOWN_NAMES) >= _REMEMBERED:
-        _KNOWN_NAMES.clear()
-    _KNOWN_NAMES.add(name)
+    if len(_KINDS) >= _REMEMBERED:
+        _KINDS.clear()
+    kind = _KINDS[name] = _NOTED.get(name, _PLAIN)
+    return kind
 
 
-def _note(written: WrittenHead, name: bytes, value: bytes) -> bool:
-    """Note a field that the host takes part in; whether it is written out."""
-    if name == b"content-length":
-        if not value or value.translate(None, DIGITS) or len(value) > 18:
-            raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
-        if written.content_length >= 0:
-            if written.content_length != int(value):
-                raise ContractError("the response has two different content-length headers")
-            return False
-        written.content_length = int(value)
-    elif name == b"date":
-        written.has_date = True
-    elif name == b"server":
-        written.has_server = True
-    else:
-        if name == b"connection" and b"close" in value.lower():
-            written.closes = True
-        return False
-    return True
+def _read_length(value: bytes, known: int) -> int:
+    if not value or value.translate(None, DIGITS) or len(value) > 18:
+        raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
+    if known >= 0 and known != int(value):
+        raise ContractError("the response has two different content-length headers")
+    return int(value)
+
+
+def _read_hop_by_hop(name: bytes, value: bytes) -> int:
+    return CLOSES if name == b"connection" and b"close" in value.lower() else 0
 
 
 def _find_culprit(headers: list[tuple[bytes, bytes]]) -> tuple[bytes, bytes]:

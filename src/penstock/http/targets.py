@@ -28,7 +28,7 @@ def read_target(method: str, target: bytes, version: str) -> RequestLine:
     return method, target, raw_path, path, query, version
 
 
-def read_absolute_target(target: bytes, scheme: bytes, authority: bytes) -> bytes:
+def read_absolute_target(target: bytes, scheme: str, authority: bytes) -> bytes:
     """The origin form of a target in absolute form, sent by `scheme` to the Host `authority` (RFC 9112 section 3.2.2).
 
     Raises RequestRejected (400) when it is none, or names another scheme or host than the connection and Host do: the
@@ -39,7 +39,7 @@ def read_absolute_target(target: bytes, scheme: bytes, authority: bytes) -> byte
         raise RequestRejected(
             400, "the request target begins neither with a slash nor with http://", rule="RFC 9112 section 3.2"
         )
-    if given_scheme.lower() != scheme:
+    if given_scheme.lower().decode("ascii") != scheme:
         raise RequestRejected(400, "the target names a scheme that this port does not speak", rule="RFC 9110 section 7.4")
     end = min(position for position in (rest.find(b"/"), rest.find(b"?"), len(rest)) if position >= 0)
     if not is_host(rest[:end]) or rest[:end].lower() != authority.lower():

@@ -42,13 +42,12 @@ _PRIVATE: Final = (b"cache-control", b"private")
 def respond(context: Context, value: object) -> None:
     """Make `value`, what a handler returned, the response. Raises ContractError when it is nothing that can be sent."""
     response = context.response
-    kind = type(value)
-    if kind is str:
-        response.body = value.encode()  # type: ignore[attr-defined]
-        _add_defaults(response, _TEXT)
-    elif kind is bytes:
-        response.body = value  # type: ignore[assignment]
+    if isinstance(value, bytes):
+        response.body = value
         _add_defaults(response, _BYTES)
+    elif isinstance(value, str):
+        response.body = value.encode()
+        _add_defaults(response, _TEXT)
     elif value is None:
         if response.body and not response.is_started:
             _add_defaults(response, _BYTES if "content-type" not in response.headers else _TEXT)
@@ -64,6 +63,10 @@ def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Sign
 
     def execute(context: Context) -> Awaitable[None] | Signal | None:
         value = handler(context)
+        kind = type(value)
+        if kind is bytes or kind is str:
+            respond(context, value)
+            return None
         if value is PARKED:
             return PARKED
         if hasattr(value, "__await__"):

@@ -24,8 +24,8 @@ logger = logging.getLogger("penstock")
 SLOW_STEP = 0.05
 
 
-def send(context: Context) -> Awaitable[None] | None:
-    """Send what has not left: the whole of a buffered answer in one call, the end of a streamed one."""
+def send(context: Context) -> Awaitable[None] | Signal | None:
+    """Send what has not left: the whole of a buffered answer in one call, the end of a streamed one. Then count it out."""
     worker_request = context.worker_request
     if worker_request.has_sent_all:
         return None
@@ -45,7 +45,7 @@ def send(context: Context) -> Awaitable[None] | None:
         report(context, error)
         write_answer(context)
         pending = response.finish()
-    return pending if response.has_file else None
+    return pending if response.has_file else leave(context)
 
 
 def leave(context: Context) -> Signal:
