@@ -110,6 +110,28 @@ class TestTcp:
         port = ports.pop()
         assert [bound.url for bound in opened] == [f"http://127.0.0.1:{port}", f"http://[::1]:{port}"]
 
+    def test_a_free_port_that_is_taken_on_the_second_address_is_another_one(
+        self, opened: list[BoundSocket], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        both = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("127.0.0.1", "127.0.0.2")]
+        monkeypatch.setattr("penstock.hosts.listener.socket.getaddrinfo", lambda *_, **__: both)
+        tried: list[object] = []
+        genuine = socket.socket.bind
+
+        class Rivalled(socket.socket):
+            def bind(self, address: tuple[str, int]) -> None:  # type: ignore[override]  # of these addresses only
+                tried.append(address)
+                if len(tried) == 2:
+                    raise OSError(98, "Address already in use")
+                genuine(self, address)
+
+        monkeypatch.setattr("penstock.hosts.listener.socket.socket", Rivalled)
+        listen(opened, "twice.example:0")
+        first, second = (bound.socket.getsockname() for bound in opened)
+        assert (first[0], second[0]) == ("127.0.0.1", "127.0.0.2")
+        assert first[1] == second[1]
+        assert len(tried) == 4
+
     def test_a_port_in_use_is_named_with_the_way_out(self, opened: list[BoundSocket]) -> None:
         (bound,) = listen(opened, "127.0.0.1:0")
         port = bound.socket.getsockname()[1]

@@ -212,6 +212,16 @@ class TestXForwarded:
         with pytest.raises(RequestRejected):
             apply((b"x-forwarded-port", port))
 
+    def test_memory_of_clients_is_bounded(self) -> None:
+        proxies = TrustedProxies(["127.0.0.1"])
+        for number in range(10_000):
+            field = (b"x-forwarded-for", b"10.0.%d.%d" % divmod(number, 250))
+            for _ in range(2):
+                proxies.apply([field], PROXY, "http", "a", family="x-forwarded", hops=1)
+        proxies.apply([(b"x-forwarded-for", b"_" + b"x" * 8000)], PROXY, "http", "a", family="x-forwarded", hops=1)
+        assert len(proxies._nodes) <= 4096
+        assert max(map(len, proxies._nodes)) <= 64
+
 
 class TestForwarded:
     """RFC 7239"""
