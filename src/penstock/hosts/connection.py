@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from penstock.errors import ClientGone, RequestRejected
 from penstock.hosts.http1_request import Http1Request
+from penstock.hosts.listener import peer_address
 from penstock.hosts.request_body import RequestBody
 from penstock.http.head import HeadReader, judge_size
 from penstock.http.messages import PLAIN, ResponseHead
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
         if self.address is None:
             peer = self.transport.get_extra_info("peername")
             if isinstance(peer, tuple) and len(peer) >= 2:
-                self.address = (str(peer[0]), int(peer[1]))
+                self.address = peer_address((str(peer[0]), int(peer[1])))
         return self.address
 
     @property
