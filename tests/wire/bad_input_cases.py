@@ -16,7 +16,7 @@ DELIVERIES = ("whole", "bytes", "lines", "pipelined")
 
 _KEYS = {"row", "title", "source", "note", "request", "half_close", "deliveries", "expect"}
 _EXPECTED = {
-    "status", "close", "body", "body_prefix", "answer_optional", "before", "interim", "headers", "headers_absent", "path",
+    "status", "close", "body", "body_prefix", "answer_optional", "before", "interim", "headers", "headers_absent", "path", "unannounced",
 }  # fmt: skip
 _MANY = 1500  # more writes than this show nothing new: larger requests go in larger pieces
 
@@ -26,7 +26,8 @@ class Case:
     """One file. `request` holds bytes as Latin-1 text; `{ text, times }` repeats, with {n} counting.
 
     status: what the last answer may have; 200 means that it must be served.
-    close: whether the connection ends behind a 200 (behind an error it always does).
+    close: whether the connection ends behind a 200 (behind an error it always does); unannounced: the 200 may be out before
+    the server can know that it is the last.
     body: what is echoed behind a 200. body_prefix: what of a bad body an application may have seen, None = not even its head.
     answer_optional: the connection may end without an answer. before: how many good requests come first in the case itself.
     interim: how many 100 (Continue) there may be. headers, headers_absent, path: what the application sees, and what not.
@@ -42,6 +43,7 @@ class Case:
     deliveries: tuple[str, ...]
     status: tuple[int, ...]
     close: bool
+    unannounced: bool
     body: bytes
     body_prefix: bytes | None
     answer_optional: bool
@@ -104,6 +106,7 @@ def read_case(file: Path) -> Case:
         deliveries=tuple(content.get("deliveries", DELIVERIES)),
         status=tuple(expect["status"]),
         close=expect.get("close", False),
+        unannounced=expect.get("unannounced", content.get("half_close", False)),
         body=body,
         body_prefix=None if prefix is None else unroll(prefix),
         answer_optional=expect.get("answer_optional", False),

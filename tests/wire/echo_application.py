@@ -69,7 +69,9 @@ class EchoApplication:
             message = await receive()
             if message["type"] == "http.disconnect":
                 return False
-            seen.body += message.get("body", b"")
+            with self._changed:
+                seen.body += message.get("body", b"")
+                self._changed.notify_all()
             more = message.get("more_body", False)
         return True
 

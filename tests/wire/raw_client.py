@@ -74,6 +74,8 @@ class RawClient:
                 sent += self.socket.send(piece)
             except BlockingIOError:
                 continue
+            except (BrokenPipeError, ConnectionResetError):
+                break
         return sent
 
     def reset(self) -> None:

@@ -96,7 +96,7 @@ def check_connection(client: RawClient, case: Case, answer: Answer | None) -> in
     assert client.read_end() == b""
     if answer is not None:
         # RFC 9112 section 9.6: the last answer says that it is the last.
-        assert answer.find(b"connection") == b"close"
+        assert answer.find(b"connection") == b"close" or (answer.status == 200 and case.unannounced)
         # RFC 9110 section 6.6.1: a server with a clock dates every answer.
         assert answer.find(b"date") is not None
     return 0
@@ -130,11 +130,14 @@ def check_bystander(bystander: RawClient) -> None:
 class TestWhatNoFileCanSay:
     """Rows that need two sides: who waits, who reads, who leaves."""
 
-    def test_row_36_pipelined_requests_are_bounded(self, address: Address) -> None:
+    def test_row_36_pipelined_requests_are_bounded(self, application: EchoApplication, address: Address) -> None:
+        application.forget()
         with RawClient(address, receive_buffer=4096) as client:
             flood = GOOD.replace(b"/good", b"/big") * 200
             sent = client.send_until_stopped(flood, at_most=64_000_000, seconds=0.5)
-        assert sent < 16_000_000, "the server reads requests on although nobody reads its answers"
+        # 64 KiB each: what the kernel holds, and little more. Else the answers pile up in the server's memory.
+        assert len(application.seen) < 300, "requests are served on although nobody reads their answers"
+        assert sent < 16_000_000, "requests are read on although nobody reads their answers"
 
     def test_row_37_client_resets_at_every_byte(self, address: Address, bystander: RawClient) -> None:
         request = b"POST / HTTP/1.1\r\nHost: example.org\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
