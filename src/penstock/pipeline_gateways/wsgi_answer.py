@@ -1,0 +1,152 @@
+"""What a WSGI application says about its answer: `start_response`, to the letter of PEP 3333."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Any, Final
+
+from penstock.errors import ContractError
+from penstock.http.grammar import DIGITS, is_field_value, is_token
+from penstock.pipeline.response import Response
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
+StartResponse = Callable[..., Callable[[bytes], None]]
+Environ = dict[str, Any]
+WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+# Applications send few different names and statuses again and again: they are judged once, up to a bound.
+_REMEMBERED: Final = 1024
+_names: Final[dict[str, bytes]] = {}
+_statuses: Final[dict[str, int]] = {}
+
+
+class WsgiAnswer:
+    """Status and headers of one answer, remembered until the first bytes leave.
+
+    `status` is 0 until `start_response` was called. `content_length` is -1 when the application does not say. `is_started`
+    is set by who sends: from then on the head cannot be changed.
+    """
+
+    __slots__ = ("content_length", "headers", "is_started", "status")
+
+    def __init__(self) -> None:
+        self.status = 0
+        self.content_length = -1
+        self.is_started = False
+
+    def start_response(
+        self, status: str, headers: Iterable[tuple[str, str]], exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """PEP 3333 `start_response`. It sends nothing: the head leaves with the first bytes of the body.
+
+        Raises ContractError for a second call without `exc_info` and for a head that HTTP does not allow, so that the
+        application hears of it while it runs; with `exc_info`, when the head has left, what `exc_info` holds.
+        """
+        if exc_info is not None:
+            try:
+                if self.is_started:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # PEP 3333: a traceback that is kept would keep its frames in a circle
+        elif self.status:
+            raise ContractError("start_response was called a second time without exc_info (PEP 3333)")
+        code = _statuses.get(status) or _learn_status(status)
+        length = -1
+        encoded: list[tuple[bytes, bytes]] = []
+        try:
+            for name, value in headers:
+                field = _names.get(name) or _learn_name(name)
+                content = value.encode("latin-1")
+                if not value.isprintable() and not is_field_value(content):
+                    raise ContractError(f"the value of response header {name!r} holds a control character: {value!r}")
+                if field == b"content-length":
+                    length = _read_length(content)
+                encoded.append((field, content))
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ContractError(
+                f"start_response takes headers as a list of pairs of native strings: {error}"
+            ) from error
+        self.status = code
+        self.headers = encoded
+        self.content_length = length
+        return self.write
+
+    def write(self, chunk: bytes) -> None:
+        """PEP 3333 `write`: send a piece of the body now."""
+        raise ContractError("write() is served by who runs the application")
+
+    def check(self, chunk: object) -> bytes:
+        """`chunk`, the body or a piece of it. Raises ContractError when it is out of turn or not bytes."""
+        if not self.status:
+            raise ContractError("the WSGI application answered without calling start_response (PEP 3333)")
+        if not isinstance(chunk, bytes):
+            raise _not_bytes(chunk)
+        return chunk
+
+    def check_piece(self, chunk: object) -> bytes:
+        """As `check`, for what was yielded: an empty piece may come before `start_response` (PEP 3333, "Buffering")."""
+        if chunk or not isinstance(chunk, bytes):
+            return self.check(chunk)
+        return chunk
+
+    def apply(self, response: Response) -> None:
+        """Make status and headers those of `response`, beside the headers that modules have set."""
+        headers = self.headers
+        if response.raw_headers:
+            names = {name for name, _ in headers if name != b"set-cookie"}
+            headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
+        response.status = self.status
+        response.raw_headers = headers
+
+
+def close_result(result: object) -> None:
+    """Call `close()` of what an application returned, if it has one. Raises what that raises."""
+    close = getattr(result, "close", None)
+    if close is not None:
+        close()
+
+
+def as_exception(error: BaseException) -> Exception:
+    """`error`, raised by an application, as something a request can fail with: SystemExit and its like end no server."""
+    if isinstance(error, Exception):
+        return error
+    failure = ContractError(f"the WSGI application raised {type(error).__name__}")
+    failure.__cause__ = error
+    return failure
+
+
+def _not_bytes(chunk: object) -> ContractError:
+    return ContractError(f"a WSGI application answers with bytes, not {type(chunk).__name__!r} (PEP 3333)")
+
+
+def _learn_status(status: str) -> int:
+    if type(status) is not str:
+        raise ContractError(f"the status of start_response is a native string such as '200 OK', not {status!r}")
+    digits, space, reason = status[:3], status[3:4], status[4:]
+    if not (len(digits) == 3 and digits.isascii() and digits.isdigit() and space in ("", " ")):
+        raise ContractError(f"the status of start_response begins with three digits and a space, not {status!r}")
+    if not "200" <= digits <= "599":
+        raise ContractError(f"{status!r} is not the status of a final response")
+    if not is_field_value(reason.encode("latin-1", "replace")):
+        raise ContractError(f"the status of start_response holds a control character: {status!r}")
+    if len(_statuses) >= _REMEMBERED:
+        _statuses.clear()
+    _statuses[status] = int(digits)
+    return int(digits)
+
+
+def _learn_name(name: str) -> bytes:
+    field = name.lower().encode("latin-1")
+    if not is_token(field):
+        raise ContractError(f"{name!r} is not a response header name: only token characters (RFC 9110 section 5.6.2)")
+    if len(_names) >= _REMEMBERED:
+        _names.clear()
+    _names[name] = field
+    return field
+
+
+def _read_length(value: bytes) -> int:
+    if not value or value.translate(None, DIGITS) or len(value) > 18:
+        raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
+    return int(value)

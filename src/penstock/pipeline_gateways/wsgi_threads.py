@@ -1,0 +1,153 @@
+"""The threads in which WSGI applications run: bounded, one hop in, answers handed back in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections import deque
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Final
+
+from penstock.errors import HTTPError
+
+if TYPE_CHECKING:
+    from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
+
+logger: Final = logging.getLogger("penstock")
+
+# Whenever a thread computes, the loop waits for its turn at the interpreter: by Python's default 5 ms each time.
+SWITCH_INTERVAL: Final = 0.0005
+# How long `stop` waits for threads that are still busy; the server has drained for its graceful timeout before.
+_PATIENCE: Final = 5.0
+_GLANCE: Final = 0.005
+_RETRY_AFTER: Final = ((b"retry-after", b"1"),)
+
+
+class Worker:
+    """One thread. `done` counts the requests it has finished with, close() included."""
+
+    __slots__ = ("done", "thread")
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.thread: Thread | None = None
+
+
+class ThreadPool:
+    """At most `threads` threads, started when they are needed, and at most `queue` requests that wait for one."""
+
+    __slots__ = ("_answers", "_capacity", "_done", "_is_woken", "_loop", "_queue", "_submitted", "_threads", "_workers")
+
+    def __init__(self, threads: int, queue: int) -> None:
+        self._threads = threads
+        self._capacity = threads + queue
+        self._queue: SimpleQueue[WsgiExchange | None] = SimpleQueue()
+        self._answers: deque[WsgiExchange] = deque()
+        self._is_woken = False
+        self._workers: list[Worker] = []
+        self._submitted = 0
+        self._done = 0
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # -- on the loop -------------------------------------------------------------------------------------------------------
+
+    def make_room(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Make sure that one more request fits, and start a thread for it if that helps.
+
+        Raises HTTPError (503) when too many wait already.
+        """
+        inside = self._submitted - self._done
+        workers = self._workers
+        if inside < self._capacity and (inside < len(workers) or len(workers) == self._threads):
+            return
+        self._done = sum([worker.done for worker in workers])
+        inside = self._submitted - self._done
+        if inside >= self._capacity:
+            raise HTTPError(503, "all threads of this application are busy", headers=_RETRY_AFTER)
+        if inside >= len(workers) and len(workers) < self._threads:
+            self._start_one(loop)
+
+    def submit(self, exchange: WsgiExchange) -> None:
+        """Queue `exchange`, for which room was made, for the next free thread."""
+        self._submitted += 1
+        self._queue.put(exchange)
+
+    async def stop(self) -> None:
+        """Let the threads finish what is queued and end; those that are stuck are left behind, which is logged."""
+        workers, self._workers = self._workers, []
+        if not workers:
+            return
+        queue, self._queue = self._queue, SimpleQueue()
+        self._submitted = self._done = 0
+        for _ in workers:
+            queue.put(None)
+        give_switch_interval_back()
+        seconds = 0.0
+        while _count_alive(workers) and seconds < _PATIENCE:
+            await asyncio.sleep(_GLANCE)
+            seconds += _GLANCE
+        stuck = _count_alive(workers)
+        if stuck:
+            logger.warning("%d WSGI threads are still busy after %g s: left behind", stuck, _PATIENCE)
+
+    def _start_one(self, loop: asyncio.AbstractEventLoop) -> None:
+        worker = Worker()
+        name = f"penstock-wsgi-{len(self._workers) + 1}"
+        worker.thread = Thread(target=self._work, args=(worker, self._queue), name=name, daemon=True)
+        worker.thread.start()
+        if not self._workers:
+            self._loop = loop
+            take_switch_interval()
+        self._workers.append(worker)
+
+    def _collect(self) -> None:
+        # The flag falls first: what is posted from now on wakes the loop again.
+        self._is_woken = False
+        answers = self._answers
+        while answers:
+            answers.popleft().settle()
+
+    # -- in the threads ------------------------------------------------------------------------------------------------------
+
+    def post(self, exchange: WsgiExchange) -> None:
+        """Have the loop settle `exchange`; one wake serves all that are posted until it comes."""
+        self._answers.append(exchange)
+        if not self._is_woken:
+            self._is_woken = True
+            assert self._loop is not None
+            try:
+                self._loop.call_soon_threadsafe(self._collect)
+            except RuntimeError:
+                pass  # the loop is closed: a thread that was left behind has nobody to tell
+
+    def _work(self, worker: Worker, queue: SimpleQueue[WsgiExchange | None]) -> None:
+        while (exchange := queue.get()) is not None:
+            exchange.run(worker)
+            exchange = None  # an idle thread keeps no request alive
+
+
+_users = 0
+_usual_interval = 0.0
+
+
+def take_switch_interval() -> None:
+    """From now on threads take turns after SWITCH_INTERVAL: a thread that computes holds the loop up for no longer."""
+    global _users, _usual_interval
+    if _users == 0:
+        _usual_interval = sys.getswitchinterval()
+        sys.setswitchinterval(min(SWITCH_INTERVAL, _usual_interval))
+    _users += 1
+
+
+def give_switch_interval_back() -> None:
+    """The last of those who took it restores what was before."""
+    global _users
+    _users -= 1
+    if _users == 0:
+        sys.setswitchinterval(_usual_interval)
+
+
+def _count_alive(workers: list[Worker]) -> int:
+    return sum([worker.thread is not None and worker.thread.is_alive() for worker in workers])
