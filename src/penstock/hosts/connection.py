@@ -15,7 +15,7 @@ from penstock.hosts.http1_request import Http1Request
 from penstock.hosts.listener import peer_address
 from penstock.hosts.request_body import RequestBody
 from penstock.http.head import HeadReader, judge_size
-from penstock.http.messages import PLAIN, ResponseHead
+from penstock.http.messages import PLAIN, Framing
 from penstock.http.response_head import write_head
 from penstock.http.status import REASONS
 
@@ -189,25 +189,27 @@ class Connection(asyncio.Protocol):
         except RequestRejected as error:
             self._refuse(error)
             return
-        request = Http1Request(self, head, self.scheme)
-        self.request = request
-        framing = head.framing
-        if framing is not PLAIN:
-            if not framing.keep_alive:
-                self.keeps_alive = False
-            if framing.content_length:
-                request.body = RequestBody(
-                    self, framing.content_length, service.body_limit, expects_continue=framing.expects_continue
-                )
-            if framing.is_forwarded:
-                try:
-                    service.apply_forwarded(request)
-                except RequestRejected as error:
-                    self._refuse(error)
-                    return
+        request = self.request = Http1Request(self, head, self.scheme)
+        if head.framing is not PLAIN and not self._prepare(request, head.framing):
+            return
         if service.is_timed:
             request.started = self.loop.time()
         service.runtime.process(request)
+
+    def _prepare(self, request: Http1Request, framing: Framing) -> bool:
+        """A body follows, this is the last request, or a proxy says something; False when that was refused."""
+        if not framing.keep_alive:
+            self.keeps_alive = False
+        if framing.content_length:
+            limit = self.service.body_limit
+            request.body = RequestBody(self, framing.content_length, limit, expects_continue=framing.expects_continue)
+        if framing.is_forwarded:
+            try:
+                self.service.apply_forwarded(request)
+            except RequestRejected as error:
+                self._refuse(error)
+                return False
+        return True
 
     def _receive(self, data: bytes) -> None:
         if self.is_closing:

@@ -136,15 +136,15 @@ class Http1Request:
     def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
         if self.has_sent_head:
             raise ContractError("the head of this response has been sent already")
-        text, length, notes = write_head(head.status, head.headers)
+        text, length, notes = write_head(head.status, head.raw_headers)
         connection = self.connection
         if notes & CLOSES:
             connection.keeps_alive = False
-        if more or self.head.method == "HEAD" or (head.status != 200 and is_bodiless(head.status)):
+        if more or self.head.line.is_head or (head.status != 200 and is_bodiless(head.status)):
             return self._send_special(head, text, length, notes, body, more)
         # The commonest answer of all: a whole body. It leaves with its head in one write.
         count = len(body)
-        if notes or not connection.keeps_alive or self.head.version != "1.1":
+        if notes or not connection.keeps_alive or self.head.line.is_1_0:
             fields = self._own_fields(notes)
         else:
             fields = connection.clock.date
@@ -187,7 +187,7 @@ class Http1Request:
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
         self._is_chunked = False
         framing = b""
-        if self.head.method == "HEAD" or is_bodiless(head.status):
+        if self.head.line.is_head or is_bodiless(head.status):
             self._remaining = _NO_BODY
             if head.status == 204:
                 text = _without_length(text)
@@ -195,7 +195,7 @@ class Http1Request:
                 framing = b"content-length: %d\r\n" % count
         elif length >= 0:
             self._remaining = length
-        elif self.head.version == "1.1":
+        elif not self.head.line.is_1_0:
             self._is_chunked = True
             self._remaining = _UNKNOWN
             framing = _CHUNKED
@@ -233,7 +233,7 @@ class Http1Request:
         """As `WorkerRequest.send_file`."""
         text = b""
         if head is not None:
-            text, length, notes = write_head(head.status, head.headers)
+            text, length, notes = write_head(head.status, head.raw_headers)
             if length < 0 and not more:
                 length = count
                 text += b"content-length: %d\r\n" % count

@@ -194,7 +194,7 @@ class MemoryRequest:
     def _take_head(self, head: ResponseHead) -> None:
         if self.response_head is not None:
             raise ContractError("the head of this response has been sent already")
-        self._promised = write_head(head.status, head.headers)[1]
+        self._promised = write_head(head.status, head.raw_headers)[1]
         self._sent_body = self.head.method != "HEAD" and not is_bodiless(head.status)
         self.response_head = head
 

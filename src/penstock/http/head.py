@@ -35,11 +35,12 @@ _VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 class HeadReader:
     """Reads one head after another. Feed it pieces of a head and nothing beyond it, then take the head."""
 
-    __slots__ = ("_headers", "_hosts", "_judged", "_limits", "_lines", "_parser")
+    __slots__ = ("_headers", "_hosts", "_judged", "_limits", "_lines", "_names", "_parser")
 
     def __init__(self, limits: HeadLimits) -> None:
         self._limits = limits
-        # Request lines and Hosts come again and again: what they say is remembered, up to a bound (pipeline H-02).
+        # Request lines, Hosts and names come again and again: what they say is remembered, up to a bound (pipeline H-02).
+        self._names: dict[bytes, bytes] = {}
         self._lines: dict[bytes, RequestLine] = {}
         self._hosts: dict[bytes, str] = {}
         self._headers: list[tuple[bytes, bytes]] = []
@@ -48,9 +49,12 @@ class HeadReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """llhttp: one field."""
-        pair = (name.lower(), value)
+        known = self._names.get(name)
+        if known is None:
+            known = self._learn_name(name)
+        pair = (known, value)
         self._headers.append(pair)
-        if pair[0] in JUDGED:
+        if known in JUDGED:
             self._judged.append(pair)
 
     def read(self, raw: bytes, scheme: str) -> RequestHead:
@@ -62,7 +66,23 @@ class HeadReader:
             self._parser.feed_data(raw)
         except Exception as error:
             self._judge_parser_error(error)
-        return self.take(raw, scheme)
+        line = self._lines.get(raw[: raw.find(b"\r\n")])
+        headers = self._headers
+        judged = self._judged
+        if line is None or len(judged) != 1 or judged[0][0] != b"host" or line.is_1_0 or self._is_unusual(raw, headers):
+            return self.take(raw, scheme)
+        # The commonest head of all: nothing but Host decides anything, and nothing is new.
+        self._headers = []
+        self._judged = []
+        authority = judged[0][1]
+        return RequestHead(line, headers, authority, self._hosts.get(authority) or self._read_host(authority), PLAIN)
+
+    def _is_unusual(self, raw: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
+        """Whether a head may be too large, or holds white space behind a value, which llhttp leaves there."""
+        limits = self._limits
+        return (
+            b" \r" in raw or b"\t" in raw or len(raw) > limits.request_line or len(headers) > limits.headers
+        )
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of a head. Raises RequestRejected (400) at the first byte that cannot belong to one."""
@@ -110,21 +130,27 @@ class HeadReader:
             judge_size(raw, limits)
         if len(headers) > limits.headers:
             raise RequestRejected(431, f"more than {limits.headers} header fields", rule="RFC 6585 section 5")
-        if b" \r\n" in raw or b"\t\r\n" in raw:
+        if b"\t" in raw or b" \r" in raw:
             # RFC 9112 section 5.1: white space behind a value is not part of it. llhttp leaves it.
             headers = [(name, value.rstrip(b" \t")) for name, value in headers]
             judged = [(name, value.rstrip(b" \t")) for name, value in judged]
-        line = self._lines.get(raw[: raw.find(b"\r\n")])
-        if len(judged) == 1 and judged[0][0] == b"host" and line is not None and line[5] == "1.1":
-            # The commonest head of all: nothing but Host decides anything.
-            authority = judged[0][1]
-            return RequestHead(line, headers, authority, self._hosts.get(authority) or self._read_host(authority), PLAIN)
         fields = collect(judged)
         authority = fields.get(b"host", b"")
+        text = raw[: raw.find(b"\r\n")]
+        line = self._lines.get(text)
         if line is None:
-            line = self._read_line(raw[: raw.find(b"\r\n")], scheme, authority)
-        framing = judge_framing(fields, line[5] == "1.0")
-        return RequestHead(line, headers, authority, self._hosts.get(authority) or self._read_host(authority), framing)
+            line = self._read_line(text, scheme, authority)
+        framing = judge_framing(fields, line.is_1_0)
+        host = self._hosts.get(authority)
+        if host is None:
+            host = self._read_host(authority)
+        return RequestHead(line, headers, authority, host, framing)
+
+    def _learn_name(self, name: bytes) -> bytes:
+        if len(self._names) >= _REMEMBERED:
+            self._names.clear()
+        known = self._names[name] = name.lower()
+        return known
 
     def _read_line(self, text: bytes, scheme: str, authority: bytes) -> RequestLine:
         # llhttp lets several spaces, RTSP and HTTP/0.9 pass (bad-input rows 27, 28), so the line is taken apart again.
@@ -136,7 +162,7 @@ class HeadReader:
             raise RequestRejected(501, "CONNECT is for proxies, and this is none", rule="RFC 9110 section 9.3.6")
         if target[:1] != b"/" and target != b"*":
             origin = read_target(method, read_absolute_target(target, scheme, authority), version)
-            return (method, target, *origin[2:])
+            return RequestLine(method, target, origin.raw_path, origin.path, origin.query, version)
         line = read_target(method, target, version)
         if len(self._lines) >= _REMEMBERED:
             self._lines.clear()

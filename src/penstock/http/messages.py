@@ -6,8 +6,21 @@ from typing import Final
 
 CHUNKED: Final = -1
 
-# What a request line says: method, target, raw path, path, query, version.
-RequestLine = tuple[str, bytes, bytes, str, bytes, str]
+
+class RequestLine:
+    """What a request line says; shared between requests that say the same, and never changed. See `RequestHead`."""
+
+    __slots__ = ("is_1_0", "is_head", "method", "path", "query", "raw_path", "target", "version")
+
+    def __init__(self, method: str, target: bytes, raw_path: bytes, path: str, query: bytes, version: str) -> None:
+        self.method = method
+        self.target = target
+        self.raw_path = raw_path
+        self.path = path
+        self.query = query
+        self.version = version
+        self.is_head = method == "HEAD"
+        self.is_1_0 = version == "1.0"
 
 
 class Framing:
@@ -44,34 +57,50 @@ LAST: Final = Framing(keep_alive=False)
 class RequestHead:
     """The head of one request, judged and split; nothing in it is the application's yet.
 
-    `method` is ASCII, in the case it came. `target` is the request target as received. `raw_path` is its path part as
-    received; `path` is the same, percent-decoded once as UTF-8 and with dot segments resolved: routes, authorization and
-    files all see this one. `query` has no "?". `version` is "1.1" or "1.0". `headers` holds lower-case names and values
-    without surrounding white space, in order. `host` is lower-case and without port ("" when absent); `authority` is the
-    Host value as received.
+    `line` is what the request line says. `headers` holds lower-case names and values without surrounding white space, in
+    order. `host` is lower-case and without port ("" when absent); `authority` is the Host value as received.
     """
 
-    __slots__ = (
-        "authority",
-        "framing",
-        "headers",
-        "host",
-        "method",
-        "path",
-        "query",
-        "raw_path",
-        "target",
-        "version",
-    )
+    __slots__ = ("authority", "framing", "headers", "host", "line")
 
     def __init__(
         self, line: RequestLine, headers: list[tuple[bytes, bytes]], authority: bytes, host: str, framing: Framing
     ) -> None:
-        self.method, self.target, self.raw_path, self.path, self.query, self.version = line
+        self.line = line
         self.headers = headers
         self.authority = authority
         self.host = host
         self.framing = framing
+
+    @property
+    def method(self) -> str:
+        """The method, ASCII, in the case it came."""
+        return self.line.method
+
+    @property
+    def target(self) -> bytes:
+        """The request target as received."""
+        return self.line.target
+
+    @property
+    def raw_path(self) -> bytes:
+        """The path of the target, as received."""
+        return self.line.raw_path
+
+    @property
+    def path(self) -> str:
+        """The path percent-decoded once as UTF-8, dot segments resolved: what routes, authorization and files all see."""
+        return self.line.path
+
+    @property
+    def query(self) -> bytes:
+        """What stands behind the "?", as received."""
+        return self.line.query
+
+    @property
+    def version(self) -> str:
+        """ "1.1" or "1.0"."""
+        return self.line.version
 
     @property
     def content_length(self) -> int:
@@ -102,13 +131,13 @@ class RequestHead:
 
 
 class ResponseHead:
-    """The head of one response: `status` (100 to 599) and `headers` (lower-case names, byte pairs, in order).
+    """The head of one response: `status` (200 to 599) and `raw_headers` (lower-case names, byte pairs, in order).
 
     Framing (Content-Length, Transfer-Encoding, Connection) is the host's; a Content-Length found here is kept and held.
     """
 
-    __slots__ = ("headers", "status")
+    __slots__ = ("raw_headers", "status")
 
-    def __init__(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, status: int, raw_headers: list[tuple[bytes, bytes]]) -> None:
         self.status = status
-        self.headers = headers
+        self.raw_headers = raw_headers

@@ -25,7 +25,7 @@ def read_target(method: str, target: bytes, version: str) -> RequestLine:
         path = canonical_path(raw_path)
     else:
         path = raw_path.decode("ascii")
-    return method, target, raw_path, path, query, version
+    return RequestLine(method, target, raw_path, path, query, version)
 
 
 def read_absolute_target(target: bytes, scheme: str, authority: bytes) -> bytes:

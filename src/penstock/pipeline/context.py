@@ -36,9 +36,24 @@ ANONYMOUS: Final = Principal()
 class _Rest:
     """What few requests need: made when first asked for."""
 
-    __slots__ = ("errors", "failed_stage", "features", "items", "principal", "request", "resume", "scopes")
+    __slots__ = (
+        "error",
+        "errors",
+        "failed_stage",
+        "features",
+        "is_complete",
+        "items",
+        "principal",
+        "request",
+        "resume",
+        "scopes",
+        "waiter",
+    )
 
     def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.is_complete = False
+        self.waiter: asyncio.Future[None] | None = None
         self.request: Request | None = None
         self.items: dict[str, Any] | None = None
         self.features: dict[type, object] | None = None
@@ -58,9 +73,7 @@ class Context:
 
     __slots__ = (
         "_rest",
-        "error",
         "handler",
-        "is_complete",
         "plan",
         "position",
         "response",
@@ -68,7 +81,6 @@ class Context:
         "runtime",
         "task",
         "variables",
-        "waiter",
         "worker_request",
     )
 
@@ -79,10 +91,7 @@ class Context:
         self.variables = variables
         self.position = 0
         self.response: Response = ContextResponse(self)
-        self.error: Exception | None = None
-        self.is_complete = False
         self.task: asyncio.Task[None] | None = None
-        self.waiter: asyncio.Future[None] | None = None
         self.route_values: dict[str, Any] | None = None
         self.handler: object = None
         self._rest: _Rest | None = None
@@ -114,6 +123,16 @@ class Context:
         return rest.items
 
     @property
+    def error(self) -> Exception | None:
+        """The first error of this request, or None (pipeline X-01)."""
+        return None if self._rest is None else self._rest.error
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether `complete` was called."""
+        return self._rest is not None and self._rest.is_complete
+
+    @property
     def principal(self) -> Principal:
         """Who asks; the anonymous principal until a module has found out (pipeline P-20)."""
         return ANONYMOUS if self._rest is None else self._rest.principal
@@ -139,7 +158,7 @@ class Context:
         In LOG and END it does nothing: these always run (P-09).
         """
         if self.stage < Stage.LOG:
-            self.is_complete = True
+            self.rest.is_complete = True
             self.position = self.plan.position_after_completion(self.position - 1)
 
     def fail(self, error: Exception) -> None:
@@ -151,9 +170,9 @@ class Context:
         if rest.errors is None:
             rest.errors = []
         rest.errors.append(error)
-        is_first = self.error is None
+        is_first = rest.error is None
         if is_first:
-            self.error = error
+            rest.error = error
             rest.failed_stage = self.stage
         if self.position == self.plan.send_at + 1:
             rest.resume = self.plan.send_at if is_first else self.position  # the error answer is sent once, too (E-11)

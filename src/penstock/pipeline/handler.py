@@ -32,11 +32,11 @@ PARKED: Final = Signal("PARKED")
 # The request has passed its last stage.
 DONE: Final = Signal("DONE")
 
-_TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
-_BYTES: Final = (b"content-type", b"application/octet-stream")
-_JSON: Final = (b"content-type", b"application/json")
 # What a browser must not take for everybody's is nobody else's, unless the handler says otherwise (pipeline H-10).
 _PRIVATE: Final = (b"cache-control", b"private")
+_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"), _PRIVATE)
+_BYTES: Final = ((b"content-type", b"application/octet-stream"), _PRIVATE)
+_JSON: Final = ((b"content-type", b"application/json"), _PRIVATE)
 
 
 def respond(context: Context, value: object) -> None:
@@ -50,7 +50,7 @@ def respond(context: Context, value: object) -> None:
         _add_defaults(response, _TEXT)
     elif value is None:
         if response.body and not response.is_started:
-            _add_defaults(response, _BYTES if "content-type" not in response.headers else _TEXT)
+            _add_defaults(response, _BYTES)
     elif isinstance(value, Response):
         response.merge(value)
     else:
@@ -63,9 +63,13 @@ def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Sign
 
     def execute(context: Context) -> Awaitable[None] | Signal | None:
         value = handler(context)
-        kind = type(value)
-        if kind is bytes or kind is str:
-            respond(context, value)
+        if isinstance(value, bytes):
+            response = context.response
+            response.body = value
+            if response.raw_headers:
+                _add_defaults(response, _BYTES)
+            else:
+                response.raw_headers += _BYTES
             return None
         if value is PARKED:
             return PARKED
@@ -81,16 +85,13 @@ async def _respond_later(context: Context, awaitable: Awaitable[object]) -> None
     respond(context, await awaitable)
 
 
-def _add_defaults(response: Response, content_type: tuple[bytes, bytes]) -> None:
+def _add_defaults(response: Response, defaults: tuple[tuple[bytes, bytes], ...]) -> None:
     headers = response.raw_headers
     if not headers:
-        headers += (content_type, _PRIVATE)
+        headers += defaults
         return
     names = {name for name, _ in headers}
-    if b"content-type" not in names:
-        headers.append(content_type)
-    if b"cache-control" not in names:
-        headers.append(_PRIVATE)
+    headers += [pair for pair in defaults if pair[0] not in names]
 
 
 def _encode_json(value: object) -> bytes:

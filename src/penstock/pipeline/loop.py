@@ -23,11 +23,12 @@ def advance(context: Context) -> Awaitable[Any] | Signal:
     Returns DONE behind the last step, PARKED when a step has handed the request on, else what must be awaited before
     `advance` is called again. A step's failure becomes the request's; only what is no Exception passes through.
     """
+    calls = context.plan.calls
     while True:
         position = context.position
         context.position = position + 1
         try:
-            result = context.plan.calls[position](context)
+            result = calls[position](context)
         except Exception as error:
             context.fail(error)
             continue
@@ -52,7 +53,7 @@ def begin(context: Context) -> None:
 
 def resume(context: Context) -> None:
     """Go on with a parked request; called on the loop by the step that parked it, once."""
-    waiter = context.waiter
+    waiter = None if context.task is None else context.rest.waiter
     if waiter is not None:
         if not waiter.done():
             waiter.set_result(None)
@@ -86,11 +87,12 @@ def describe(context: Context) -> str:
 
 
 async def _wait_parked(context: Context) -> None:
-    context.waiter = context.runtime.loop.create_future()
+    rest = context.rest
+    rest.waiter = context.runtime.loop.create_future()
     try:
-        await context.waiter
+        await rest.waiter
     finally:
-        context.waiter = None
+        rest.waiter = None
 
 
 def _abandon(context: Context) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, RequestRejected
@@ -98,14 +97,19 @@ class Request:
         """The whole body. Raises RequestRejected (413) beyond the limit of its location, ClientGone when it breaks off."""
         if self._body is None:
             self._begin_reading()
-            self._body = b"".join([piece async for piece in _pieces(self.worker_request)])
+            pieces = []
+            while piece := await read_piece(self.worker_request):
+                pieces.append(piece)
+            self._body = b"".join(pieces)
         return self._body
 
-    async def stream(self) -> AsyncIterator[bytes]:
-        """The body piece by piece, as it comes. It can be read once: afterwards `body` raises ContractError."""
+    def stream(self) -> BodyStream:
+        """The body piece by piece, as it comes: `async for piece in request.stream()`. It can be read once.
+
+        Afterwards `body` raises ContractError.
+        """
         self._begin_reading()
-        async for piece in _pieces(self.worker_request):
-            yield piece
+        return BodyStream(self.worker_request)
 
     async def text(self) -> str:
         """The body as UTF-8 text. Raises RequestRejected (400) when it is none."""
@@ -129,12 +133,28 @@ class Request:
         self._is_streaming = True
 
 
-async def _pieces(worker_request: WorkerRequest) -> AsyncIterator[bytes]:
+class BodyStream:
+    """The pieces of a body, in order, as they come. Raises what `Request.body` raises."""
+
+    __slots__ = ("_worker_request",)
+
+    def __init__(self, worker_request: WorkerRequest) -> None:
+        self._worker_request = worker_request
+
+    def __aiter__(self) -> BodyStream:
+        return self
+
+    async def __anext__(self) -> bytes:
+        piece = await read_piece(self._worker_request)
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+async def read_piece(worker_request: WorkerRequest) -> bytes:
+    """The next piece of the body, b"" at its end; waits for it."""
     while True:
         piece = worker_request.take()
-        if piece is None:
-            await worker_request.wait_body()
-        elif piece:
-            yield piece
-        else:
-            return
+        if piece is not None:
+            return piece
+        await worker_request.wait_body()

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _LOCATION_SAFE: Final = "/#%[]=:;$&()+,!?*@'~"
 
 
-class Response:
+class Response(ResponseHead):
     """The answer to one request; made by the pipeline for each, or by a handler that returns its own.
 
     `status` is 200 to 599, `body` the buffered bytes, `raw_headers` the fields as byte pairs with lower-case names.
     Everything is held back until the stages have passed, unless the handler flushes (pipeline O-01).
     """
 
-    __slots__ = ("_callbacks", "_context", "_file", "body", "is_started", "raw_headers", "status")
+    __slots__ = ("_callbacks", "_context", "_file", "body", "is_started")
 
     def __init__(
         self,
@@ -37,8 +37,7 @@ class Response:
         content_type: str | None = None,
     ) -> None:
         """`body` as bytes or text (sent as UTF-8). Raises ValueError for headers that HTTP does not allow."""
-        self.status = status
-        self.raw_headers: list[tuple[bytes, bytes]] = []
+        super().__init__(status, [])
         self.is_started = False
         self._callbacks: list[Callable[[Response], None]] | None = None
         self._context: Context | None = None
@@ -172,15 +171,20 @@ class Response:
         self.is_started = True
         if self._context is not None and self._context.plan.headers:
             self._set_headers_of_location(self._context.plan.headers)
-        return ResponseHead(self.status, self.raw_headers)
+        return self
 
     def finish(self) -> Awaitable[None] | None:
         """Used by the pipeline: send what has not left yet, to the last byte."""
-        worker_request = self._need_worker_request()
+        context = self._context
+        if context is None:
+            raise ContractError("this response has left already")
+        worker_request = context.worker_request
         if self._file is not None:
             return self._finish_file(worker_request)
-        head = None if self.is_started else self.take_head()
-        return worker_request.send(head, self.body, False)
+        if self._callbacks is None and not self.is_started and not context.plan.headers:
+            self.is_started = True
+            return worker_request.send(self, self.body, False)
+        return worker_request.send(None if self.is_started else self.take_head(), self.body, False)
 
     def reopen(self) -> None:
         """Used by the pipeline: the head did not leave after all, for the host refused it."""

@@ -9,6 +9,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import HTTPError, StartupError
+from penstock.http.messages import RequestLine
 from penstock.pipeline.context import Context
 from penstock.pipeline.loop import begin
 from penstock.pipeline.module import Action, Hooks
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("penstock")
 
-_REMEMBERED: Final = 4096
+_REMEMBERED: Final = 1024
 
 
 class Target:
@@ -111,7 +112,7 @@ class PipelineSite:
         self._plans: dict[tuple[Location, Target], Plan] = {}
         self._nothing = Target("nothing", "/", _answer_not_found)
         self._refusals: dict[tuple[str, ...], Target] = {}
-        self._found: dict[tuple[str, str], Found] = {}
+        self._found: dict[RequestLine, Found] = {}
         self._started: list[Action] = []
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
@@ -142,7 +143,7 @@ class PipelineSite:
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """Lead a request through the plan of its location to what answers it. Never raises."""
         head = worker_request.head
-        found = self._found.get((head.method, head.path)) or self.find_plan(head.method, head.path)
+        found = self._found.get(head.line) or self._remember(head.line)
         context = Context(worker_request, runtime, found[0], copy_context())
         if found[1] is not None:
             context.route_values = dict(found[1])
@@ -155,13 +156,17 @@ class PipelineSite:
         begin(context)
 
     def find_plan(self, method: str, path: str) -> Found:
-        """The plan for a path and method, and the values of the route's template. The result is remembered (pipeline H-02)."""
+        """The plan for a path and method, and the values of the route's template."""
         target, values = self._find_target(method, path)
         location = self._locations.find(path) or self.locations[0]
-        found = (self._plan(location, target), values)
+        return self._plan(location, target), values
+
+    def _remember(self, line: RequestLine) -> Found:
+        # The reader of heads remembers request lines; what each of them leads to is remembered here (pipeline H-02).
+        found = self.find_plan(line.method, line.path)
         if len(self._found) >= _REMEMBERED:
             self._found.clear()
-        self._found[method, path] = found
+        self._found[line] = found
         return found
 
     def _find_target(self, method: str, path: str) -> tuple[Target, dict[str, Any] | None]:

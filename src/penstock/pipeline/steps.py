@@ -54,12 +54,13 @@ def leave(context: Context) -> Signal:
     worker_request = context.worker_request
     context.position = context.plan.over_at
     context.handler = None  # what remains of the request goes without waiting for the garbage collector
-    response.release()
     if not worker_request.has_sent_all:
         worker_request.abort()
+    runtime = context.runtime
     if context.task is not None:
-        context.runtime.run_behind(context.task)
-    context.runtime.leave(worker_request, response.status, response.raw_headers, context.plan.access_log)
+        runtime.run_behind(context.task)
+    runtime.leave(worker_request, response.status, response.raw_headers, context.plan.access_log)
+    response.release()
     return DONE
 
 

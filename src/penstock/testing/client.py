@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Protocol
 
 from penstock.hosts.memory_host import MemoryRequest
+from penstock.http.head import HeadLimits
 from penstock.http.headers import Headers, encode_field
-from penstock.intake.runtime import Runtime
-from penstock.server.life import build
-from penstock.settings import LimitSettings, ServerSettings, Settings, SiteSettings
-from penstock.testing.subjects import settings_of
+from penstock.intake.runtime import Runtime, Site
 
 
 class ClientResponse:
@@ -22,7 +20,7 @@ class ClientResponse:
 
     def __init__(self, request: MemoryRequest) -> None:
         self.status = 0 if request.response_head is None else request.response_head.status
-        self.headers = Headers([] if request.response_head is None else list(request.response_head.headers))
+        self.headers = Headers([] if request.response_head is None else list(request.response_head.raw_headers))
         self.pieces = list(request.pieces)
         self.body = b"".join(request.pieces)
         self.is_aborted = request.is_aborted
@@ -33,21 +31,26 @@ class ClientResponse:
         return self.body.decode()
 
 
-class Client:
-    """`async with Client(subject) as client:` starts the sites of `subject`; `await client.get("/")` asks them."""
+class ClientLimits(HeadLimits, Protocol):
+    """The limits that hold without a wire: those of heads, and how many requests may be inside and in front."""
 
-    def __init__(
-        self,
-        subject: Settings | SiteSettings | Callable[..., Any],
-        *,
-        server: ServerSettings | None = None,
-        objects: Mapping[str, object] | None = None,
-    ) -> None:
-        """As `ServerThread`."""
-        self._settings, named = settings_of(subject, server)
-        self._objects = {**named, **(objects or {})}
+    @property
+    def requests_inside(self) -> int: ...
+    @property
+    def queue(self) -> int: ...
+
+
+class Client:
+    """`async with Client(sites, limits=limits) as client:` starts the sites; `await client.get("/")` asks them.
+
+    `penstock.server.open_client` makes one for settings or an application.
+    """
+
+    def __init__(self, sites: Sequence[Site], *, limits: ClientLimits) -> None:
+        """`sites` are composed and not started; `limits` hold as they would on the wire."""
+        self._sites = tuple(sites)
+        self._limits = limits
         self._runtime: Runtime | None = None
-        self._limits = LimitSettings()
 
     @property
     def runtime(self) -> Runtime:
@@ -57,11 +60,8 @@ class Client:
         return self._runtime
 
     async def __aenter__(self) -> Client:
-        server = build(self._settings, objects=self._objects)
-        self._limits = self._settings.server.limits
-        self._runtime = Runtime(
-            server.sites, requests_inside=self._limits.requests_inside, queue=self._limits.queue
-        )
+        limits = self._limits
+        self._runtime = Runtime(self._sites, requests_inside=limits.requests_inside, queue=limits.queue)
         await self._runtime.start()
         return self
 

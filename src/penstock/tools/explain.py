@@ -10,8 +10,8 @@ import click
 
 from penstock.errors import RequestRejected
 from penstock.settings import Settings, SiteSettings
+from penstock.tools.answering import answer_to, answers_of
 from penstock.tools.check import FILE
-from penstock.tools.startup import answers_of
 
 Row = tuple[str, str]
 
@@ -70,7 +70,7 @@ def _path_of(raw_path: str, method: str) -> str:
 
     from penstock.http.targets import read_target
 
-    return read_target(method, quote(raw_path, safe="/%:@!$&'()*+,;=~").encode("ascii"), "1.1")[3]
+    return read_target(method, quote(raw_path, safe="/%:@!$&'()*+,;=~").encode("ascii"), "1.1").path
 
 
 def _meets(settings: Settings, host: str, path: str, *, method: str) -> Iterator[Row]:
@@ -100,8 +100,6 @@ def _find_site(settings: Settings, host: str) -> tuple[SiteSettings, str] | None
 
 
 def _answer(site: SiteSettings, path: str, *, method: str) -> Iterator[Row]:
-    from penstock.tools.answering import answer_to
-
     answer = answer_to(site, path, method=method)
     yield "answers", f"{answer.what} ({answer.why})"
     yield from answer.details

@@ -10,9 +10,9 @@ from typing import Any
 
 from penstock.hosts.loop import new_event_loop
 from penstock.intake.runtime import Runtime
-from penstock.server import Server, build
+from penstock.server.life import Server, build
+from penstock.server.subjects import settings_of
 from penstock.settings import ServerSettings, Settings, SiteSettings
-from penstock.testing.subjects import settings_of
 
 
 class ServerThread:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from penstock.server.life import build
 from penstock.settings import AppSettings, LogSettings, ServerSettings, Settings, SiteSettings
+from penstock.testing.client import Client
 
 NAME = "tested:application"
+
+
+def open_client(
+    subject: Settings | SiteSettings | Callable[..., Any],
+    *,
+    server: ServerSettings | None = None,
+    objects: Mapping[str, object] | None = None,
+) -> Client:
+    """A client without sockets for `subject`: settings, one site's settings, or an application of any shape.
+
+    `async with open_client(app) as client: await client.get("/")`. `objects` stand for import references.
+    """
+    settings, named = settings_of(subject, server)
+    composed = build(settings, objects={**named, **(objects or {})})
+    return Client(composed.sites, limits=settings.server.limits)
 
 
 def settings_of(
