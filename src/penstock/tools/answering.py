@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from penstock.pipeline.routes import Prefixes, Template
 from penstock.settings import AppSettings, RouteSettings, SiteSettings
-from penstock.tools.startup import app_text, threads_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,3 +65,29 @@ def _file_details(site: SiteSettings) -> Iterator[tuple[str, str]]:
         yield "folders", f"answer with {' or '.join(site.files.default_documents)}"
     if site.files.fallback:
         yield "fallback", f"{site.files.fallback} for unknown paths, to clients that accept text/html"
+
+
+def app_text(app: AppSettings) -> str:
+    """One application: its shape where the settings say it, its reference, its threads."""
+    if app.asgi is not None:
+        return f"ASGI application {app.asgi}"
+    if app.wsgi is not None:
+        return f"WSGI application {app.wsgi} ({threads_text(app.threads)})"
+    return f"application {app.app}"
+
+
+def threads_text(threads: int) -> str:
+    """How many threads, in words."""
+    if threads == 0:
+        return "on the loop"
+    return "1 thread" if threads == 1 else f"{threads} threads"
+
+
+def answers_of(site: SiteSettings) -> Iterator[tuple[str, str]]:
+    """Where and what: each route, each mount, and the files."""
+    for route in site.routes:
+        yield route.at, f"function {route.function}"
+    for app in site.apps:
+        yield app.at, app_text(app)
+    if site.root:
+        yield "/", f"files of {site.root}"

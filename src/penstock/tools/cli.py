@@ -1,12 +1,15 @@
 """This file is the command line's front door: it finds the command, and turns what it raises into words and an exit code."""
 
 import sys
+from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from penstock.errors import ConfigurationError, StartupError
+
+T = TypeVar("T")
 
 # Each command is a module of this package that is imported only when it is called: start-up time is measured.
 COMMANDS = ("serve", "check", "explain", "stages", "init")
@@ -69,12 +72,17 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except ConfigurationError as error:
-            raise Refused(error) from error
-        except StartupError as error:
-            raise FailedToStart(error) from error
+        return in_words(lambda: super(Commands, self).invoke(ctx))
+
+
+def in_words(call: Callable[[], T]) -> T:
+    """What `call` returns; what it raises is turned into what the person at the keyboard is shown."""
+    try:
+        return call()
+    except ConfigurationError as error:
+        raise Refused(error) from error
+    except StartupError as error:
+        raise FailedToStart(error) from error
 
 
 def _unknown(name: str) -> str:

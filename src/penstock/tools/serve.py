@@ -119,7 +119,7 @@ An option wins over the environment, and that over the site file.
     "--reload-include",
     multiple=True,
     metavar="PATTERN",
-    help="Files to watch, such as '*.html'.  [default: *.py, *.toml]",
+    help="Files to watch beside *.py and the site file, such as '*.html'.",
 )
 @option("--log-level", type=_LEVELS, help="Least severe message that is written.  [default: info]")
 @option("--log-config", type=_FILE, help="Logging configuration: .json, .toml, .yaml or .ini.")

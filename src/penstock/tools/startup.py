@@ -1,9 +1,14 @@
 """This file is what is printed when the server is ready: one line with the address, and for a site what is where."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import penstock
-from penstock.settings import AppSettings, Settings, SiteSettings
+from penstock.tools.target import Kind, kind_of
+
+if TYPE_CHECKING:
+    from penstock.pipeline.site import PipelineSite
+    from penstock.server import Server
 
 
 def version_line() -> str:
@@ -13,43 +18,34 @@ def version_line() -> str:
     return f"penstock {penstock.__version__} ({platform.python_implementation()} {platform.python_version()})"
 
 
-def ready_line(what: str, addresses: Sequence[str]) -> str:
-    """One line that says what is served, and at which addresses (as URLs)."""
-    return f"penstock {penstock.__version__} serving {what} at {', '.join(addresses)}"
+def announce(target: str, server: "Server") -> None:
+    """Print what is served where: one line, and for a site one more for each thing in it."""
+    for line in ready_lines(target, server):
+        print(line, flush=True)
 
 
-def site_lines(settings: Settings) -> Iterator[str]:
-    """For each site what answers where, as aligned columns."""
-    for site in settings.sites:
-        rows = list(answers_of(site))
-        width = max((len(at) for at, _ in rows), default=0)
-        if len(settings.sites) > 1 or site.hosts != ("*",):
-            yield f"  {', '.join(site.hosts)}"
-        for at, what in rows:
-            yield f"  {at:{width}}  {what}"
+def ready_lines(target: str, server: "Server") -> Iterator[str]:
+    """The start-up lines, made from what runs: shapes that were not said were detected."""
+    addresses = ", ".join(server.addresses)
+    kind = kind_of(target)
+    what = target if kind is Kind.SITE_FILE else f"{target} ({_shape(server)})"
+    yield f"penstock {penstock.__version__} serving {what} at {addresses}"
+    if kind is Kind.SITE_FILE:
+        for site in server.sites:
+            yield from _site_lines(site, is_named=len(server.sites) > 1 or site.hosts != ("*",))
 
 
-def app_text(app: AppSettings) -> str:
-    """One application: its shape where the settings say it, its reference, its threads."""
-    if app.asgi is not None:
-        return f"ASGI application {app.asgi}"
-    if app.wsgi is not None:
-        return f"WSGI application {app.wsgi} ({threads_text(app.threads)})"
-    return f"application {app.app}"
+def _shape(server: "Server") -> str:
+    """The first word of what the only thing there is says of itself: ASGI, WSGI, function, files."""
+    (site,) = server.sites
+    (what,) = [*site.mounts, *([site.files] if site.files else [])]
+    return what.name.partition(" ")[0]
 
 
-def threads_text(threads: int) -> str:
-    """How many threads, in words."""
-    if threads == 0:
-        return "on the loop"
-    return "1 thread" if threads == 1 else f"{threads} threads"
-
-
-def answers_of(site: SiteSettings) -> Iterator[tuple[str, str]]:
-    """Where and what: each route, each mount, and the files."""
-    for route in site.routes:
-        yield route.at, f"function {route.function}"
-    for app in site.apps:
-        yield app.at, app_text(app)
-    if site.root:
-        yield "/", f"files of {site.root}"
+def _site_lines(site: "PipelineSite", *, is_named: bool) -> Iterator[str]:
+    targets = [*site.routes, *site.mounts, *([site.files] if site.files else [])]
+    width = max((len(each.at) for each in targets), default=0)
+    if is_named:
+        yield f"  {', '.join(site.hosts)}"
+    for each in targets:
+        yield f"  {each.at:{width}}  {each.name}"
