@@ -36,4 +36,5 @@ def running_tour(folder: Path) -> Iterator[str]:
             process.communicate(timeout=30)
         log.seek(0)
         messages = log.read().decode()
-        assert (process.returncode, messages) == (0, "")
+        assert process.returncode == 0, messages
+        assert "Traceback" not in messages, messages

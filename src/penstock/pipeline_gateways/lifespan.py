@@ -18,14 +18,25 @@ logger = logging.getLogger("penstock")
 class Lifespan:
     """Runs the `lifespan` scope of the application behind `gateway` and gives the gateway the state it sets up."""
 
-    __slots__ = ("_events", "_gateway", "_is_starting", "_name", "_started", "_stopped", "_supported", "_task")
+    __slots__ = (
+        "_error",
+        "_events",
+        "_gateway",
+        "_has_failed",
+        "_name",
+        "_started",
+        "_stopped",
+        "_supported",
+        "_task",
+    )
 
     def __init__(self, gateway: AsgiGateway, name: str) -> None:
         self._gateway = gateway
         self._name = name
         self._events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._is_starting = True
+        self._has_failed = False
+        self._error: Exception | None = None
         self._supported = True
         self._started: asyncio.Future[str | None]
         self._stopped: asyncio.Future[str | None]
@@ -43,7 +54,9 @@ class Lifespan:
         self._task = loop.create_task(self._run(state))
         failure = await self._started
         if failure is not None:
-            raise StartupError(f"{self._name} failed to start: {failure}")
+            # Frameworks send the failure and then raise its cause, which says more than the message.
+            await asyncio.wait((self._task,), timeout=1)
+            raise StartupError(f"{self._name} failed to start: {failure}") from self._error
         if self._supported:
             self._gateway.state = state
 
@@ -75,6 +88,7 @@ class Lifespan:
         if kind == "lifespan.startup.complete":
             self._resolve(self._started, None)
         elif kind == "lifespan.startup.failed":
+            self._has_failed = True
             self._resolve(self._started, str(message.get("message", "")) or "it said lifespan.startup.failed")
         elif kind == "lifespan.shutdown.complete":
             self._resolve(self._stopped, None)
@@ -89,6 +103,8 @@ class Lifespan:
             self._supported = False
             logger.debug("%s does not support the lifespan protocol: %r", self._name, error)
             self._started.set_result(None)
+        elif self._has_failed:
+            self._error = error
         elif error is not None and not self._stopped.done():
             logger.error("the lifespan of %s ended with an error", self._name, exc_info=error)
         self._resolve(self._stopped, None)

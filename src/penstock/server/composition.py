@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from penstock.errors import ConfigurationError, Problem
+from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.http.headers import encode_field
 from penstock.pipeline.handler import execute_step
 from penstock.pipeline.module import Hooks
@@ -87,6 +88,10 @@ class _Composer:
             module.attach(hooks)
         except (TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError([Problem(f"module {settings.use}: {error}")]) from error
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            raise StartupError(f"module {settings.use} failed to start: {error}") from error
         return hooks
 
     def _route(self, settings: RouteSettings) -> Target:
@@ -184,15 +189,25 @@ def _detect(application: object, reference: str) -> str:
     shape = detect_shape(application, reference)
     if shape in (Shape.ASGI2, Shape.RSGI):
         raise ConfigurationError(
-            [Problem(f"{reference} is an {shape.value.upper()} application; Penstock serves ASGI 3, WSGI and functions")]
+            [
+                Problem(
+                    f"{reference} is an {shape.value.upper()} application; Penstock serves ASGI 3, WSGI and functions"
+                )
+            ]
         )
     return str(shape.value)
 
 
 def _call_factory(factory: Any, reference: str) -> object:
     try:
-        return factory()
+        inspect.signature(factory).bind()
     except TypeError as error:
-        raise ConfigurationError([Problem(f"the factory {reference} cannot be called without arguments: {error}")]) from error
-
-
+        raise ConfigurationError(
+            [Problem(f"the factory {reference} cannot be called without arguments: {error}")]
+        ) from error
+    except ValueError:
+        pass  # written in C, without a signature
+    try:
+        return factory()
+    except Exception as error:
+        raise StartupError(f"the factory {reference} failed: {error}") from error

@@ -27,9 +27,13 @@ def _chain(shown: traceback.TracebackException | None) -> Iterator[traceback.Tra
 
 
 def _drop_frames(shown: traceback.TracebackException) -> None:
-    """Take off the leading frames that are Penstock's or the import system's. If there are no others, it was not them: keep all."""
+    """Take off the leading frames that are Penstock's or the import system's. If there are no others, keep all.
+
+    A file that cannot be read as Python has no frame of its own: there the error itself names the line.
+    """
     frames = list(shown.stack)
-    first = next((index for index, frame in enumerate(frames) if not _leads_there(frame.filename)), 0)
+    none = len(frames) if getattr(shown, "lineno", None) else 0
+    first = next((index for index, frame in enumerate(frames) if not _leads_there(frame.filename)), none)
     del shown.stack[:first]
 
 
