@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ done = function(summary, latency, requests)
 end
 """
 COUNTED = re.compile(r"^counted (.+)$", re.MULTILINE)
+LOG_DELAY = 3.0  # seconds
 FAULTS = ("connect", "read", "write", "status", "timeout")
 
 
@@ -33,8 +35,8 @@ class Wrk:
             def generate(server: RunningServer, duration: float) -> steady.Count:
                 lines = count_lines(server) if self.access_log else 0
                 counted = self.run(server, exchange, script=script, seconds=duration)
-                if self.access_log and count_lines(server) - lines < counted.requests:
-                    raise BenchError(f"{server.command}: fewer lines in the access log than requests")
+                if self.access_log:
+                    wait_lines(server, lines + counted.requests)
                 return counted
 
             return steady.measure(launch, exchange, generate, seconds=seconds)
@@ -72,6 +74,15 @@ def read_count(output: str, server: RunningServer) -> steady.Count:
         named = ", ".join(f"{count} {name}" for name, count in zip(FAULTS, faults, strict=True) if count)
         raise BenchError(f"{server.command}: under load: {named} errors in {requests} requests")
     return steady.Count(value=requests / microseconds * 1e6, requests=requests, details={"p99_ms": p99 / 1000})
+
+
+def wait_lines(server: RunningServer, expected: int) -> None:
+    """Waits until the access log is complete: it may be written in batches."""
+    deadline = time.perf_counter() + LOG_DELAY
+    while (lines := count_lines(server)) < expected:
+        if time.perf_counter() > deadline:
+            raise BenchError(f"{server.command}: {lines} lines in the access log; expected {expected}")
+        time.sleep(0.01)
 
 
 def count_lines(server: RunningServer) -> int:
