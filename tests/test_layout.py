@@ -39,6 +39,7 @@ PUBLIC_NAMES = [
     "Stage",
     "StartupError",
     "__version__",
+    "run",
 ]
 
 

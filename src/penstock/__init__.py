@@ -1,5 +1,8 @@
 """Penstock: the application server for Python with one request pipeline."""
 
+from collections.abc import Callable
+from typing import Any
+
 from penstock.errors import (
     ClientGone,
     ConfigurationError,
@@ -21,6 +24,14 @@ from penstock.pipeline.stages import Stage
 
 __version__ = "0.1.0"
 
+
+def run(application: Callable[..., Any] | str, **options: Any) -> int:
+    """Serve an application from Python: see `penstock.tools.embedding.run`, which takes the same arguments."""
+    from penstock.tools.embedding import run as run_embedded
+
+    return run_embedded(application, **options)
+
+
 __all__ = [
     "ClientGone",
     "ConfigurationError",
@@ -41,4 +52,5 @@ __all__ = [
     "Stage",
     "StartupError",
     "__version__",
+    "run",
 ]
