@@ -13,6 +13,7 @@ def run(
     application: Callable[..., Any] | str,
     *,
     interface: Interface = "auto",
+    factory: bool = False,
     root_path: str = "",
     threads: int | None = None,
     **options: Unpack[Options],
@@ -20,7 +21,8 @@ def run(
     """Serve `application` until SIGINT or SIGTERM; returns the exit code 0.
 
     `application` is an ASGI 3 or WSGI application, a plain function, or what `penstock serve` takes as text: a site file,
-    "module:attribute" or a folder. `interface` is "auto", "asgi" or "wsgi"; `threads` is for WSGI (0: on the event loop).
+    "module:attribute" or a folder. `interface` is "auto", "asgi" or "wsgi"; with `factory` it is called to get the
+    application; `root_path` is what a proxy took off; `threads` is for WSGI (0: on the event loop).
     The other options are those of `penstock serve`, by the same names with underscores. Raises ConfigurationError with all
     mistakes, StartupError when the application fails to start.
     """
@@ -29,7 +31,7 @@ def run(
     from penstock.tools.target import Single, settings_of
 
     name = application if isinstance(application, str) else _name_of(application)
-    single = Single(interface=interface, factory=False, root_path=root_path, threads=threads)
+    single = Single(interface=interface, factory=factory, root_path=root_path, threads=threads)
     settings = overlay(settings_of(name, single), **options)
     objects = None if isinstance(application, str) else {name: application}
     return serve(settings, objects=objects, ready=lambda server: announce(name, server))
