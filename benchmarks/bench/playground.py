@@ -1,5 +1,6 @@
 """The folder a bench works in, so that nothing is written into the tree: applications, sites, files, a certificate."""
 
+import errno
 import getpass
 import os
 import random
@@ -16,6 +17,7 @@ from benchmarks.bench.model import BenchError, Launch, Recipe
 from benchmarks.bench.processes import RunningServer, running
 
 BENCHMARKS = Path(__file__).resolve().parent.parent
+FIRST_PORT, ATTEMPTS = 10_000, 50
 FILES = {"1k.bin": 1024, "50k.bin": 50_000, "1m.bin": 1_048_576}
 
 
@@ -82,10 +84,13 @@ def make_certificate(folder: Path) -> None:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """One that no server listens on, and that no client of the bench was or will be given."""
+    first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(FIRST_PORT, first_of_clients), ATTEMPTS):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED:
+                return port
+    raise BenchError("found no free port")
 
 
 def environment() -> dict[str, str]:
