@@ -80,9 +80,7 @@ class HeadReader:
     def _is_unusual(self, raw: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
         """Whether a head may be too large, or holds white space behind a value, which llhttp leaves there."""
         limits = self._limits
-        return (
-            b" \r" in raw or b"\t" in raw or len(raw) > limits.request_line or len(headers) > limits.headers
-        )
+        return b" \r" in raw or b"\t" in raw or len(raw) > limits.request_line or len(headers) > limits.headers
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of a head. Raises RequestRejected (400) at the first byte that cannot belong to one."""

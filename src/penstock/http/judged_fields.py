@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.errors import RequestRejected
-from penstock.http.grammar import DIGITS
 from penstock.http.messages import CHUNKED, LAST, PLAIN, Framing
 
 _FORWARDED: Final = frozenset(
     (b"forwarded", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port")
 )
 _LISTS: Final = _FORWARDED | {b"connection", b"upgrade", b"expect"}
-_SINGLE: Final = frozenset(
-    (b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization")
-)
+_SINGLE: Final = frozenset((b"host", b"content-length", b"transfer-encoding", b"content-type", b"authorization"))
 # What decides something, and of which two would be read differently by two readers (bad-input row 31).
 JUDGED: Final = _LISTS | _SINGLE
 
@@ -73,7 +70,7 @@ def _body_length(fields: dict[bytes, bytes], is_1_0: bool) -> int:
         return CHUNKED
     if length is None:
         return 0
-    if not length or length.translate(None, DIGITS) or len(length) > _LENGTH_DIGITS:
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS:
         raise RequestRejected(400, "Content-Length is not a number of bytes", rule="RFC 9110 section 8.6")
     return int(length)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.errors import ContractError
-from penstock.http.grammar import DIGITS, FIELD_VALUE, TOKEN
+from penstock.http.grammar import FIELD_VALUE, TOKEN
 from penstock.http.status import STATUS_LINES, status_line
 
 # Field names found good, and whether the host takes part in the field. Checked again only when never seen, or forgotten.
@@ -61,9 +61,12 @@ def write_head(status: int, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, 
                 kind = _learn_name(name)
             if kind:
                 if kind == _LENGTH:
-                    known, length = length, _read_length(value, length)
-                    if known >= 0:
+                    if length >= 0:
+                        _check_same_length(value, length)
                         continue
+                    if not value.isdigit() or len(value) > 18:
+                        raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
+                    length = int(value)
                 elif kind == _HOP_BY_HOP:
                     notes |= _read_hop_by_hop(name, value)
                     continue
@@ -88,12 +91,9 @@ def _learn_name(name: bytes) -> int:
     return kind
 
 
-def _read_length(value: bytes, known: int) -> int:
-    if not value or value.translate(None, DIGITS) or len(value) > 18:
-        raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
-    if known >= 0 and known != int(value):
+def _check_same_length(value: bytes, known: int) -> None:
+    if not value.isdigit() or int(value) != known:
         raise ContractError("the response has two different content-length headers")
-    return int(value)
 
 
 def _read_hop_by_hop(name: bytes, value: bytes) -> int:

@@ -40,7 +40,9 @@ def read_absolute_target(target: bytes, scheme: str, authority: bytes) -> bytes:
             400, "the request target begins neither with a slash nor with http://", rule="RFC 9112 section 3.2"
         )
     if given_scheme.lower().decode("ascii") != scheme:
-        raise RequestRejected(400, "the target names a scheme that this port does not speak", rule="RFC 9110 section 7.4")
+        raise RequestRejected(
+            400, "the target names a scheme that this port does not speak", rule="RFC 9110 section 7.4"
+        )
     end = min(position for position in (rest.find(b"/"), rest.find(b"?"), len(rest)) if position >= 0)
     if not is_host(rest[:end]) or rest[:end].lower() != authority.lower():
         raise RequestRejected(400, "the target names another host than Host does", rule="RFC 9112 section 3.2.2")
@@ -88,4 +90,3 @@ def _without_dot_segments(path: str) -> str:
     if segments[-1] in (".", ".."):
         kept.append("")
     return "/".join(kept)
-

@@ -11,6 +11,7 @@ from typing import Protocol
 from penstock.http.messages import ResponseHead
 from penstock.intake.admission import Admission
 from penstock.intake.statistics import RuntimeStatistics
+from penstock.intake.tasks import find_starter
 from penstock.intake.worker_request import WorkerRequest
 
 logger = logging.getLogger("penstock")
@@ -58,6 +59,7 @@ class Runtime:
         self.sites = tuple(sites)
         self.state = RuntimeState.NEW
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.start_task = find_starter(self.loop)
         self.admission = Admission(requests_inside, queue)
         self.background: set[asyncio.Task[None]] = set()
         self.record = record

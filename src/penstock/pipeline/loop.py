@@ -8,7 +8,6 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, HTTPError
-from penstock.intake.tasks import start_task
 from penstock.pipeline.handler import DONE, PARKED, Signal
 
 if TYPE_CHECKING:
@@ -44,11 +43,12 @@ def begin(context: Context) -> None:
     """Lead a new request into its plan, in its own context variables; gives it a task at its first awaitable."""
     result = context.variables.run(advance, context)
     if result is not DONE and result is not PARKED:
-        task = start_task(context.runtime.loop, drive(context, result), context.variables)
-        if context.is_over:
-            context.runtime.run_behind(task)
-        else:
-            context.task = task
+        task = context.runtime.start_task(drive(context, result), context.variables)
+        if not task.done():
+            if context.is_over:
+                context.runtime.run_behind(task)
+            else:
+                context.task = task
 
 
 def resume(context: Context) -> None:
@@ -77,6 +77,8 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal) -> None:
         except asyncio.CancelledError:
             _abandon(context)
             raise
+        if context.position == context.plan.over_at:
+            return
         pending = advance(context)
 
 

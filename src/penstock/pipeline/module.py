@@ -103,7 +103,9 @@ class Hooks:
     def check_open(self) -> None:
         """Raise RegistrationClosed when the plans stand."""
         if self._is_frozen:
-            raise RegistrationClosed(f"module {self.module}: hooks are registered in attach(), before the first request")
+            raise RegistrationClosed(
+                f"module {self.module}: hooks are registered in attach(), before the first request"
+            )
 
     def _subscribe(self, subscription: Subscription) -> Subscription:
         self.check_open()

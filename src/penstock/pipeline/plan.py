@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 Call = Callable[["Context"], Any]
 
 
-
 class Step:
     """One line of a plan: at `stage`, `module` is called."""
 
@@ -195,5 +194,3 @@ def _overlaps(one: Subscription, other: Subscription) -> bool:
         return False
     # Scopes that begin at the same stage nest in the order of the modules: the first to enter must be the last to leave.
     return second.last > first.last if first.stage < second.stage else one.last < other.last
-
-

@@ -224,7 +224,9 @@ class Response(ResponseHead):
 
     def _need_worker_request(self) -> WorkerRequest:
         if self._context is None:
-            raise ContractError("this response belongs to no request: return it from a handler, or use context.response")
+            raise ContractError(
+                "this response belongs to no request: return it from a handler, or use context.response"
+            )
         return self._context.worker_request
 
 

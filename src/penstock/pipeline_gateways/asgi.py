@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError, RequestRejected
-from penstock.http.messages import RequestHead
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import DONE
 from penstock.pipeline.loop import advance, drive
@@ -66,19 +65,20 @@ class AsgiGateway:
 
     def _scope(self, context: Context) -> dict[str, Any]:
         worker_request = context.worker_request
-        head: RequestHead = worker_request.head
-        path, raw_path = head.path, head.raw_path
+        head = worker_request.head
+        line = head.line
+        path, raw_path = line.path, line.raw_path
         if self._root_path:
             path, raw_path = self._root_path + path, self._raw_root_path + raw_path
         scope: dict[str, Any] = {
             "type": "http",
             "asgi": _ASGI,
-            "http_version": head.version,
-            "method": head.method,
+            "http_version": line.version,
+            "method": line.method,
             "scheme": worker_request.scheme,
             "path": path,
             "raw_path": raw_path,
-            "query_string": head.query,
+            "query_string": line.query,
             "root_path": self._mount,
             "headers": head.headers,
             "client": worker_request.client,
@@ -159,7 +159,9 @@ class AsgiExchange:
             send_path(self._context, message)
             await self._complete()
         else:
-            raise ContractError(f"{kind!r} is no message that can be sent here: http.response.start or http.response.body")
+            raise ContractError(
+                f"{kind!r} is no message that can be sent here: http.response.start or http.response.body"
+            )
 
     def _start(self, message: Message) -> None:
         if self._state == _COMPLETE:
@@ -209,6 +211,7 @@ class AsgiExchange:
         self._state = _COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
+        context.position += 1  # past `finish`: there is nothing left to judge
         pending = advance(context)
         return None if pending is DONE else drive(context, pending)
 

@@ -75,9 +75,7 @@ class Client:
         """GET `target`."""
         return await self.request("GET", target, headers=headers)
 
-    async def post(
-        self, target: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None
-    ) -> ClientResponse:
+    async def post(self, target: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> ClientResponse:
         """POST `body` to `target`."""
         return await self.request("POST", target, headers=headers, body=body)
 
