@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from email.utils import formatdate
+from time import time
 from typing import Protocol
+
+from penstock.http.dates import format_http_date
 
 TICK = 1.0  # seconds
 
@@ -54,7 +56,7 @@ class Clock:
 
     def _read(self) -> None:
         self.now = self._loop.time()
-        self.date = b"date: %b\r\n%b" % (formatdate(usegmt=True).encode("ascii"), self.server_line)
+        self.date = b"date: %b\r\n%b" % (format_http_date(int(time())), self.server_line)
 
     def _tick(self) -> None:
         self._handle = self._loop.call_later(TICK, self._tick)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import secrets
-import traceback
-from html import escape
+import os
 from typing import TYPE_CHECKING
 
 from penstock.errors import ClientGone, HTTPError, RequestRejected
@@ -46,7 +44,7 @@ def error_id(context: Context) -> str:
     """The id under which client and log know this request's failure."""
     items = context.items
     if "penstock.error_id" not in items:
-        items["penstock.error_id"] = secrets.token_hex(6)
+        items["penstock.error_id"] = os.urandom(6).hex()
     return str(items["penstock.error_id"])
 
 
@@ -70,7 +68,7 @@ def _write_body(context: Context, error: Exception, status: int) -> None:
     title = f"{status} {REASONS.get(status, 'Error')}"
     detail = error.detail if isinstance(error, HTTPError) else ""
     shown_id = error_id(context) if status >= 500 else ""
-    trace = "".join(traceback.format_exception(error)) if status >= 500 and context.plan.is_development else ""
+    trace = _format_trace(error) if status >= 500 and context.plan.is_development else ""
     accepted = context.worker_request.head.find(b"accept") or b""
     if b"text/html" in accepted:
         response.headers["content-type"] = "text/html; charset=utf-8"
@@ -88,7 +86,15 @@ _STYLE = (
 )
 
 
+def _format_trace(error: Exception) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))
+
+
 def _page(title: str, detail: str, shown_id: str, trace: str) -> str:
+    from html import escape  # imported when used: its table of entities costs start-up time
+
     parts = [f"<h1>{escape(title)}</h1>"]
     if detail:
         parts.append(f"<p>{escape(detail)}</p>")

@@ -1,7 +1,6 @@
 """The nearest right name for a wrong one, for "did you mean" in error messages."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 # What users of other servers call a key that is named differently here.
 SYNONYMS = {
@@ -41,6 +40,8 @@ SYNONYMS = {
 
 def find_nearest(name: str, candidates: Iterable[str]) -> str | None:
     """The candidate that `name` was probably meant to be, or None where nothing is near."""
+    from difflib import get_close_matches  # imported when used: it costs start-up time
+
     known = list(candidates)
     simple = name.lower().replace("-", "_").strip()
     if SYNONYMS.get(simple) in known:
