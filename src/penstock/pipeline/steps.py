@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ClientGone, ContractError
+from penstock.errors import ClientGone, ContractError, HTTPError
 from penstock.pipeline.error_answer import report, write_answer
 from penstock.pipeline.handler import DONE, Signal
 from penstock.pipeline.response import Response
@@ -78,6 +78,9 @@ def recover(context: Context) -> Awaitable[None] | None:
     if error is None:
         return None
     report(context, error)
+    if isinstance(error, HTTPError):
+        # Its traceback holds this request's frames, a cycle that only the garbage collector could end; nobody will read it.
+        error.__traceback__ = None
     if isinstance(error, ClientGone):
         context.worker_request.abort()
         return None
