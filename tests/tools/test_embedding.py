@@ -1,0 +1,34 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+import penstock
+from penstock.errors import ConfigurationError
+from tests.tools.processes import ASGI, environment, url_in
+
+PROGRAM = """
+import penstock
+from shop import app
+print(penstock.run(app, port=0, access_log=False, limit_max_requests=1, header=["x-a: b"]))
+"""
+
+
+def test_an_application_as_an_object(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(ASGI, "utf-8")
+    (tmp_path / "program.py").write_text(PROGRAM, "utf-8")
+    process = subprocess.Popen(
+        [sys.executable, "program.py"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    line = process.stdout.readline().strip()
+    assert "serving shop:app (ASGI) at http://127.0.0.1:" in line
+    assert httpx.get(url_in(line)).headers["x-a"] == "b"
+    assert process.communicate(timeout=30)[0] == "0\n"
+
+
+def test_mistakes_are_raised() -> None:
+    with pytest.raises(ConfigurationError, match="--bind"):
+        penstock.run("shop:app", bind=["nonsense"])
