@@ -24,7 +24,9 @@ def new_event_loop(kind: str = "auto") -> asyncio.AbstractEventLoop:
             return _new_uvloop()
         except ImportError:
             if kind == "uvloop":
-                raise ConfigurationError([Problem("uvloop is not installed: pip install uvloop, or loop = 'auto'")]) from None
+                raise ConfigurationError(
+                    [Problem("uvloop is not installed: pip install uvloop, or loop = 'auto'")]
+                ) from None
     return asyncio.new_event_loop()
 
 
@@ -43,7 +45,8 @@ def _eager_class(base: type[asyncio.AbstractEventLoop]) -> type[asyncio.Abstract
     """
     base_call_soon = base.call_soon
     run = Context.run
-    current_task = asyncio.current_task
+    # `asyncio.current_task` is a Python function on 3.11; this is the table it looks into.
+    current_tasks: dict[Any, Any] = asyncio.tasks._current_tasks  # type: ignore[attr-defined]
     task_class = asyncio.Task
 
     class EagerLoop(base):  # type: ignore[valid-type, misc]
@@ -59,7 +62,7 @@ def _eager_class(base: type[asyncio.AbstractEventLoop]) -> type[asyncio.Abstract
 
         def start_eagerly(self, coroutine: Coroutine[Any, Any, None], variables: Context) -> asyncio.Task[None]:
             """Start `coroutine` in a task whose context is `variables`; its first step has run when this returns."""
-            if current_task(self) is not None:
+            if current_tasks.get(self) is not None:
                 return self.create_task(coroutine, context=variables)  # type: ignore[no-any-return]
             self._is_starting = True
             # A name given is a name not made: Python would format "Task-12345" for every request.
