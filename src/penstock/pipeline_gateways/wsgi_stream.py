@@ -58,8 +58,7 @@ class WsgiStream:
             try:
                 pending = self._send_next()
             except Exception as error:
-                self.stop(error)
-                self._exchange.fail(error)
+                self._give_up(error)
                 return False
         if pending is not None:
             self._is_paused = True
@@ -73,6 +72,10 @@ class WsgiStream:
         self._error = error if isinstance(error, ClientGone) else ClientGone(f"this answer was given up: {error}")
         self._pieces.clear()
         self._was_flushed.set()
+
+    def _give_up(self, error: Exception) -> None:
+        self.stop(error)
+        self._exchange.fail(error)
 
     def _send_next(self) -> Awaitable[None] | None:
         context = self._exchange.context
@@ -97,11 +100,10 @@ class WsgiStream:
         try:
             await pending
         except asyncio.CancelledError:
-            self.stop(ClientGone("the server is stopping"))
+            self._give_up(ClientGone("the server is stopping"))
             raise
         except Exception as error:
-            self.stop(error)
-            self._exchange.fail(error)
+            self._give_up(error)
             return
         self._is_paused = False
         self._exchange.settle()

@@ -20,7 +20,7 @@ logger: Final = logging.getLogger("penstock")
 # Whenever a thread computes, the loop waits for its turn at the interpreter: by Python's default 5 ms each time.
 SWITCH_INTERVAL: Final = 0.0005
 # How long `stop` waits for threads that are still busy; the server has drained for its graceful timeout before.
-_PATIENCE: Final = 5.0
+_PATIENCE = 5.0
 _GLANCE: Final = 0.005
 _RETRY_AFTER: Final = ((b"retry-after", b"1"),)
 
