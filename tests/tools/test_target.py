@@ -23,6 +23,7 @@ def test_kinds(tmp_path: Path) -> None:
         ("shop.api", 'write "shop.api:app"'),
         ("shop/main.py", 'write "main:app"'),
         ("nowhere/public", "there is no folder"),
+        ("shop:make()", 'write "shop:make --factory"'),
         ("shop:", "none of these"),
         ("", "none of these"),
     ],

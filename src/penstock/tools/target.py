@@ -105,6 +105,8 @@ def _misplaced(kind: Kind, single: Single) -> list[Problem]:
 
 def _advice(target: str, path: Path) -> str:
     forms = 'a site file ("penstock.toml"), an application ("shop.api:app") or a folder'
+    if target.endswith("()"):
+        return f'{target!r} calls a factory: write "{target[:-2]} --factory"'
     if path.suffix == ".py" or path.is_file():
         return f'{target!r} is a file: write "{path.stem}:app", with the name of the application after the colon'
     if re.fullmatch(r"\w+(\.\w+)*", target):
