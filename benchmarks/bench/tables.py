@@ -45,9 +45,14 @@ def mark(server: Entry) -> str:
 
 
 def verdict_line(verdict: Entry) -> str:
-    by = " (CPU: the load core was full)" if verdict["by"] == "cpu" else ""
     each = " ".join(f"{ratio:.2f}" for ratio in verdict["ratios"])
-    return f"  {verdict['variant']:>10} / {verdict['rival']:<22}{outcome(verdict)}   [{each}]{by}"
+    return f"  {verdict['variant']:>10} / {verdict['rival']:<22}{outcome(verdict)}   [{each}]{by_cost(verdict)}"
+
+
+def by_cost(verdict: Entry) -> str:
+    if verdict["by"] == "cpu":
+        return f" of CPU µs, as the load core was full; {verdict['value_ratio']:.2f} x in what was counted"
+    return "" if verdict["cpu_ratio"] is None else f" ({verdict['cpu_ratio']:.2f} x in CPU µs)"
 
 
 def outcome(verdict: Entry) -> str:
