@@ -52,7 +52,8 @@ def verdict_line(verdict: Entry) -> str:
 def by_cost(verdict: Entry) -> str:
     if verdict["by"] == "cpu":
         return f" of CPU µs, as the load core was full; {verdict['value_ratio']:.2f} x in what was counted"
-    return "" if verdict["cpu_ratio"] is None else f" ({verdict['cpu_ratio']:.2f} x in CPU µs)"
+    is_told = verdict["more_is_better"] and verdict["cpu_ratio"] is not None
+    return f" ({verdict['cpu_ratio']:.2f} x in CPU µs)" if is_told else ""
 
 
 def outcome(verdict: Entry) -> str:
