@@ -7,6 +7,6 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tour.admin_site.settings")
 application = get_wsgi_application()
 
-from tour.admin_site.first_start import prepare  # noqa: E402  (the models exist only now)
+from tour.admin_site.first_start import prepare  # the models exist only now
 
 prepare()
