@@ -40,7 +40,7 @@ class EchoApplication:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _live(receive, send)
+            await live(receive, send)
             return
         seen = Seen(scope["method"], scope["path"], [(bytes(name), bytes(value)) for name, value in scope["headers"]])
         with self._changed:
@@ -81,7 +81,7 @@ class EchoApplication:
             self._changed.notify_all()
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
         await send({"type": message["type"] + ".complete"})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from penstock.testing import ServerThread
+from penstock.server import ServerThread
 from tests.wire.bad_input_cases import DELIVERIES, GOOD, Case, read_cases
 from tests.wire.echo_application import EchoApplication, Seen
 from tests.wire.raw_client import Answer, RawClient
