@@ -7,6 +7,7 @@ from contextvars import Context as Variables
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from penstock.errors import ContractError
+from penstock.pipeline.error_answer import report
 from penstock.pipeline.request import Request
 from penstock.pipeline.response import ContextResponse, Response
 from penstock.pipeline.stages import Stage
@@ -43,6 +44,7 @@ class _Rest:
         "features",
         "is_complete",
         "items",
+        "left",
         "principal",
         "request",
         "resume",
@@ -60,6 +62,7 @@ class _Rest:
         self.principal: Principal = ANONYMOUS
         self.errors: list[Exception] | None = None
         self.failed_stage: Stage | None = None
+        self.left: Stage | None = None
         self.resume = 0
         self.scopes: list[tuple[Stage, Any]] | None = None
 
@@ -107,6 +110,9 @@ class Context:
     @property
     def stage(self) -> Stage:
         """The stage the request is in."""
+        rest = self._rest
+        if rest is not None and rest.left is not None and self.position in (rest.resume, self.plan.recover_at):
+            return rest.left  # `complete` or `fail` has moved on already, the step that called it has not
         return self.plan.stages[self.position - 1]
 
     @property
@@ -157,9 +163,12 @@ class Context:
 
         In LOG and END it does nothing: these always run (P-09).
         """
-        if self.stage < Stage.LOG:
-            self.rest.is_complete = True
-            self.position = self.plan.position_after_completion(self.position - 1)
+        stage = self.stage
+        if stage < Stage.LOG and self.position != self.plan.recover_at:
+            rest = self.rest
+            rest.is_complete = True
+            rest.left = stage
+            rest.resume = self.position = self.plan.position_after_completion(self.position - 1)
 
     def fail(self, error: Exception) -> None:
         """Record an error and go on with the error answer, then with the stages that always run (pipeline P-10, X-01).
@@ -170,13 +179,19 @@ class Context:
         if rest.errors is None:
             rest.errors = []
         rest.errors.append(error)
+        stage = self.stage
         is_first = rest.error is None
         if is_first:
             rest.error = error
-            rest.failed_stage = self.stage
+            rest.failed_stage = stage
+        else:
+            report(self, error)  # the first is reported when it becomes the answer
+            if self.position == self.plan.recover_at:
+                return  # which is about to happen
+        rest.left = stage
         if self.position == self.plan.send_at + 1:
             rest.resume = self.plan.send_at if is_first else self.position  # the error answer is sent once, too (E-11)
-        elif self.stage < Stage.LOG:
+        elif stage < Stage.LOG:
             rest.resume = self.plan.position_after_completion(self.position - 1)
         else:
             rest.resume = self.position  # each step of the final stages stands alone (pipeline P-11)

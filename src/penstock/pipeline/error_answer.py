@@ -37,7 +37,9 @@ def report(context: Context, error: Exception) -> None:
     elif isinstance(error, HTTPError) and error.status < 500:
         logger.debug("%s answered with %d: %s", where, error.status, ascii(error.detail)[1:-1])
     else:
-        logger.error("%s failed at %s, error id %s", where, _stage_name(context), error_id(context), exc_info=error)
+        logger.error(
+            "%s failed at %s, error id %s", where, _stage_name(context, error), error_id(context), exc_info=error
+        )
 
 
 def error_id(context: Context) -> str:
@@ -48,9 +50,9 @@ def error_id(context: Context) -> str:
     return str(items["penstock.error_id"])
 
 
-def write_answer(context: Context) -> None:
-    """Make the first error the answer; details are shown only in development (pipeline X-08)."""
-    error = context.error
+def write_answer(context: Context, error: Exception | None = None) -> None:
+    """Make `error`, or else the first one, the answer; details are shown only in development (pipeline X-08)."""
+    error = error or context.error
     if error is None:
         return
     response = context.response
@@ -108,6 +110,6 @@ def _page(title: str, detail: str, shown_id: str, trace: str) -> str:
     )
 
 
-def _stage_name(context: Context) -> str:
-    stage = context.rest.failed_stage
+def _stage_name(context: Context, error: Exception) -> str:
+    stage = context.rest.failed_stage if error is context.error else context.stage
     return "an unknown stage" if stage is None else stage.name
