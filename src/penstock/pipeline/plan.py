@@ -72,8 +72,9 @@ class Plan:
         self.body_limit = body_limit
         self.access_log = access_log
         self.is_development = is_development
-        self.release_at = self._find(steps.leave_scopes_before_release, Stage.RELEASE_STATE)
         self.log_at = self._find(steps.leave_scopes_before_log, Stage.LOG)
+        release_at = self._find(steps.leave_scopes_before_release, Stage.RELEASE_STATE)
+        self.release_at = release_at if self.stages[release_at] is Stage.RELEASE_STATE else self.log_at
         self.send_at = self.calls.index(steps.send)
         self.recover_at = self.calls.index(steps.recover)
         self.over_at = self.calls.index(steps.over)
