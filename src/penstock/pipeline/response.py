@@ -81,7 +81,7 @@ class Response(ResponseHead):
         """Send what is buffered, head first. From now on the answer streams; waits while the client reads slowly."""
         worker_request = self._need_worker_request()
         body, self.body = self.body, b""
-        pending = worker_request.send(self.take_head(), body, True) if not self.is_started else self._send_more(body)
+        pending = self._send_more(body) if self.is_started else self._send_first(worker_request, body)
         if pending is not None:
             await pending
 
@@ -209,6 +209,14 @@ class Response(ResponseHead):
             await worker_request.send_file(head, descriptor, offset, count, False)
         finally:
             self._drop_file()
+
+    def _send_first(self, worker_request: WorkerRequest, body: bytes) -> Awaitable[None] | None:
+        head = self.take_head()
+        try:
+            return worker_request.send(head, body, True)
+        except ContractError:
+            self.reopen()
+            raise
 
     def _send_more(self, body: bytes) -> Awaitable[None] | None:
         return self._need_worker_request().send(None, body, True) if body else None

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ClientGone, ContractError, HTTPError
+from penstock.errors import ClientGone, HTTPError
 from penstock.pipeline.error_answer import report, write_answer
 from penstock.pipeline.handler import DONE, Signal
 from penstock.pipeline.response import Response
@@ -38,12 +38,14 @@ def send(context: Context) -> Awaitable[None] | Signal | None:
         return response.finish()
     try:
         pending = response.finish()
-    except ContractError as error:
+    except Exception as error:
         response.reopen()
         if context.error is None:
             raise
+        # The answer to the first error could not be sent either; what is sent now holds nothing of it (pipeline E-11).
+        context.errors.append(error)
         report(context, error)
-        write_answer(context)
+        write_answer(context, error)
         pending = response.finish()
     return pending if response.has_file else leave(context)
 
@@ -114,7 +116,7 @@ async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None
     except Exception as error:
         context.errors.append(error)
         report(context, error)
-    if answer is not None:
+    if isinstance(answer, Response):
         context.response.replace_with(answer)
         return
     pending = _ask_error_hooks(context, at + 1)
@@ -172,15 +174,16 @@ def leave_scopes_until(stage: Stage) -> Callable[[Context], Awaitable[None] | No
 
 def _leave_scope(context: Context, opened: AbstractContextManager[object]) -> None:
     error = context.error
-    if error is None:
-        opened.__exit__(None, None, None)
-        return
-    # What a scope says about an error is its own business: it cannot make a failed request go on (pipeline X-04).
+    # What a scope says about an error is its own business: it cannot make a failed request go on (pipeline X-04), nor keep
+    # other scopes from being left (pipeline P-12).
     try:
-        opened.__exit__(type(error), error, error.__traceback__)
+        if error is None:
+            opened.__exit__(None, None, None)
+        else:
+            opened.__exit__(type(error), error, error.__traceback__)
     except Exception as raised:
         if raised is not error:
-            raise
+            context.fail(raised)
 
 
 async def _leave_async(
@@ -196,8 +199,7 @@ async def _leave_async(
             await opened.__aexit__(type(error), error, error.__traceback__)
     except Exception as raised:
         if raised is not error:
-            context.errors.append(raised) if context.error is not None else context.fail(raised)
-            report(context, raised)
+            context.fail(raised)
     pending = leave_rest(context)
     if pending is not None:
         await pending
