@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.errors import HTTPError, StartupError
+from penstock.errors import ConfigurationError, HTTPError, Problem, StartupError
 from penstock.http.messages import RequestLine
 from penstock.pipeline.context import Context
 from penstock.pipeline.loop import begin
 from penstock.pipeline.module import Action, Hooks
 from penstock.pipeline.plan import Call, Plan, assemble
 from penstock.pipeline.routes import Prefixes, Template
+from penstock.pipeline.stages import Stage
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime
@@ -93,7 +94,7 @@ class PipelineSite:
     ) -> None:
         """`modules` come attached. `locations` include one for "/", or the defaults hold there.
 
-        Raises ConfigurationError for modules whose scopes overlap.
+        Raises ConfigurationError for modules whose scopes overlap, and for modules of a location that hook BEGIN.
         """
         self.hosts = tuple(hosts)
         self.modules = tuple(modules)
@@ -114,6 +115,7 @@ class PipelineSite:
         self._refusals: dict[tuple[str, ...], Target] = {}
         self._found: dict[RequestLine, Found] = {}
         self._started: list[Action] = []
+        _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
         self.plans = self._assemble_all()
@@ -229,6 +231,20 @@ class PipelineSite:
             if isinstance(error, StartupError) or not isinstance(error, Exception):
                 raise
             raise StartupError(f"{name} failed to start: {error}") from error
+
+
+def _check_begin(locations: Sequence[Location]) -> None:
+    # The location is chosen behind BEGIN, whose hooks may rewrite the path: they belong to the site.
+    problems = [
+        Problem(
+            f"module {hooks.module} hooks BEGIN, which belongs to the site: name it in [[site.module]], not below {location.at}"
+        )
+        for location in locations
+        for hooks in location.modules
+        if any(each.stage is Stage.BEGIN and not each.is_cancelled for each in hooks.subscriptions)
+    ]
+    if problems:
+        raise ConfigurationError(problems)
 
 
 async def _call(action: Action) -> None:

@@ -44,6 +44,7 @@ class _Composer:
         self._server = server
         self._site = site
         self._objects = objects
+        self._placed: dict[int, Hooks | None] = {}
 
     def compose(self) -> PipelineSite | None:
         """The site, or None when there are mistakes."""
@@ -179,8 +180,14 @@ class _Composer:
             headers=[encode_field(name, value) for name, value in headers.items()],
             body_limit=self._server.limits.body if rules.body is None else rules.body,
             access_log=rules.access_log is not False,
-            modules=self._each(self._module, rules.modules),
+            modules=[hooks for each in rules.modules if (hooks := self._find_placed(each)) is not None],
         )
+
+    def _find_placed(self, settings: ModuleSettings) -> Hooks | None:
+        """The module of a location: one object, made once, also for the locations below that inherit it (pipeline A-02)."""
+        if id(settings) not in self._placed:
+            self._placed[id(settings)] = next(iter(self._each(self._module, [settings])), None)
+        return self._placed[id(settings)]
 
 
 def _detect(application: object, reference: str) -> str:
