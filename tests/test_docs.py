@@ -1,0 +1,221 @@
+"""This file is the test of what people read: links lead somewhere, examples run, site files load, named files exist."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import penstock
+from penstock.server import open_client
+from penstock.settings.loader import load
+from penstock.testing import Client
+
+ROOT = Path(__file__).parent.parent
+GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FOLDERS = sorted((ROOT / "src" / "penstock").rglob("README.md"))
+PAGES = [*GUIDES, *FOLDERS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "tour" / "README.md"]
+
+FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+# The first line of a complete example names its file: "# shop/modules.py".
+FILE_NAME = re.compile(r"(?:# |<!-- )([\w/.-]+\.(?:py|toml|html))(?: -->)?\n")
+
+
+def named(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@dataclass(frozen=True)
+class Example:
+    """A block of code on a page."""
+
+    page: Path
+    line: int
+    language: str
+    text: str
+
+    @property
+    def place(self) -> str:
+        return f"{named(self.page)}:{self.line}"
+
+    @property
+    def file(self) -> str:
+        found = FILE_NAME.match(self.text)
+        return found[1] if found else ""
+
+
+def examples(page: Path, language: str = "") -> Iterator[Example]:
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        if language in ("", found[1]):
+            yield Example(page, text.count("\n", 0, found.start()) + 1, found[1], found[2])
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def write_files(page: Path, folder: Path) -> None:
+    """Put every example of a page that names its file into a folder."""
+    for example in examples(page):
+        if example.file:
+            path = folder / example.file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(example.text, encoding="utf-8")
+
+
+def run_python(folder: Path, *arguments: str) -> None:
+    importable = os.pathsep.join([str(folder), str(Path(penstock.__file__).parent.parent), str(ROOT)])
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": importable, "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+
+
+class TestLinks:
+    @pytest.mark.parametrize("page", PAGES, ids=named)
+    def test_relative_links_lead_somewhere(self, page: Path) -> None:
+        broken = []
+        for target in LINK.findall(FENCE.sub("", page.read_text(encoding="utf-8"))):
+            path, _, anchor = target.partition("#")
+            if "://" in target:
+                continue
+            aim = (page.parent / path).resolve() if path else page
+            if not aim.exists() or (anchor and anchor not in anchors(aim)):
+                broken.append(target)
+        assert broken == []
+
+    def test_every_page_is_in_the_index(self) -> None:
+        linked = set(LINK.findall((ROOT / "docs" / "index.md").read_text(encoding="utf-8")))
+        assert {path.name for path in (ROOT / "docs").glob("*.md")} - linked == {"index.md"}
+
+
+class TestExamples:
+    @pytest.mark.parametrize("page", GUIDES, ids=named)
+    def test_python_compiles(self, page: Path) -> None:
+        for example in examples(page, "python"):
+            compile(example.text, example.place, "exec")
+
+    @pytest.mark.parametrize("name", ["modules.md", "handlers.md"])
+    def test_tests_on_the_page_pass(self, name: str, tmp_path: Path) -> None:
+        """Every example that names its file is put there; those that are tests are run."""
+        write_files(ROOT / "docs" / name, tmp_path)
+        tests = [path.name for path in tmp_path.glob("test_*.py")]
+        assert tests
+        run_python(tmp_path, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests)
+
+    def test_every_module_on_the_page_can_be_imported(self, tmp_path: Path) -> None:
+        write_files(ROOT / "docs" / "modules.md", tmp_path)
+        names = [".".join(path.relative_to(tmp_path).with_suffix("").parts) for path in tmp_path.rglob("*.py")]
+        run_python(tmp_path, "-W", "error", "-c", f"import {', '.join(sorted(names))}")
+
+    @pytest.mark.parametrize("page", GUIDES, ids=named)
+    def test_site_files_load(self, page: Path, tmp_path: Path) -> None:
+        """A fragment is loaded as part of the smallest site file around it."""
+        for example in examples(page, "toml"):
+            text = example.text if "[[site]]" in example.text else _around(example.text)
+            text = _with_files_of_here(text, tmp_path)
+            tree = tomllib.loads(text)
+            for root in (site["root"] for site in tree.get("site", []) if site.get("root")):
+                (tmp_path / root).mkdir(exist_ok=True)
+                (tmp_path / root / "index.html").write_text("")
+            path = tmp_path / "penstock.toml"
+            path.write_text(text, encoding="utf-8")
+            try:
+                load(path, {})
+            except Exception as error:
+                raise AssertionError(f"{example.place}: {error}") from error
+
+
+def _around(fragment: str) -> str:
+    head, separator, rest = fragment.partition("[[site.")
+    if not separator:
+        head, separator, rest = fragment.partition("[site.")
+    location = '[[site.location]]\nat = "/"\n' if rest.startswith("location.") else ""
+    return f'{head}\n[[site]]\nroot = "public"\n{location}{separator}{rest}'
+
+
+def _with_files_of_here(text: str, folder: Path) -> str:
+    """Certificates and logs are on other people's machines: an empty file stands for each."""
+    (folder / "any.pem").write_text("")
+    return re.sub(r'\b((?:certificate|key|access_file) = )"[^"]+"', r'\1"any.pem"', text)
+
+
+class TestReadme:
+    def test_first_site_answers_on_every_path(self, tmp_path: Path) -> None:
+        """What the README says step by step, over a client without sockets."""
+        write_files(ROOT / "README.md", tmp_path)
+        run_python(tmp_path, "-m", "django", "startproject", "mysite", str(tmp_path))
+        run_python(tmp_path, "-m", "penstock", "check")
+        run_python(tmp_path, "-c", "from tests.test_docs import ask_first_site; ask_first_site()")
+
+    def test_site_file_and_module_are_as_short_as_it_says(self) -> None:
+        sizes = {
+            example.file: len([line for line in example.text.splitlines()[1:] if line.strip()])
+            for example in examples(ROOT / "README.md")
+        }
+        assert {"penstock.toml": 12, "modules.py": 10} == {
+            name: sizes[name] for name in ("penstock.toml", "modules.py")
+        }
+
+    def test_has_a_place_for_the_results_of_the_bench(self) -> None:
+        text = (ROOT / "README.md").read_text(encoding="utf-8")
+        assert 0 < text.find("<!-- benchmarks -->") < text.find("<!-- /benchmarks -->")
+
+
+def ask_first_site() -> None:
+    """Called in the README's folder: everything that is mounted answers, and carries the module's header."""
+
+    async def ask(client: Client) -> None:
+        async with client:
+            for path, status, text in (
+                ("/", 200, "<h1>Mills</h1>"),
+                ("/api/mills/7", 200, '{"mill":7}'),
+                ("/api/docs", 200, "/api/openapi.json"),
+                ("/shop/", 200, "The install worked successfully"),
+                ("/shop/admin/login/", 200, "/shop/admin/login/"),
+                ("/nothing", 404, "404 Not Found"),
+            ):
+                answer = await client.get(path, headers={"host": "localhost:8000"})
+                assert status == answer.status, path
+                assert text in answer.text, path
+                assert answer.headers["server-timing"].startswith("total;dur=")
+
+    asyncio.run(ask(open_client(load("penstock.toml", {}))))
+
+
+class TestFolders:
+    def test_every_folder_of_code_has_a_page(self) -> None:
+        package = ROOT / "src" / "penstock"
+        assert {path.parent for path in package.rglob("__init__.py")} == {path.parent for path in FOLDERS}
+
+    @pytest.mark.parametrize("page", FOLDERS, ids=named)
+    def test_is_short_and_names_every_file(self, page: Path) -> None:
+        text = page.read_text(encoding="utf-8")
+        mentioned = set(re.findall(r"`(\w+\.py)`", text))
+        there = {path.name for path in page.parent.glob("*.py")} - {"__init__.py", "__main__.py"}
+        assert len(text.splitlines()) <= 25
+        assert there == mentioned & there, "a file is missing on its folder's page"
+        assert {name for name in mentioned if not (page.parent / name).exists()} == set()
+
+    def test_way_of_a_request_names_files_that_exist(self) -> None:
+        text = (ROOT / "docs" / "request.md").read_text(encoding="utf-8")
+        files = re.findall(r"`(\w+/\w+\.py)`", text)
+        assert files
+        assert [name for name in files if not (ROOT / "src" / "penstock" / name).exists()] == []
