@@ -170,8 +170,9 @@ class TestReadme:
             example.file: len([line for line in example.text.splitlines()[1:] if line.strip()])
             for example in examples(ROOT / "README.md")
         }
-        assert {"penstock.toml": 12, "modules.py": 10} == {
-            name: sizes[name] for name in ("penstock.toml", "modules.py")
+        assert {name: sizes[name] for name in ("penstock.toml", "modules.py")} == {
+            "penstock.toml": 12,
+            "modules.py": 10,
         }
 
     def test_has_a_place_for_the_results_of_the_bench(self) -> None:
