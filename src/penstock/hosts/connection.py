@@ -1,77 +1,73 @@
-"""One connection of the own listener: bytes in, requests to the runtime, bytes out; keep-alive, pipelining, time limits.
+"""One connection of the own listener: bytes in, requests to the runtime, bytes out; keep-alive and pipelining.
 
-Rule for editors: this is the hottest file of all. Whoever touches it runs `make bench` before and after.
+Rule for editors: this is the hottest file of all. Whoever touches it runs `make bench` before and after. What happens once
+in a connection's life stands in `endings.py`, what happens once a second in `time_limits.py`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
 from penstock.errors import ClientGone, RequestRejected
+from penstock.hosts.addresses import find_own, find_peer
+from penstock.hosts.arriving_head import ArrivingHead
+from penstock.hosts.endings import HALF_CLOSED, close_now, close_politely, refuse
 from penstock.hosts.http1_request import Http1Request
-from penstock.hosts.listener import peer_address
 from penstock.hosts.request_body import RequestBody
-from penstock.http.head import HeadReader, judge_size
 from penstock.http.messages import PLAIN, Framing
-from penstock.http.response_head import write_head
-from penstock.http.status import REASONS
 
 if TYPE_CHECKING:
     from penstock.hosts.clock import Clock
     from penstock.hosts.http1_service import Http1Service
+    from penstock.hosts.time_limits import DataRate
     from penstock.intake.worker_request import Address
-
-logger = logging.getLogger("penstock")
 
 # Bytes of further requests that wait behind the one inside before the client is no longer read from: pipelining's bound.
 _PIPELINE: Final = 64 * 1024
 # Requests served in one turn of the loop; the next ones wait for the others' turn.
 _TURN: Final = 32
-# How long a refused client may go on sending before it is cut off, so that it can still read the refusal.
-_LINGER: Final = 2.0
-# A client that shuts its sending side may still read. After so long, applications are told that it left (pipeline T-04).
-_HALF_CLOSED: Final = 0.5
 
 
 class Connection(asyncio.Protocol):
     """A client's connection. It serves one request at a time; whatever comes behind it waits in the buffer."""
 
     __slots__ = (
+        "_arriving",
         "_drain",
-        "_file_ready",
-        "_fed",
-        "_head_reader",
-        "_is_body_paused",
-        "_is_paused",
-        "_lingers_until",
-        "_read_paused",
-        "_since",
-        "_written_since",
-        "_written_total",
+        "_has_turn",
+        "_is_serving",
         "_own_address",
+        "_read_paused",
         "address",
         "buffer",
         "clock",
+        "file_ready",
         "is_closing",
         "is_half_closed",
         "is_lost",
+        "is_paused",
+        "is_unix",
         "keeps_alive",
+        "lingers_until",
         "loop",
         "request",
         "scheme",
         "served",
         "service",
+        "since",
         "transport",
+        "write_rate",
     )
 
-    def __init__(self, service: Http1Service, scheme: str) -> None:
+    def __init__(self, service: Http1Service, scheme: str, *, is_unix: bool = False) -> None:
+        """`is_unix`: it came by a Unix socket. A TCP client that has left has no address either, and is not one of those."""
         self.service = service
         self.loop = service.loop
         self.clock: Clock = service.clock
         self.scheme = scheme
+        self.is_unix = is_unix
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.request: Http1Request | None = None
         self.buffer = b""
@@ -80,37 +76,31 @@ class Connection(asyncio.Protocol):
         self.is_closing = False
         self.is_lost = False
         self.is_half_closed = False
-        self._head_reader: HeadReader | None = None
-        self._since = service.clock.now
-        self._read_paused = False
-        self._is_paused = False
-        self._drain: asyncio.Future[None] | None = None
-        self._written_since = 0.0
-        self._written_total = 0
-        self._lingers_until = 0.0
-        self._file_ready: asyncio.Future[None] | None = None
-        self._fed = 0
+        self.is_paused = False  # the client reads more slowly than we write
+        self.since = service.clock.now  # since when it is idle, or a head is arriving
+        self.lingers_until = 0.0
+        self.file_ready: asyncio.Future[None] | None = None
+        self.write_rate: DataRate | None = None
         self.address: Address | None = None
         self._own_address: Address | None = None
+        self._arriving: ArrivingHead | None = None
+        self._read_paused = False
+        self._drain: asyncio.Future[None] | None = None
+        self._is_serving = False
+        self._has_turn = False
 
     @property
     def client(self) -> Address | None:
-        """Address and port of the other end; None on a Unix socket."""
+        """Address and port of the other end; None on a Unix socket, and when a client has left before it was asked for."""
         if self.address is None:
-            peer = self.transport.get_extra_info("peername")
-            if isinstance(peer, tuple) and len(peer) >= 2:
-                self.address = peer_address((str(peer[0]), int(peer[1])))
+            self.address = find_peer(self.transport)
         return self.address
 
     @property
     def server(self) -> Address | None:
         """Host and port of our end; path and None of a Unix socket."""
         if self._own_address is None:
-            own = self.transport.get_extra_info("sockname")
-            if isinstance(own, tuple) and len(own) >= 2:
-                self._own_address = (str(own[0]), int(own[1]))
-            elif isinstance(own, str) and own:
-                self._own_address = (own, None)
+            self._own_address = find_own(self.transport)
         return self._own_address
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------------
@@ -119,6 +109,8 @@ class Connection(asyncio.Protocol):
         """The client is connected."""
         self.transport = cast(asyncio.Transport, transport)
         self.service.connections.add(self)
+        if self.service.is_stopping:
+            self.keeps_alive = False
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
@@ -130,15 +122,22 @@ class Connection(asyncio.Protocol):
         self._receive(data)
 
     def eof_received(self) -> bool:
-        """The client sends no more. True keeps our side open: it may still read the answer (half-closed clients)."""
+        """The client sends no more. True keeps our side open: it may still read its answers (half-closed clients)."""
         self.is_half_closed = True
         request = self.request
-        if request is None or self.scheme == "https":
+        if self.is_closing or self.scheme == "https" or (request is None and not self.buffer):
             return False
-        if request.body is not None and not request.body.is_complete:
-            request.body.fail(RequestRejected(400, "the body broke off", rule="RFC 9112 section 8"))
-        self.keeps_alive = False
-        self.loop.call_later(_HALF_CLOSED, request.tell_disconnect)
+        if not self.buffer:
+            self.keeps_alive = False  # the answer that is being made is the last, and may say so
+        if request is None:
+            self._serve_buffer()
+            return not self.is_closing
+        body = request.body
+        if body is not None and not body.is_complete:
+            if body.is_discarded:
+                return False
+            body.fail(_broken_off())
+        self.loop.call_later(HALF_CLOSED, request.tell_disconnect)
         return True
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -149,22 +148,23 @@ class Connection(asyncio.Protocol):
         self.buffer = b""
         self.service.connections.discard(self)
         self.resume_writing()
-        if self._file_ready is not None and not self._file_ready.done():
-            self._file_ready.set_exception(ClientGone("the client left"))
+        if self.file_ready is not None and not self.file_ready.done():
+            self.file_ready.set_exception(ClientGone("the client left"))
         request = self.request
         if request is not None:
             self.request = None
             request.lose()
 
     def pause_writing(self) -> None:
-        """The client reads slowly: `send` waits from now on."""
-        self._is_paused = True
-        self._written_since = self.clock.now
-        self._written_total = self.transport.get_write_buffer_size()
+        """The client reads slowly: `send` waits from now on, and no further request is served."""
+        self.is_paused = True
 
     def resume_writing(self) -> None:
         """The client has caught up, or is gone."""
-        self._is_paused = False
+        self.is_paused = False
+        self.write_rate = None
+        if self.buffer and self.request is None:
+            self._ask_turn()
         drain, self._drain = self._drain, None
         if drain is None or drain.done():
             return
@@ -179,15 +179,18 @@ class Connection(asyncio.Protocol):
     def _begin(self, raw: bytes) -> None:
         """A whole head has come: judge it, and lead the request into the runtime."""
         service = self.service
-        reader = self._head_reader
+        arriving = self._arriving
         try:
-            if reader is None:
+            if arriving is None:
                 head = service.reader.read(raw, self.scheme)
             else:
-                self._head_reader = None
-                head = reader.take(raw, self.scheme)
+                self._arriving = None
+                head = arriving.take(raw, self.scheme)
         except RequestRejected as error:
-            self._refuse(error)
+            if raw[:2] == b"\r\n":
+                self._begin(raw[2:])  # RFC 9112 section 2.2: an empty line in front of a request line is ignored, once.
+            else:
+                refuse(self, error)
             return
         request = self.request = Http1Request(self, head, self.scheme)
         if head.framing is not PLAIN and not self._prepare(request, head.framing):
@@ -207,82 +210,86 @@ class Connection(asyncio.Protocol):
             try:
                 self.service.apply_forwarded(request)
             except RequestRejected as error:
-                self._refuse(error)
+                refuse(self, error)
                 return False
         return True
 
     def _receive(self, data: bytes) -> None:
+        request = self.request
         if self.is_closing:
             return  # what a refused client still sends is read and dropped
-        request = self.request
         if request is not None and request.body is not None and not request.body.is_complete:
             data = self._feed_body(request.body, data)
             if not data:
                 return
         self.buffer = self.buffer + data if self.buffer else data
-        if self.request is None:
+        if self.request is None and not self._has_turn:
             self._serve_buffer()
         elif len(self.buffer) > _PIPELINE:
             self._pause_reading()
 
     def _serve_buffer(self) -> None:
-        """Serve what the buffer holds: requests one after another, as long as each is answered at once."""
+        """Serve what the buffer holds: requests one after another, while each is answered at once and the client reads."""
         turns = _TURN
-        while self.buffer and self.request is None and not self.is_closing:
+        self._is_serving = True
+        while self.buffer and self.request is None and not self.is_paused and not self.is_closing:
             if not turns:
-                self.loop.call_soon(self._continue)
-                return
+                self._ask_turn()
+                break
             turns -= 1
-            buffer = self.buffer
-            if buffer[:2] == b"\r\n":
-                # RFC 9112 section 2.2: an empty line in front of a request line is ignored, once.
-                buffer = self.buffer = buffer[2:]
-                if buffer[:2] == b"\r\n":
-                    self._refuse(RequestRejected(400, "empty lines instead of a request", rule="RFC 9112 section 2.2"))
-                    return
-            end = buffer.find(b"\r\n\r\n") + 4
-            if end < 4:
-                self._judge_beginning(buffer)
-                return
-            self._finish_partial(buffer, end)
-            self.buffer = buffer[end:]
-            self._begin(buffer[:end])
-            self._feed_rest()
+            if not self._serve_next(self.buffer):
+                break
+        self._is_serving = False
+        if len(self.buffer) > _PIPELINE:
+            self._pause_reading()
+        elif self.request is None:
+            self._resume_reading()
+            if self.is_half_closed and not self._has_turn and not self.is_paused:
+                close_now(self)  # nothing is left, or a head that will never be whole
 
-    def _finish_partial(self, buffer: bytes, end: int) -> None:
-        reader = self._head_reader
-        if reader is not None:
-            try:
-                reader.feed(buffer[self._fed : end])
-            except RequestRejected:
-                self._head_reader = None  # read again as a whole, it is refused again, and by the same words
-        self._fed = 0
+    def _serve_next(self, buffer: bytes) -> bool:
+        """Begin the first request of the buffer; False when its head is not whole, or was refused."""
+        start = 0
+        if buffer[:2] == b"\r\n":
+            # RFC 9112 section 2.2: an empty line in front of a request line is ignored, once.
+            start = 2
+            if buffer[2:4] == b"\r\n":
+                refuse(self, RequestRejected(400, "empty lines instead of a request", rule="RFC 9112 section 2.2"))
+                return False
+        end = buffer.find(b"\r\n\r\n", start) + 4
+        if end < 4:
+            self._judge_beginning(buffer[start:])
+            return False
+        self.buffer = buffer[end:]
+        if self.is_half_closed and not self.buffer:
+            self.keeps_alive = False
+        self._begin(buffer[start:end])
+        self._feed_rest()
+        return True
 
-    def _judge_beginning(self, buffer: bytes) -> None:
-        """A head is arriving in pieces: refuse it as soon as it can no longer become one (bad-input row 32)."""
-        reader = self._head_reader
-        if reader is None:
-            if buffer in (b"\r", b"\n"):
-                if buffer == b"\n":
-                    self._refuse(RequestRejected(400, "a line ends with CRLF", rule="RFC 9112 section 2.2"))
-                return
-            reader = self._head_reader = HeadReader(self.service.limits)
-            self._since = self.clock.now
-            self._fed = 0  # how much of the head llhttp has seen
+    def _judge_beginning(self, beginning: bytes) -> None:
+        if self._arriving is None:
+            self.since = self.clock.now
+            if beginning in (b"", b"\r"):
+                return  # an empty line, or half of one: the request is still to come
+            self._arriving = ArrivingHead(self.service.limits)
         try:
-            judge_size(buffer, self.service.limits)
-            reader.feed(buffer[self._fed :])
+            self._arriving.feed(beginning)
         except RequestRejected as error:
-            self._refuse(error)
-            return
-        self._fed = len(buffer)
+            refuse(self, error)
 
     def _feed_rest(self) -> None:
         """Behind a head may stand the beginning of its body."""
         request = self.request
-        if request is not None and request.body is not None and self.buffer and not request.body.is_complete:
+        if request is None or request.body is None or request.body.is_complete:
+            return
+        if self.buffer:
             data, self.buffer = self.buffer, b""
             self.buffer = self._feed_body(request.body, data)
+        if self.is_half_closed and not self.buffer:
+            self.keeps_alive = False
+            if not request.body.is_complete:
+                request.body.fail(_broken_off())
 
     def _feed_body(self, body: RequestBody, data: bytes) -> bytes:
         rest = body.feed(data)
@@ -290,10 +297,12 @@ class Connection(asyncio.Protocol):
             self.keeps_alive = False
             self.buffer = b""
             if body.is_discarded:
-                self._close_politely()
+                close_politely(self, is_sending=True)
             return b""
         if body.is_complete and body.is_discarded:
-            self._next()
+            self.request = None
+            self.since = self.clock.now
+            self._ask_turn()
         return rest
 
     # -- requests out ----------------------------------------------------------------------------------------------------
@@ -303,33 +312,32 @@ class Connection(asyncio.Protocol):
         if self.request is not request:
             return
         self.served = True
-        self._since = self.clock.now
+        self.since = self.clock.now
         if self.keeps_alive and (request.body is None or request.body.is_complete):
             self.request = None
-            if self.buffer or self._read_paused:
-                self.loop.call_soon(self._continue)
+            if (self.buffer or self._read_paused) and not self._is_serving:
+                self._ask_turn()
             return
         body = request.body
-        if body is not None and not body.is_complete and self.keeps_alive and body.can_be_discarded:
-            body.take_rest()
-            self._resume_reading()
-            return
-        self.request = None
-        if (body is not None and not body.is_complete) or self.buffer:
-            self._close_politely()
+        is_sending = body is not None and not body.is_complete
+        if body is not None and is_sending:
+            body.discard()
+            if self.keeps_alive and body.can_be_discarded:
+                self._resume_reading()
+                return
+        if is_sending or self.buffer:
+            close_politely(self, is_sending=is_sending)
         else:
-            self.is_closing = True
-            self.keeps_alive = False
-            self.transport.close()
+            close_now(self)
 
-    def _next(self) -> None:
-        self.request = None
-        self._since = self.clock.now
-        self.loop.call_soon(self._continue)
+    def _ask_turn(self) -> None:
+        if not self._has_turn:
+            self._has_turn = True
+            self.loop.call_soon(self._continue)
 
     def _continue(self) -> None:
+        self._has_turn = False
         if self.request is None and not self.is_closing:
-            self._resume_reading()
             self._serve_buffer()
 
     def abort(self, request: Http1Request) -> None:
@@ -339,42 +347,7 @@ class Connection(asyncio.Protocol):
             self.is_closing = True
             self.keeps_alive = False
             self.transport.abort()
-
-    def close_when_idle(self) -> None:
-        """The server stops: close now if nothing is inside, else behind the answer."""
-        self.keeps_alive = False
-        if self.request is None:
-            self.is_closing = True
-            self.keeps_alive = False
-            self.transport.close()
-
-    def _refuse(self, error: RequestRejected) -> None:
-        """Answer a request that never got inside, and close (pipeline E-04)."""
-        body = b"%d %b: %b\n" % (error.status, REASONS[error.status].encode("ascii"), error.detail.encode("utf-8"))
-        headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            *error.headers,
-        ]
-        text = write_head(error.status, headers)[0]
-        self.write(b"%b%bconnection: close\r\n\r\n%b" % (text, self.clock.date, body))
-        reason = f"{error.detail} ({error.rule})" if error.rule else error.detail
-        self.service.runtime.reject(None, error.status, ascii(reason)[1:-1])
-        self.request = None
-        self._close_politely()
-
-    def _close_politely(self) -> None:
-        """Close, but let the client read what was sent: a plain close would reset it while it sends (RFC 9112 9.6)."""
-        self.is_closing = True
-        self.keeps_alive = False
-        self.buffer = b""
-        self._head_reader = None
-        if self.is_half_closed or self.scheme == "https" or not self.transport.can_write_eof():
-            self.transport.close()
-            return
-        self._lingers_until = self.clock.now + _LINGER
-        self._resume_reading()
-        self.transport.write_eof()
+            self.loop.call_soon(request.lose)  # whoever still reads or waits is told
 
     # -- bytes out -------------------------------------------------------------------------------------------------------
 
@@ -387,7 +360,7 @@ class Connection(asyncio.Protocol):
         """None, or what to wait for before writing more. Raises ClientGone when nobody reads any more."""
         if self.is_lost:
             raise ClientGone("the client left")
-        if not self._is_paused:
+        if not self.is_paused:
             return None
         if self._drain is None:
             self._drain = self.loop.create_future()
@@ -399,8 +372,8 @@ class Connection(asyncio.Protocol):
 
     def watch_file(self, ready: asyncio.Future[None] | None) -> None:
         """A file is being sent past the transport, and waits for the client until `ready` is set."""
-        self._file_ready = ready
-        self._written_since = self.clock.now
+        self.file_ready = ready
+        self.write_rate = None
 
     # -- reading paused ----------------------------------------------------------------------------------------------------
 
@@ -409,7 +382,7 @@ class Connection(asyncio.Protocol):
         self._pause_reading()
 
     def resume_body(self) -> None:
-        """The application has caught up."""
+        """The application has caught up, or nobody wants the body any more."""
         self._resume_reading()
 
     def _pause_reading(self) -> None:
@@ -423,60 +396,6 @@ class Connection(asyncio.Protocol):
             if not self.is_lost:
                 self.transport.resume_reading()
 
-    # -- time limits -------------------------------------------------------------------------------------------------------
 
-    def sweep(self, now: float) -> None:
-        """Judge the time limits of this connection; once a second."""
-        if self._lingers_until:
-            if now >= self._lingers_until:
-                self.transport.abort()
-            return
-        if self._is_paused:
-            self._judge_reading_client(now)
-        elif self._file_ready is not None and now - self._written_since > self._file_patience:
-            self.transport.abort()
-        request = self.request
-        if request is None:
-            self._judge_idle(now)
-        elif request.body is not None and (request.body.is_awaited or request.body.is_discarded):
-            self._judge_sending_client(request.body, now)
-
-    @property
-    def _file_patience(self) -> float:
-        # Whenever the socket takes bytes again the wait is over, so a wait this long means no byte at all for so long.
-        limits = self.service.limits
-        return max(limits.data_rate_grace, 10.0) if limits.data_rate else float("inf")
-
-    def _judge_idle(self, now: float) -> None:
-        limits = self.service.limits
-        if self.buffer:
-            if now - self._since > limits.header_timeout:
-                self._refuse(RequestRejected(408, "the head of the request took too long", rule="RFC 9110 15.5.9"))
-        elif now - self._since > (limits.keep_alive if self.served else max(limits.header_timeout, limits.keep_alive)):
-            self.is_closing = True
-            self.keeps_alive = False
-            self.transport.close()
-
-    def _judge_sending_client(self, body: RequestBody, now: float) -> None:
-        limits = self.service.limits
-        seconds = now - body.waits_since
-        if not limits.data_rate or seconds <= limits.data_rate_grace:
-            return
-        if body.received_while_awaited < limits.data_rate * seconds:
-            if body.is_discarded:
-                self.transport.abort()
-                return
-            self.keeps_alive = False
-            body.fail(RequestRejected(408, "the body comes too slowly", rule="RFC 9110 section 15.5.9"))
-
-    def _judge_reading_client(self, now: float) -> None:
-        limits = self.service.limits
-        seconds = now - self._written_since
-        if not limits.data_rate or seconds <= limits.data_rate_grace:
-            return
-        left = self.transport.get_write_buffer_size()
-        if self._written_total - left < limits.data_rate * seconds:
-            logger.info("a client reads its answer more slowly than %d bytes/s: cut off", limits.data_rate)
-            self.transport.abort()
-            return
-        self._written_since, self._written_total = now, left
+def _broken_off() -> RequestRejected:
+    return RequestRejected(400, "the body broke off", rule="RFC 9112 section 8")

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ClientGone, ContractError
+from penstock.hosts.endings import HALF_CLOSED
 from penstock.hosts.request_body import RequestBody
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, write_head
@@ -94,8 +95,11 @@ class Http1Request:
 
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         """As `WorkerRequest.on_disconnect`."""
-        if self.is_disconnected or self.connection.is_half_closed:
+        if self.is_disconnected:
             self.connection.loop.call_soon(callback)
+            return
+        if self.connection.is_half_closed:
+            self.connection.loop.call_later(HALF_CLOSED, callback)
             return
         if self._callbacks is None:
             self._callbacks = []
@@ -138,7 +142,7 @@ class Http1Request:
             raise ContractError("the head of this response has been sent already")
         text, length, notes = write_head(head.status, head.raw_headers)
         connection = self.connection
-        if notes & CLOSES:
+        if notes & CLOSES or (self.body is not None and self.body.ends_connection):
             connection.keeps_alive = False
         if more or self.head.line.is_head or (head.status != 200 and is_bodiless(head.status)):
             return self._send_special(head, text, length, notes, body, more)
@@ -234,6 +238,8 @@ class Http1Request:
         text = b""
         if head is not None:
             text, length, notes = write_head(head.status, head.raw_headers)
+            if notes & CLOSES:
+                self.connection.keeps_alive = False
             if length < 0 and not more:
                 length = count
                 text += b"content-length: %d\r\n" % count
@@ -243,11 +249,12 @@ class Http1Request:
                 self._end_without_body(text)
                 return
         self._check_length(count, more)
-        if self._is_chunked:
+        is_chunk = self._is_chunked and count > 0  # a chunk of no bytes would be the last one
+        if is_chunk:
             text += b"%x\r\n" % count
         await self.connection.send_file(text, descriptor, offset, count)
         self.bytes_sent += count
-        if self._is_chunked:
+        if is_chunk:
             self.connection.write(b"\r\n")
         if not more:
             self._remaining = _UNKNOWN

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from penstock.hosts.clock import Clock
 from penstock.hosts.connection import Connection
+from penstock.hosts.endings import announce_end, close_idle, is_expected
 from penstock.hosts.file_sender import FileSender
 from penstock.hosts.http1_request import Http1Request
+from penstock.hosts.time_limits import judge_time
 from penstock.http.head import HeadReader
 from penstock.intake.runtime import Runtime
+
+# At a stop: turns of the loop in which what lies in the sockets already is read, and seconds between two looks.
+_LAST_LOOKS: Final = 3
+_LOOK: Final = 0.01
 
 
 class ConnectionLimits(Protocol):
@@ -56,6 +62,7 @@ class Http1Service:
         self.body_limit = limits.body
         self.is_timed = is_timed
         self.connections: set[Connection] = set()
+        self.is_stopping = False
         self.file_sender = FileSender(self.loop)
         self._forwarded = forwarded
         clock.add(self)
@@ -63,17 +70,43 @@ class Http1Service:
     def sweep(self, now: float) -> None:
         """Sweep all connections."""
         for connection in tuple(self.connections):
-            connection.sweep(now)
+            judge_time(connection, now)
 
     def apply_forwarded(self, request: Http1Request) -> None:
         """Believe what a trusted proxy says of a request, before its site is chosen."""
         if self._forwarded is not None:
             self._forwarded(request)
 
-    def close_idle(self) -> None:
-        """The server stops: idle connections close now, the others behind their answer."""
+    async def serve_expected(self, within: float) -> None:
+        """The server stops: serve what clients have sent, or begun to send, before they could know.
+
+        Connections that were served and are idle close after a last look at the socket. Those that were never served, and
+        those on which a part of a request has come, get `within` seconds for it. Every answer says that it is the last.
+        """
+        self.is_stopping = True
+        deadline = self.loop.time() + within
+        self._announce_end()
+        for _ in range(_LAST_LOOKS):
+            await asyncio.sleep(0)
         for connection in tuple(self.connections):
-            connection.close_when_idle()
+            if not is_expected(connection):
+                close_idle(connection)
+        while self.loop.time() < deadline and any(is_expected(connection) for connection in self.connections):
+            await asyncio.sleep(_LOOK)
+            self._announce_end()
+        for connection in tuple(self.connections):
+            close_idle(connection)
+
+    async def wait_sent(self, within: float) -> None:
+        """Wait at most `within` seconds until what was answered has left."""
+        for _ in range(int(within / _LOOK)):
+            if not any(connection.transport.get_write_buffer_size() for connection in self.connections):
+                return
+            await asyncio.sleep(_LOOK)
+
+    def _announce_end(self) -> None:
+        for connection in self.connections:
+            announce_end(connection)
 
     def abort_all(self) -> None:
         """Cut what is left."""

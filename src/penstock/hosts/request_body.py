@@ -11,6 +11,7 @@ from penstock.http.messages import CHUNKED
 
 if TYPE_CHECKING:
     from penstock.hosts.connection import Connection
+    from penstock.hosts.time_limits import DataRate
 
 # So much waits for the application before the client is no longer read from.
 HIGH_WATER: Final = 128 * 1024
@@ -29,13 +30,14 @@ class RequestBody:
         "_error",
         "_expects_continue",
         "_framing",
+        "_kept",
         "_limit",
         "_pieces",
         "_waiter",
-        "_received_before",
+        "_waiting",
         "is_discarded",
+        "rate",
         "received",
-        "waits_since",
     )
 
     def __init__(self, connection: Connection, length: int, limit: int, *, expects_continue: bool) -> None:
@@ -47,10 +49,11 @@ class RequestBody:
         self._buffered = 0
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._waiting = 0
+        self._kept = 0  # bytes that had come when nobody wanted more
         self.received = 0
         self.is_discarded = False
-        self.waits_since = connection.clock.now
-        self._received_before = 0
+        self.rate: DataRate | None = None
 
     @property
     def is_complete(self) -> bool:
@@ -65,7 +68,7 @@ class RequestBody:
     @property
     def is_awaited(self) -> bool:
         """Whether somebody waits for the client."""
-        return self._waiter is not None
+        return self._waiting > 0
 
     @property
     def can_be_discarded(self) -> bool:
@@ -74,16 +77,17 @@ class RequestBody:
         return not self._expects_continue and self._error is None and rest <= DISCARDED
 
     @property
-    def received_while_awaited(self) -> int:
-        """Bytes that have come since somebody began to wait."""
-        return self.received - self._received_before
+    def ends_connection(self) -> bool:
+        """Whether an answer given now is the connection's last, and must say so: the rest of the body is not worth reading."""
+        return not self._framing.is_complete and not self.can_be_discarded
 
-    def take_rest(self) -> None:
-        """Nobody wants the rest: what has come is dropped, and what still comes will be."""
+    def discard(self) -> None:
+        """The answer is complete. What has come is dropped, and what still comes will be; whoever reads sees a client gone."""
         self.is_discarded = True
+        self._kept = self.received
         self._pieces.clear()
-        self.waits_since = self._connection.clock.now
-        self._received_before = self.received
+        self._buffered = 0
+        self._wake()
 
     def limit(self, limit: int) -> None:
         """Accept at most `limit` bytes. Raises RequestRejected (413) when more were announced or have come."""
@@ -110,6 +114,8 @@ class RequestBody:
         """As `WorkerRequest.take`."""
         if self._error is not None:
             raise self._error
+        if self.is_discarded:
+            raise ClientGone("the request was answered before its body was read")
         if self._pieces:
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
@@ -121,17 +127,19 @@ class RequestBody:
 
     async def wait(self) -> None:
         """Wait until `take` has something to say; tells the client to go on if it waits for that (RFC 9110 10.1.1)."""
-        if self._pieces or self._framing.is_complete or self._error is not None:
+        if self._pieces or self._framing.is_complete or self._error is not None or self.is_discarded:
             return
         if self._expects_continue:
             self._expects_continue = False
             self._connection.write(_CONTINUE)
         if self._waiter is None:
             self._waiter = self._connection.loop.create_future()
-            self.waits_since = self._connection.clock.now
-            self._received_before = self.received
-        # Several may wait at once; a cancelled one must not wake the others.
-        await asyncio.shield(self._waiter)
+        self._waiting += 1
+        try:
+            # Several may wait at once; a cancelled one must not wake the others.
+            await asyncio.shield(self._waiter)
+        finally:
+            self._waiting -= 1
 
     def fail(self, error: Exception) -> None:
         """The rest will not come: whoever reads is told why."""
@@ -143,7 +151,7 @@ class RequestBody:
     def _keep(self, piece: bytes) -> None:
         self.received += len(piece)
         if self.is_discarded:
-            if self.received > DISCARDED + self._limit:
+            if self.received - self._kept > DISCARDED:
                 self._error = _too_large(self._limit)
             return
         if self.received > self._limit:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from penstock.hosts.connection import Connection
 from penstock.hosts.http1_service import Http1Service
 from penstock.hosts.listener import BoundSocket
+
+# At a stop: seconds that a client gets to send a request it may have begun before it could know.
+STOP_GRACE: Final = 0.5
+# Turns of the loop in which connections that wait in the kernel are accepted before listening ends: closing resets them.
+_LAST_ACCEPTS: Final = 2
 
 
 class SocketHost:
@@ -31,19 +36,33 @@ class SocketHost:
         self._service.clock.start()
         return [bound.url for bound in self._sockets]
 
-    def stop_accepting(self) -> None:
-        """Nothing more in: close the listening sockets and the idle connections."""
-        for server in self._servers:
-            server.close()
-        for bound in self._sockets:
-            bound.close()
-        self._service.close_idle()
+    async def stop_accepting(self) -> None:
+        """Accept those who wait to be, then close the listening sockets."""
+        for _ in range(_LAST_ACCEPTS):
+            await asyncio.sleep(0)
+        self._close_sockets()
+
+    async def serve_expected(self, within: float = STOP_GRACE) -> None:
+        """Serve what was sent before clients could know of the stop, for at most `within` seconds; close what is idle."""
+        await self._service.serve_expected(min(within, STOP_GRACE))
+
+    async def wait_sent(self, within: float) -> None:
+        """Wait at most `within` seconds until what was answered has left."""
+        await self._service.wait_sent(within)
 
     async def close(self) -> None:
         """Cut what is left, and stop the clock."""
+        self._close_sockets()
         self._service.abort_all()
         self._service.clock.stop()
         await asyncio.sleep(0)  # let the cut connections say goodbye
+
+    def _close_sockets(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for bound in self._sockets:
+            bound.close()
 
     async def _listen(self, bound: BoundSocket) -> asyncio.AbstractServer:
         loop: Any = self._service.loop
@@ -53,15 +72,13 @@ class SocketHost:
             from penstock.hosts.tls import HANDSHAKE_TIMEOUT
 
             options = {"ssl": self._tls, "ssl_handshake_timeout": HANDSHAKE_TIMEOUT}
-        make = self._maker("https" if is_secure else "http")
+        make = self._maker("https" if is_secure else "http", is_unix=bound.is_unix)
         if bound.is_unix:
             server = await loop.create_unix_server(make, sock=bound.socket, backlog=self._backlog, **options)
         else:
             server = await loop.create_server(make, sock=bound.socket, backlog=self._backlog, **options)
         return server  # type: ignore[no-any-return]
 
-    def _maker(self, scheme: str) -> Callable[[], Connection]:
+    def _maker(self, scheme: str, *, is_unix: bool) -> Callable[[], Connection]:
         service = self._service
-        return lambda: Connection(service, scheme)
-
-
+        return lambda: Connection(service, scheme, is_unix=is_unix)

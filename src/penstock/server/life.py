@@ -92,9 +92,7 @@ class Server:
         host, runtime = self._host, self.runtime
         if host is None or runtime is None:
             return
-        host.stop_accepting()
-        drained = await self._drain(runtime)
-        if not drained:
+        if not await self._wind_down(host, runtime):
             logger.warning("%d requests did not end in time and are cut off", runtime.statistics().executing)
         await host.close()
         await runtime.stop()
@@ -102,16 +100,27 @@ class Server:
             self._observation.close()
         self._host = None
 
-    async def _drain(self, runtime: Runtime) -> bool:
+    async def _wind_down(self, host: SocketHost, runtime: Runtime) -> bool:
+        """Let every request end that came in time; False when some did not, or were not waited for."""
         loop = asyncio.get_running_loop()
-        draining = loop.create_task(runtime.drain(self.settings.server.graceful_timeout))
+        ending = loop.create_task(_end_requests(host, runtime, self.settings.server.graceful_timeout))
         forced = loop.create_task(self._is_forced.wait())
-        await asyncio.wait((draining, forced), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((ending, forced), return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
-        if draining.done():
-            return draining.result()
-        draining.cancel()
-        return False
+        if ending.done():
+            return ending.result()
+        ending.cancel()
+        return runtime.statistics().executing == 0
+
+
+async def _end_requests(host: SocketHost, runtime: Runtime, within: float) -> bool:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within
+    await host.stop_accepting()
+    await host.serve_expected(within)
+    drained = await runtime.drain(max(0.0, deadline - loop.time()))
+    await host.wait_sent(max(0.0, deadline - loop.time()))
+    return drained
 
 
 def open_listeners(settings: Settings) -> list[BoundSocket]:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from penstock.hosts.loop import new_event_loop
 from penstock.intake.runtime import Runtime
@@ -78,7 +78,7 @@ class ServerThread:
         if self._loop is not None and not self._loop.is_closed() and self._server is not None:
             self._loop.call_soon_threadsafe(self._server.stop)
 
-    def __enter__(self) -> ServerThread:
+    def __enter__(self) -> Self:
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:

@@ -25,7 +25,8 @@ class Trust:
         """Believe the headers of a trusted peer. Raises RequestRejected (400) for what makes no sense."""
         connection = request.connection
         client = connection.client
-        if not self._proxies.trusts(None if client is None else client[0], is_unix=client is None):
+        # Without an address it is not a Unix socket yet: a client that has left by now has none either.
+        if not self._proxies.trusts(None if client is None else client[0], is_unix=connection.is_unix):
             return
         head = request.head
         effective = self._proxies.apply(

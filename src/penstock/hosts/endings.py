@@ -1,0 +1,85 @@
+"""How a connection ends: refused, closed at once or politely, or because the server stops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from penstock.errors import RequestRejected
+from penstock.http.response_head import write_head
+from penstock.http.status import REASONS
+
+if TYPE_CHECKING:
+    from penstock.hosts.connection import Connection
+
+# How many seconds a refused client may go on sending before it is cut off, so that it can still read the refusal.
+LINGER: Final = 2.0
+# A client that shuts its sending side may still read. After so many seconds, applications are told that it left: whether it
+# did cannot be known before something is written (pipeline T-04).
+HALF_CLOSED: Final = 0.5
+
+
+def refuse(connection: Connection, error: RequestRejected) -> None:
+    """Answer a request that never got inside, and close (pipeline E-04)."""
+    body = b"%d %b: %b\n" % (error.status, REASONS[error.status].encode("ascii"), error.detail.encode("utf-8"))
+    headers = [
+        (b"content-type", b"text/plain; charset=utf-8"),
+        (b"content-length", b"%d" % len(body)),
+        *error.headers,
+    ]
+    text = write_head(error.status, headers)[0]
+    connection.write(b"%b%bconnection: close\r\n\r\n%b" % (text, connection.clock.date, body))
+    reason = f"{error.detail} ({error.rule})" if error.rule else error.detail
+    connection.service.runtime.reject(None, error.status, ascii(reason)[1:-1])
+    request = connection.request
+    close_politely(connection, is_sending=request is not None and request.body is not None)
+
+
+def close_now(connection: Connection) -> None:
+    """Close behind what was written."""
+    connection.request = None
+    connection.is_closing = True
+    connection.keeps_alive = False
+    connection.transport.close()
+
+
+def close_politely(connection: Connection, *, is_sending: bool) -> None:
+    """Close, but let the client read what was sent: a plain close would reset it while it sends (RFC 9112 section 9.6).
+
+    `is_sending`: the client is known to be sending a body.
+    """
+    transport = connection.transport
+    can_half_close = connection.scheme == "http" and transport.can_write_eof()
+    connection.buffer = b""
+    if connection.is_half_closed or not (can_half_close or is_sending):
+        close_now(connection)
+        return
+    connection.request = None
+    connection.is_closing = True
+    connection.keeps_alive = False
+    connection.lingers_until = connection.clock.now + LINGER
+    connection.resume_body()
+    if can_half_close:
+        transport.write_eof()
+
+
+def announce_end(connection: Connection) -> None:
+    """The server stops: the next answer that begins is the connection's last, and says so."""
+    request = connection.request
+    if request is None or not request.has_sent_head:
+        connection.keeps_alive = False
+
+
+def is_expected(connection: Connection) -> bool:
+    """Whether a request may be on its way that was sent before the client could know of the stop.
+
+    So it is where none was served yet, and where a part of one has come.
+    """
+    if connection.request is not None or connection.is_closing:
+        return False
+    return bool(connection.buffer) or not connection.served
+
+
+def close_idle(connection: Connection) -> None:
+    """Close if no request is inside."""
+    if connection.request is None and not connection.is_closing:
+        close_now(connection)
