@@ -5,7 +5,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -85,14 +85,19 @@ class RawClient:
 
     # -- sending -----------------------------------------------------------------------------------------------------
 
-    def send(self, pieces: Iterable[bytes]) -> None:
-        """One write per piece, receiving meanwhile. Stops quietly when the server no longer takes anything."""
+    def send(self, pieces: Iterable[bytes], between: Callable[[], object] | None = None) -> None:
+        """One write per piece, receiving meanwhile. Stops quietly when the server no longer takes anything.
+
+        `between` is called behind each piece: where it lets the server take its turn, pieces do not melt into one read.
+        """
         for piece in pieces:
             rest = memoryview(piece)
             while rest and not self.is_cut:
                 rest = rest[self._send_some(rest) :]
             if self.is_cut:
                 return
+            if between is not None:
+                between()
             self._receive_some()
 
     def send_end(self) -> None:
