@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientGone
 
@@ -16,7 +16,11 @@ if TYPE_CHECKING:
     from penstock.hosts.connection import Connection
 
 _PIECE: Final = 256 * 1024
-_HAS_SENDFILE: Final = hasattr(os, "sendfile")
+# Bytes sent in one turn of the loop: a fast client may not keep the others waiting.
+_TURN: Final = 4 * 1024 * 1024
+# Windows has neither.
+_SENDFILE: Final[Any] = getattr(os, "sendfile", None)
+_PREAD: Final[Any] = getattr(os, "pread", None)
 _MORE: Final = int(getattr(socket, "MSG_MORE", 0))
 
 
@@ -33,11 +37,14 @@ class FileSender:
 
         A file that turns out shorter than `count` is a broken promise: the connection is cut.
         """
-        if not _HAS_SENDFILE or connection.scheme == "https" or connection.is_lost:
+        if _SENDFILE is None or connection.scheme == "https" or connection.is_lost:
             await self._send_pieces(connection, text, descriptor, offset, count)
             return
         await self._flush(connection)
-        duplicate = socket.socket(fileno=os.dup(connection.transport.get_extra_info("socket").fileno()))
+        try:
+            duplicate = socket.socket(fileno=os.dup(connection.transport.get_extra_info("socket").fileno()))
+        except OSError as error:
+            raise ClientGone("the client left") from error
         try:
             duplicate.setblocking(False)
             await self._send_text(connection, duplicate, text)
@@ -77,9 +84,13 @@ class FileSender:
         self, connection: Connection, duplicate: socket.socket, descriptor: int, offset: int, count: int
     ) -> None:
         target = duplicate.fileno()
+        turn = _TURN
         while count:
+            if turn <= 0:
+                turn = _TURN
+                await asyncio.sleep(0)
             try:
-                sent = os.sendfile(target, descriptor, offset, count)
+                sent: int = _SENDFILE(target, descriptor, offset, min(count, turn))
             except (BlockingIOError, InterruptedError):
                 await self._writable(connection, duplicate)
                 continue
@@ -90,6 +101,7 @@ class FileSender:
                 raise ClientGone("the file became shorter while it was sent")
             offset += sent
             count -= sent
+            turn -= sent
 
     async def _writable(self, connection: Connection, duplicate: socket.socket) -> None:
         if connection.is_lost:
@@ -103,12 +115,10 @@ class FileSender:
             self._loop.remove_writer(duplicate.fileno())
             connection.watch_file(None)
 
-    async def _send_pieces(
-        self, connection: Connection, text: bytes, descriptor: int, offset: int, count: int
-    ) -> None:
+    async def _send_pieces(self, connection: Connection, text: bytes, descriptor: int, offset: int, count: int) -> None:
         connection.write(text)
         while count:
-            piece = os.pread(descriptor, min(_PIECE, count), offset)
+            piece = read_at(descriptor, min(_PIECE, count), offset)
             if not piece:
                 connection.transport.abort()
                 raise ClientGone("the file became shorter while it was sent")
@@ -118,6 +128,15 @@ class FileSender:
             pending = connection.wait_writable()
             if pending is not None:
                 await pending
+
+
+def read_at(descriptor: int, count: int, offset: int) -> bytes:
+    """At most `count` bytes of a file from `offset`."""
+    if _PREAD is None:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, count)
+    piece: bytes = _PREAD(descriptor, count, offset)
+    return piece
 
 
 def _set_ready(ready: asyncio.Future[None]) -> None:

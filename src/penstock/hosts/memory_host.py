@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
 from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.hosts.file_sender import read_at
 from penstock.http.head import HeadLimits, read_head
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import write_head
@@ -167,7 +167,7 @@ class MemoryRequest:
 
     async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
         """As `WorkerRequest.send_file`."""
-        self.send(head, os.pread(descriptor, count, offset), more)
+        self.send(head, read_at(descriptor, count, offset), more)
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`."""
