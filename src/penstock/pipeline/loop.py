@@ -28,8 +28,8 @@ def advance(context: Context) -> Awaitable[Any] | Signal:
         context.position = position + 1
         try:
             result = calls[position](context)
-        except Exception as error:
-            context.fail(error)
+        except BaseException as error:
+            context.fail(failure_of(error))
             continue
         if result is None:
             continue
@@ -69,17 +69,32 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal) -> None:
                 await _wait_parked(context)
             else:
                 await pending  # type: ignore[misc]
-        except Exception as error:
-            if context.is_over:
-                logger.error("an application failed behind its answer to %s", describe(context), exc_info=error)
-                return
-            context.fail(error)
         except asyncio.CancelledError:
-            _abandon(context)
+            _abandon(context, HTTPError(503, "the server is stopping"))
             raise
+        except GeneratorExit as error:
+            _abandon(context, failure_of(error))  # thrown in by close(), which allows no more waiting
+            return
+        except BaseException as error:
+            failure = failure_of(error)
+            if context.is_over:
+                logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure)
+                return
+            context.fail(failure)
         if context.position == context.plan.over_at:
             return
         pending = advance(context)
+
+
+def failure_of(error: BaseException) -> Exception:
+    """What a step raised, as the failure of its request. A request cannot end the server: only a person can (Ctrl-C)."""
+    if isinstance(error, Exception):
+        return error
+    if isinstance(error, KeyboardInterrupt):
+        raise error
+    failure = ContractError(f"{type(error).__name__} was raised, which is for whoever runs the server: {error}")
+    failure.__cause__ = error
+    return failure
 
 
 def describe(context: Context) -> str:
@@ -97,11 +112,11 @@ async def _wait_parked(context: Context) -> None:
         rest.waiter = None
 
 
-def _abandon(context: Context) -> None:
-    """The task is cancelled, as at a hard stop: answer if nothing was, and run what always runs without waiting."""
+def _abandon(context: Context, error: Exception) -> None:
+    """The task ends early, as at a hard stop: answer if nothing was, and run what always runs without waiting."""
     if context.is_over:
         return
-    context.fail(HTTPError(503, "the server is stopping"))
+    context.fail(error)
     while (pending := advance(context)) is not DONE:
         if pending is not PARKED and hasattr(pending, "close"):
             pending.close()

@@ -173,7 +173,7 @@ class AsgiExchange:
         try:
             headers = [(name.lower(), value) for name, value in message.get("headers", ())]
             status = message["status"]
-            if not 200 <= status <= 599:
+            if not isinstance(status, int) or not 200 <= status <= 599:
                 raise ContractError(f"{status!r} is not the status of a final response")
         except (TypeError, ValueError, AttributeError, KeyError) as error:
             raise ContractError(
