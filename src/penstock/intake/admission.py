@@ -21,11 +21,16 @@ class Admission:
     def enqueue(self, worker_request: WorkerRequest) -> bool:
         """Let a request wait; False when the queue is full."""
         if len(self.queue) >= self.queue_limit:
-            self.queue = deque(waiting for waiting in self.queue if not waiting.is_disconnected)
-            if len(self.queue) >= self.queue_limit:
-                return False
+            return False
         self.queue.append(worker_request)
         return True
+
+    def take_disconnected(self) -> list[WorkerRequest]:
+        """Take those out of the queue whose clients have left."""
+        gone = [waiting for waiting in self.queue if waiting.is_disconnected]
+        if gone:
+            self.queue = deque(waiting for waiting in self.queue if not waiting.is_disconnected)
+        return gone
 
     def find_next(self) -> WorkerRequest | None:
         """The request that has waited longest, if there is one and room for it."""

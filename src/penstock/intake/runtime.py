@@ -71,6 +71,7 @@ class Runtime:
         self._failed = 0
         self._rejected = 0
         self._disconnected = 0
+        self._places_kept = 0
         self._empty: asyncio.Future[None] | None = None
         self._by_host: dict[str, Site] = {}
         self._only_site = self.sites[0] if len(self.sites) == 1 and "*" in self.sites[0].hosts else None
@@ -116,9 +117,12 @@ class Runtime:
         if is_recorded and self.record is not None:
             self.record(worker_request, status, headers)
         admission = self.admission
-        admission.inside -= 1
         if admission.queue:
+            # Its place is kept for who has waited longest: whoever comes in between comes behind (pipeline E-09).
+            self._places_kept += 1
             self.loop.call_soon(self._admit_waiting)
+        else:
+            admission.inside -= 1
         if self._quota and self._total >= self._quota:
             self._reach_quota()
         if self._empty is not None:
@@ -182,7 +186,7 @@ class Runtime:
         """A snapshot of the counters."""
         return RuntimeStatistics(
             total=self._total,
-            executing=self.admission.inside,
+            executing=self.admission.inside - self._places_kept,
             queued=len(self.admission.queue),
             succeeded=self._succeeded,
             failed=self._failed,
@@ -195,18 +199,27 @@ class Runtime:
         if self.state is not RuntimeState.RUNNING:
             self._refuse(worker_request, "the server is stopping")
         elif not self.admission.enqueue(worker_request):
-            self._refuse(worker_request, "too many requests are inside and the queue is full")
+            for gone in self.admission.take_disconnected():
+                self._drop(gone)
+            if not self.admission.enqueue(worker_request):
+                self._refuse(worker_request, "too many requests are inside and the queue is full")
 
     def _admit_waiting(self) -> None:
+        self._places_kept -= 1
+        self.admission.inside -= 1
         while (worker_request := self.admission.find_next()) is not None:
             if worker_request.is_disconnected:
-                self._disconnected += 1
-                worker_request.abort()
-                continue
-            self._total -= 1
-            self.process(worker_request)
+                self._drop(worker_request)
+            else:
+                self._total -= 1
+                self.process(worker_request)
         if self._empty is not None:
             self._check_empty()
+
+    def _drop(self, worker_request: WorkerRequest) -> None:
+        # Its client left while it waited: it is never run (pipeline E-08).
+        self._disconnected += 1
+        worker_request.abort()
 
     def _refuse(self, worker_request: WorkerRequest, reason: str) -> None:
         body = b"503 Service Unavailable\n"
