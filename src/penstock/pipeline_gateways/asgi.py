@@ -110,7 +110,7 @@ class AsgiExchange:
     async def receive(self) -> Message:
         """ASGI `receive`: the body, then, when the client has left or the answer is complete, `http.disconnect`."""
         worker_request = self._context.worker_request
-        while not self._body_done:
+        while not self._body_done and self._state != _COMPLETE:
             try:
                 piece = worker_request.take()
                 if piece is None:

@@ -56,6 +56,8 @@ class Lifespan:
         if failure is not None:
             # Frameworks send the failure and then raise its cause, which says more than the message.
             await asyncio.wait((self._task,), timeout=1)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
             raise StartupError(f"{self._name} failed to start: {failure}") from self._error
         if self._supported:
             self._gateway.state = state
@@ -77,6 +79,9 @@ class Lifespan:
             await self._gateway.application(scope, self._receive, self._send)
         except Exception as error:
             self._end(error)
+        except BaseException:
+            self._end(None)
+            raise
         else:
             self._end(None)
 
