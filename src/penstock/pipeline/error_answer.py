@@ -30,7 +30,7 @@ def report(context: Context, error: Exception) -> None:
     """Write the error to the log: a refusal in one line, a bug with its traceback and the id that the client is shown."""
     head = context.worker_request.head
     where = f"{head.method} {ascii(head.path)[1:-1]}"
-    if isinstance(error, ClientGone):
+    if _tells_of_leaving(error):
         logger.debug("%s: the client left", where)
     elif isinstance(error, RequestRejected):
         logger.info("%s refused with %d: %s", where, error.status, ascii(str(error))[1:-1])
@@ -40,6 +40,18 @@ def report(context: Context, error: Exception) -> None:
         logger.error(
             "%s failed at %s, error id %s", where, _stage_name(context, error), error_id(context), exc_info=error
         )
+
+
+def _tells_of_leaving(error: BaseException) -> bool:
+    # Frameworks answer ClientGone with an error of their own, such as Starlette's ClientDisconnect.
+    seen = 0
+    cause: BaseException | None = error
+    while cause is not None and seen < 10:
+        if isinstance(cause, ClientGone):
+            return True
+        cause = cause.__cause__ or cause.__context__
+        seen += 1
+    return False
 
 
 def error_id(context: Context) -> str:
