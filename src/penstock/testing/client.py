@@ -38,6 +38,8 @@ class ClientLimits(HeadLimits, Protocol):
     def requests_inside(self) -> int: ...
     @property
     def queue(self) -> int: ...
+    @property
+    def retry_after(self) -> int: ...
 
 
 class Client:
@@ -61,7 +63,9 @@ class Client:
 
     async def __aenter__(self) -> Client:
         limits = self._limits
-        self._runtime = Runtime(self._sites, requests_inside=limits.requests_inside, queue=limits.queue)
+        self._runtime = Runtime(
+            self._sites, requests_inside=limits.requests_inside, queue=limits.queue, retry_after=limits.retry_after
+        )
         await self._runtime.start()
         return self
 
