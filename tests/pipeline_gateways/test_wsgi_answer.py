@@ -7,6 +7,7 @@ import pytest
 
 from penstock.errors import ContractError
 from penstock.pipeline.response import Response
+from penstock.pipeline_gateways import wsgi_answer
 from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, as_exception, close_result
 
 
@@ -109,13 +110,17 @@ class TestStartResponse:
         answer.start_response("200 OK", [("X-One", value)])
         assert answer.headers == [(b"x-one", value.encode("latin-1"))]
 
-    def test_what_is_remembered_of_names_and_statuses_is_bounded(self) -> None:
+    def test_what_is_remembered_of_fields_and_statuses_is_bounded(self) -> None:
         for number in range(3000):
             WsgiAnswer().start_response(f"200 Reason {number}", [(f"X-{number}", "a")])
-        from penstock.pipeline_gateways import wsgi_answer
-
-        assert len(wsgi_answer._names) <= 1024
+        assert len(wsgi_answer._fields) <= 1024
         assert len(wsgi_answer._statuses) <= 1024
+
+
+    @pytest.mark.parametrize("name", ["Set-Cookie", "ETag", "Location"])
+    def test_what_is_one_client_s_is_not_remembered(self, name: str) -> None:
+        WsgiAnswer().start_response("200 OK", [(name, "session=secret")])
+        assert (name, "session=secret") not in wsgi_answer._fields
 
 
 class TestCheck:

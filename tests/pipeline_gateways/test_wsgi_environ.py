@@ -132,7 +132,7 @@ class TestHeaders:
 
     def test_duplicates_are_joined_and_cookies_as_cookies(self) -> None:
         environ: Environ = {}
-        make_maker("")._add_headers(
+        make_maker("").add_headers(
             environ, [(b"x-one", b"a"), (b"cookie", b"a=1"), (b"x-one", b"b"), (b"cookie", b"b=2"), (b"x-one", b"")]
         )
         assert environ == {"HTTP_X_ONE": "a,b,", "HTTP_COOKIE": "a=1; b=2"}
@@ -142,7 +142,7 @@ class TestHeaders:
         twins = [(b"x_forwarded_for", b"evil"), (b"content_length", b"9"), (b"x_forwarded-for", b"evil")]
         good = [(b"x-forwarded-for", b"good"), (b"content-length", b"4")]
         environ: Environ = {}
-        make_maker("")._add_headers(environ, twins + good if first else good + twins)
+        make_maker("").add_headers(environ, twins + good if first else good + twins)
         assert environ == {"HTTP_X_FORWARDED_FOR": "good", "CONTENT_LENGTH": "4"}
 
     def test_no_header_can_pose_as_a_variable_of_ours(self) -> None:
@@ -154,10 +154,10 @@ class TestHeaders:
     def test_what_is_remembered_of_names_is_bounded(self) -> None:
         maker = make_maker("")
         for number in range(3000):
-            maker._add_headers({}, [(b"x-%d" % number, b"")])
+            maker.add_headers({}, [(b"x-%d" % number, b"")])
         assert len(maker._keys) <= 1024
         environ: Environ = {}
-        maker._add_headers(environ, [(b"content-type", b"a")])
+        maker.add_headers(environ, [(b"content-type", b"a")])
         assert environ == {"CONTENT_TYPE": "a"}
 
 

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from penstock.errors import ClientGone, RequestRejected
-from penstock.pipeline_gateways.wsgi_input import WsgiInput, whole_input
+from penstock.pipeline_gateways.wsgi_input import WsgiInput
 
 TEXT = b"first line\nsecond\n\nlast without end"
 
@@ -116,10 +116,6 @@ class TestFailure:
     def test_a_client_that_left_is_an_os_error(self) -> None:
         with pytest.raises(OSError):
             WsgiInput(Pieces(ClientGone("the client left")), b"").readline()
-
-
-def test_a_body_that_has_come_is_a_file_in_memory() -> None:
-    assert whole_input(b"a\nb").readlines() == [b"a\n", b"b"]
 
 
 def test_a_long_line_in_many_pieces_is_read_in_linear_time() -> None:

@@ -13,16 +13,21 @@ from tests.pipeline_gateways.wsgi_subject import OK, TEXT, Environ, Start, open_
 PIECE = b"x" * 4096
 
 
-class SlowRequest(MemoryRequest):
+class SlowRequest:
     """A client that reads one piece whenever `read` is called."""
 
-    __slots__ = ("paused",)
+    def __init__(self, request: MemoryRequest) -> None:
+        self.request = request
+        self.paused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.request, name)
 
     def send(self, head: ResponseHead | None, body: bytes, more: bool) -> Awaitable[None] | None:
-        super().send(head, body, more)
+        self.request.send(head, body, more)
         if not more:
             return None
-        self.paused: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.paused = asyncio.get_running_loop().create_future()
         return self.paused
 
     def read(self) -> None:
@@ -84,7 +89,6 @@ def test_a_thread_that_waits_for_a_slow_client_is_let_go_at_a_hard_stop() -> Non
 
 
 def _open_slow(client: Any) -> SlowRequest:
-    request = SlowRequest.make("GET", "/", [(b"host", b"testserver")], b"", client._limits)
-    assert isinstance(request, SlowRequest)
+    request = SlowRequest(MemoryRequest.make("GET", "/", [(b"host", b"testserver")], b"", client._limits))
     client.runtime.process(request)
     return request

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from io import BytesIO
 
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import PARKED, Signal
@@ -11,7 +12,7 @@ from penstock.pipeline_gateways.wsgi_environ import EnvironMaker
 from penstock.pipeline_gateways.wsgi_errors import ErrorLog
 from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
 from penstock.pipeline_gateways.wsgi_inline import InlineRunner
-from penstock.pipeline_gateways.wsgi_input import WsgiInput, take_whole, whole_input
+from penstock.pipeline_gateways.wsgi_input import WsgiInput, take_whole
 from penstock.pipeline_gateways.wsgi_threads import ThreadPool
 
 
@@ -50,11 +51,11 @@ class WsgiGateway:
         exchange = WsgiExchange(self.application, context, self._pool)
         worker_request = context.worker_request
         if not worker_request.head.framing.content_length:
-            exchange.environ = self._environs.make(context, whole_input(b""))
+            exchange.environ = self._environs.make(context, BytesIO())
         else:
             # A body that has come already travels with the request; for the rest the thread will ask.
             body, is_whole = take_whole(worker_request)
-            source = whole_input(body) if is_whole else WsgiInput(exchange, body)
+            source = BytesIO(body) if is_whole else WsgiInput(exchange, body)
             exchange.environ = self._environs.make(context, source)
         self._pool.submit(exchange)
         return PARKED

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from penstock.errors import ContractError
-from penstock.http.grammar import DIGITS, is_field_value, is_token
+from penstock.http.grammar import is_field_value, is_token
 from penstock.pipeline.response import Response
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -15,10 +15,15 @@ StartResponse = Callable[..., Callable[[bytes], None]]
 Environ = dict[str, Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-# Applications send few different names and statuses again and again: they are judged once, up to a bound.
+# Applications send few different statuses and fields again and again: they are judged once, up to a bound.
 _REMEMBERED: Final = 1024
-_names: Final[dict[str, bytes]] = {}
 _statuses: Final[dict[str, int]] = {}
+_fields: Final[dict[tuple[str, str], tuple[bytes, bytes]]] = {}
+# Fields whose values are seldom the same twice, or nobody else's business, are judged each time.
+_CHANGING: Final = frozenset(
+    (b"content-length", b"set-cookie", b"etag", b"last-modified", b"date", b"expires", b"location", b"x-request-id")
+)
+_LONGEST: Final = 128
 
 
 class WsgiAnswer:
@@ -55,14 +60,13 @@ class WsgiAnswer:
         length = -1
         encoded: list[tuple[bytes, bytes]] = []
         try:
-            for name, value in headers:
-                field = _names.get(name) or _learn_name(name)
-                content = value.encode("latin-1")
-                if not value.isprintable() and not is_field_value(content):
-                    raise ContractError(f"the value of response header {name!r} holds a control character: {value!r}")
-                if field == b"content-length":
-                    length = _read_length(content)
-                encoded.append((field, content))
+            for pair in headers:
+                field = _fields.get(pair)
+                if field is None:
+                    field = _read_field(pair)
+                    if field[0] == b"content-length":
+                        length = int(pair[1])
+                encoded.append(field)
         except (TypeError, ValueError, AttributeError) as error:
             raise ContractError(
                 f"start_response takes headers as a list of pairs of native strings: {error}"
@@ -136,17 +140,21 @@ def _learn_status(status: str) -> int:
     return int(digits)
 
 
-def _learn_name(name: str) -> bytes:
+def _read_field(pair: tuple[str, str]) -> tuple[bytes, bytes]:
+    name, value = pair
+    if name == "Content-Length" and value.isascii() and value.isdigit() and len(value) <= 18:
+        return b"content-length", value.encode("ascii")
     field = name.lower().encode("latin-1")
+    content = value.encode("latin-1")
     if not is_token(field):
         raise ContractError(f"{name!r} is not a response header name: only token characters (RFC 9110 section 5.6.2)")
-    if len(_names) >= _REMEMBERED:
-        _names.clear()
-    _names[name] = field
-    return field
-
-
-def _read_length(value: bytes) -> int:
-    if not value or value.translate(None, DIGITS) or len(value) > 18:
-        raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
-    return int(value)
+    if not is_field_value(content):
+        raise ContractError(f"the value of response header {name!r} holds a control character: {value!r}")
+    if field in _CHANGING:
+        if field == b"content-length" and not (content.isdigit() and len(content) <= 18):
+            raise ContractError(f"the response header content-length is not a number of bytes: {value!r}")
+    elif len(content) <= _LONGEST:
+        if len(_fields) >= _REMEMBERED:
+            _fields.clear()
+        _fields[pair] = (field, content)
+    return field, content

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Iterator
+from io import BytesIO
 from typing import Any, Final
 
 from penstock.errors import ContractError
@@ -17,7 +18,7 @@ from penstock.pipeline.loop import describe
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, WsgiApplication, as_exception, close_result
 from penstock.pipeline_gateways.wsgi_environ import EnvironMaker
-from penstock.pipeline_gateways.wsgi_input import take_whole, whole_input
+from penstock.pipeline_gateways.wsgi_input import take_whole
 
 logger: Final = logging.getLogger("penstock")
 
@@ -56,14 +57,13 @@ class InlineRunner:
     def _call(self, context: Context, body: bytes) -> Awaitable[None] | None:
         answer = InlineAnswer(context)
         try:
-            result: Any = self._application(self._environs.make(context, whole_input(body)), answer.start_response)
+            result: Any = self._application(self._environs.make(context, BytesIO(body)), answer.start_response)
         except BaseException as error:
             raise as_exception(error) from None
         kind = type(result)
         if (kind is list or kind is tuple) and not answer.is_started and len(result) <= 1:
-            whole = answer.check(result[0] if result else b"")
+            context.response.body = answer.check(result[0] if result else b"")
             answer.apply(context.response)
-            context.response.body = whole
             return None
         return answer.take(result)
 

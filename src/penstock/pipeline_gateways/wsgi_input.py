@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -90,8 +89,3 @@ def take_whole(worker_request: WorkerRequest) -> tuple[bytes, bool]:
         return b"", True
     more = worker_request.take()
     return (piece + more, False) if more else (piece, more is not None)
-
-
-def whole_input(body: bytes) -> io.BytesIO:
-    """`wsgi.input` for a body that has come already."""
-    return io.BytesIO(body)

@@ -38,7 +38,18 @@ class Worker:
 class ThreadPool:
     """At most `threads` threads, started when they are needed, and at most `queue` requests that wait for one."""
 
-    __slots__ = ("_answers", "_capacity", "_done", "_is_woken", "_loop", "_queue", "_submitted", "_threads", "_workers")
+    __slots__ = (
+        "_answers",
+        "_arrived",
+        "_capacity",
+        "_done",
+        "_is_woken",
+        "_loop",
+        "_queue",
+        "_submitted",
+        "_threads",
+        "_workers",
+    )
 
     def __init__(self, threads: int, queue: int) -> None:
         self._threads = threads
@@ -46,6 +57,7 @@ class ThreadPool:
         self._queue: SimpleQueue[WsgiExchange | None] = SimpleQueue()
         self._answers: deque[WsgiExchange] = deque()
         self._is_woken = False
+        self._arrived: list[WsgiExchange] = []
         self._workers: list[Worker] = []
         self._submitted = 0
         self._done = 0
@@ -70,12 +82,26 @@ class ThreadPool:
             self._start_one(loop)
 
     def submit(self, exchange: WsgiExchange) -> None:
-        """Queue `exchange`, for which room was made, for the next free thread."""
+        """Queue `exchange`, for which room was made, for the next free thread.
+
+        All that come in one turn of the loop are handed in together at its end: a thread that is woken in the middle takes the
+        interpreter from the loop for every single request, which costs a third of the throughput.
+        """
         self._submitted += 1
-        self._queue.put(exchange)
+        if not self._arrived:
+            assert self._loop is not None
+            self._loop.call_soon(self._hand_in)
+        self._arrived.append(exchange)
+
+    def _hand_in(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        put = self._queue.put
+        for exchange in arrived:
+            put(exchange)
 
     async def stop(self) -> None:
         """Let the threads finish what is queued and end; those that are stuck are left behind, which is logged."""
+        self._hand_in()
         workers, self._workers = self._workers, []
         if not workers:
             return
