@@ -226,7 +226,7 @@ class Connection(asyncio.Protocol):
         if self.request is None and not self._has_turn:
             self._serve_buffer()
         elif len(self.buffer) > _PIPELINE:
-            self._pause_reading()
+            self.pause_reading()
 
     def _serve_buffer(self) -> None:
         """Serve what the buffer holds: requests one after another, while each is answered at once and the client reads."""
@@ -241,9 +241,9 @@ class Connection(asyncio.Protocol):
                 break
         self._is_serving = False
         if len(self.buffer) > _PIPELINE:
-            self._pause_reading()
+            self.pause_reading()
         elif self.request is None:
-            self._resume_reading()
+            self.resume_reading()
             if self.is_half_closed and not self._has_turn and not self.is_paused:
                 close_now(self)  # nothing is left, or a head that will never be whole
 
@@ -323,7 +323,7 @@ class Connection(asyncio.Protocol):
         if body is not None and is_sending:
             body.discard()
             if self.keeps_alive and body.can_be_discarded:
-                self._resume_reading()
+                self.resume_reading()
                 return
         if is_sending or self.buffer:
             close_politely(self, is_sending=is_sending)
@@ -358,7 +358,8 @@ class Connection(asyncio.Protocol):
 
     def wait_writable(self) -> Awaitable[None] | None:
         """None, or what to wait for before writing more. Raises ClientGone when nobody reads any more."""
-        if self.is_lost:
+        if self.is_lost or self.transport.is_closing():
+            # The loop tells of a loss a turn later: who writes on without waiting would never let it.
             raise ClientGone("the client left")
         if not self.is_paused:
             return None
@@ -377,20 +378,14 @@ class Connection(asyncio.Protocol):
 
     # -- reading paused ----------------------------------------------------------------------------------------------------
 
-    def pause_body(self) -> None:
-        """The application is slower than the client."""
-        self._pause_reading()
-
-    def resume_body(self) -> None:
-        """The application has caught up, or nobody wants the body any more."""
-        self._resume_reading()
-
-    def _pause_reading(self) -> None:
+    def pause_reading(self) -> None:
+        """The application is slower than the client, or too much is pipelined."""
         if not self._read_paused and not self.is_closing:
             self._read_paused = True
             self.transport.pause_reading()
 
-    def _resume_reading(self) -> None:
+    def resume_reading(self) -> None:
+        """There is room again, or nobody wants to see what comes."""
         if self._read_paused:
             self._read_paused = False
             if not self.is_lost:

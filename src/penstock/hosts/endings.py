@@ -57,7 +57,7 @@ def close_politely(connection: Connection, *, is_sending: bool) -> None:
     connection.is_closing = True
     connection.keeps_alive = False
     connection.lingers_until = connection.clock.now + LINGER
-    connection.resume_body()
+    connection.resume_reading()
     if can_half_close:
         transport.write_eof()
 

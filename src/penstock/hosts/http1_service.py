@@ -77,15 +77,20 @@ class Http1Service:
         if self._forwarded is not None:
             self._forwarded(request)
 
+    def announce_stop(self) -> None:
+        """The server stops: from now on every answer that begins says that it is its connection's last."""
+        self.is_stopping = True
+        for connection in self.connections:
+            announce_end(connection)
+
     async def serve_expected(self, within: float) -> None:
         """The server stops: serve what clients have sent, or begun to send, before they could know.
 
         Connections that were served and are idle close after a last look at the socket. Those that were never served, and
         those on which a part of a request has come, get `within` seconds for it. Every answer says that it is the last.
         """
-        self.is_stopping = True
         deadline = self.loop.time() + within
-        self._announce_end()
+        self.announce_stop()
         for _ in range(_LAST_LOOKS):
             await asyncio.sleep(0)
         for connection in tuple(self.connections):
@@ -93,7 +98,7 @@ class Http1Service:
                 close_idle(connection)
         while self.loop.time() < deadline and any(is_expected(connection) for connection in self.connections):
             await asyncio.sleep(_LOOK)
-            self._announce_end()
+            self.announce_stop()
         for connection in tuple(self.connections):
             close_idle(connection)
 
@@ -103,10 +108,6 @@ class Http1Service:
             if not any(connection.transport.get_write_buffer_size() for connection in self.connections):
                 return
             await asyncio.sleep(_LOOK)
-
-    def _announce_end(self) -> None:
-        for connection in self.connections:
-            announce_end(connection)
 
     def abort_all(self) -> None:
         """Cut what is left."""

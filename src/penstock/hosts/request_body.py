@@ -120,7 +120,7 @@ class RequestBody:
             body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces.clear()
             if self._buffered > HIGH_WATER:
-                self._connection.resume_body()
+                self._connection.resume_reading()
             self._buffered = 0
             return body
         return b"" if self._framing.is_complete else None
@@ -161,7 +161,7 @@ class RequestBody:
         self._pieces.append(piece)
         self._buffered += len(piece)
         if self._buffered > HIGH_WATER:
-            self._connection.pause_body()
+            self._connection.pause_reading()
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None

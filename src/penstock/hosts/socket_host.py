@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import selectors
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,8 +13,8 @@ from penstock.hosts.listener import BoundSocket
 
 # At a stop: seconds that a client gets to send a request it may have begun before it could know.
 STOP_GRACE: Final = 0.5
-# Turns of the loop in which connections that wait in the kernel are accepted before listening ends: closing resets them.
-_LAST_ACCEPTS: Final = 2
+# Most turns of the loop in which connections that wait in the kernel are accepted before listening ends, which resets them.
+_LAST_ACCEPTS: Final = 1024
 
 
 class SocketHost:
@@ -36,10 +37,20 @@ class SocketHost:
         self._service.clock.start()
         return [bound.url for bound in self._sockets]
 
+    def announce_stop(self) -> None:
+        """From now on every answer that begins says that it is its connection's last."""
+        self._service.announce_stop()
+
     async def stop_accepting(self) -> None:
         """Accept those who wait to be, then close the listening sockets."""
-        for _ in range(_LAST_ACCEPTS):
-            await asyncio.sleep(0)
+        self.announce_stop()
+        with selectors.DefaultSelector() as waiting:
+            for bound in self._sockets:
+                waiting.register(bound.socket, selectors.EVENT_READ)
+            for _ in range(_LAST_ACCEPTS):
+                await asyncio.sleep(0)
+                if not waiting.select(0):
+                    break
         self._close_sockets()
 
     async def serve_expected(self, within: float = STOP_GRACE) -> None:

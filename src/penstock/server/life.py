@@ -8,6 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from penstock.hosts.clock import Clock
 from penstock.hosts.http1_service import Http1Service
@@ -21,6 +22,9 @@ from penstock.server.trust import Trust
 from penstock.settings import ServerSettings, Settings
 
 logger = logging.getLogger("penstock")
+
+# Seconds in which cancelled tasks may clean up before the loop closes.
+_LAST_WORDS: Final = 1.0
 
 Ready = Callable[["Server"], None]
 
@@ -77,10 +81,12 @@ class Server:
         self._observation.start()
 
     def stop(self) -> None:
-        """Ask the server to drain and stop; asked a second time, it stops at once. May be called by a signal handler."""
+        """Ask the server to drain and stop; asked a second time, it stops at once. To be called on the loop."""
         if self._stopping.is_set():
             self._is_forced.set()
         self._stopping.set()
+        if self._host is not None:
+            self._host.announce_stop()
 
     async def wait(self) -> None:
         """Serve until `stop` is called, then drain for at most the graceful timeout, and stop."""
@@ -173,6 +179,16 @@ async def _serve(server: Server, sockets: Sequence[BoundSocket] | None, ready: R
     if ready is not None:
         ready(server)
     await server.wait()
+    await end_tasks()
+
+
+async def end_tasks() -> None:
+    """Cancel what was cut off and is still at work, so that it can clean up. Only for those who own the loop."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_LAST_WORDS)
 
 
 def _install_signals(server: Server) -> None:

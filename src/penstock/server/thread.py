@@ -10,7 +10,7 @@ from typing import Any, Self
 
 from penstock.hosts.loop import new_event_loop
 from penstock.intake.runtime import Runtime
-from penstock.server.life import Server, build
+from penstock.server.life import Server, build, end_tasks
 from penstock.server.subjects import settings_of
 from penstock.settings import ServerSettings, Settings, SiteSettings
 
@@ -111,3 +111,4 @@ class ServerThread:
         await server.start()
         self._ready.set()
         await server.wait()
+        await end_tasks()
