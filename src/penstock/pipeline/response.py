@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from penstock.errors import ContractError, ResponseStarted
 from penstock.http.headers import Headers, encode_field
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
 # RFC 3986: what may stand in a Location as it is; the rest is percent-encoded.
 _LOCATION_SAFE: Final = "/#%[]=:;$&()+,!?*@'~"
+_OF_A_BODY: Final = (b"content-length", b"content-encoding", b"content-type")
 
 
 class Response(ResponseHead):
@@ -60,7 +60,7 @@ class Response(ResponseHead):
     @property
     def headers(self) -> Headers:
         """The header fields; a view that writes through."""
-        return Headers(self.raw_headers)
+        return SentHeaders(self.raw_headers) if self.is_started else Headers(self.raw_headers)
 
     def on_sending_headers(self, callback: Callable[[Response], None]) -> None:
         """Call `callback(response)` once, just before the head leaves; the last registered comes first.
@@ -74,7 +74,7 @@ class Response(ResponseHead):
 
     def write(self, text: bytes | str) -> None:
         """Append to the buffered body; `str` is sent as UTF-8."""
-        self._drop_file()
+        self._take_file_back()
         self.body += text.encode() if isinstance(text, str) else text
 
     async def flush(self) -> None:
@@ -93,11 +93,15 @@ class Response(ResponseHead):
         self._check_not_started()
         if status not in (301, 302, 303, 307, 308):
             raise ValueError(f"{status} is no redirect: 301, 302, 303, 307 or 308")
+        from urllib.parse import quote  # imported when used: it costs start-up time
+
         if "\r" in location or "\n" in location:
             raise ValueError(f"a location holds no line break: {location!r}")
         self.status = status
         self.body = b""
         self._drop_file()
+        # They spoke of the body that is gone.
+        self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] not in _OF_A_BODY]
         self.headers["location"] = quote(location, safe=_LOCATION_SAFE)
 
     def set_cookie(self, name: str, value: str, **attributes: str | int | bool) -> None:
@@ -107,6 +111,7 @@ class Response(ResponseHead):
         """
         self._check_not_started()
         from http.cookies import CookieError, Morsel  # imported when used: it costs start-up time
+        from urllib.parse import quote
 
         morsel: Morsel[str] = Morsel()
         try:
@@ -221,6 +226,11 @@ class Response(ResponseHead):
     def _send_more(self, body: bytes) -> Awaitable[None] | None:
         return self._need_worker_request().send(None, body, True) if body else None
 
+    def _take_file_back(self) -> None:
+        if self._file is not None:
+            self._drop_file()
+            self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
+
     def _drop_file(self) -> None:
         if self._file is not None:
             descriptor, self._file = self._file[0], None
@@ -228,7 +238,7 @@ class Response(ResponseHead):
 
     def _check_not_started(self) -> None:
         if self.is_started:
-            raise ResponseStarted("the head of the response has left; it can no longer be changed")
+            raise _head_has_left()
 
     def _need_worker_request(self) -> WorkerRequest:
         if self._context is None:
@@ -236,6 +246,26 @@ class Response(ResponseHead):
                 "this response belongs to no request: return it from a handler, or use context.response"
             )
         return self._context.worker_request
+
+
+class SentHeaders(Headers):
+    """The header fields of a response whose head has left: to be read only (pipeline O-02)."""
+
+    __slots__ = ()
+
+    def add(self, name: str, value: str) -> None:
+        """Raises ResponseStarted."""
+        raise _head_has_left()
+
+    def __setitem__(self, name: str, value: str) -> None:
+        raise _head_has_left()
+
+    def __delitem__(self, name: str) -> None:
+        raise _head_has_left()
+
+
+def _head_has_left() -> ResponseStarted:
+    return ResponseStarted("the head of the response has left; it can no longer be changed")
 
 
 class ContextResponse(Response):
