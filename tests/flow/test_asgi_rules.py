@@ -449,6 +449,18 @@ class TestStages:
         found = ask(open_app(hello, on(Stage.END, change)))
         assert (found.status, found.headers["x-late"], found.text) == (418, "yes", "hello")
 
+    def test_pipeline_p13_end_turns_a_401_of_an_application_into_a_redirect(self) -> None:
+        def to_login(context: Context) -> None:
+            if context.response.status == 401:
+                context.response.redirect("/login", 302)
+
+        async def page(request: Any) -> PlainTextResponse:
+            return PlainTextResponse("who are you?", 401)
+
+        found = ask(open_app(Starlette(routes=[Route("/", page)]), on(Stage.END, to_login)))
+        assert (found.status, found.headers["location"], found.body) == (302, "/login", b"")
+        assert found.headers.get("content-length") is None
+
     def test_headers_of_modules_stay_and_those_of_the_application_win(self) -> None:
         def add(context: Context) -> None:
             context.response.headers["x-module"] = "yes"

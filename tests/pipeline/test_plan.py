@@ -1,0 +1,172 @@
+"""The plan: how subscriptions become a list of steps, and where a request goes that is complete or has failed."""
+
+from typing import Any
+
+import pytest
+
+from penstock import ConfigurationError, Context, Hooks, Stage
+from penstock.pipeline import steps
+from penstock.pipeline.plan import Plan, assemble
+
+
+def hook(context: Context) -> None:
+    pass
+
+
+def execute(context: Context) -> None:
+    pass
+
+
+def plan_of(*modules: Hooks, **options: Any) -> Plan:
+    return assemble(modules, execute, target="function shop.pages:hello", **options)
+
+
+def hooks_of(name: str, *stages: Stage) -> Hooks:
+    hooks = Hooks(name)
+    for stage in stages:
+        hooks.on(stage, hook)
+    return hooks
+
+
+class TestAssembly:
+    def test_without_modules_there_is_what_answers_and_what_sends(self) -> None:
+        plan = plan_of()
+        assert plan.calls == (execute, steps.send, steps.leave, steps.recover, steps.over)
+        assert plan.describe() == ((Stage.EXECUTE, "function shop.pages:hello"),)
+
+    def test_steps_stand_in_the_order_of_stages_then_modules(self) -> None:
+        first, second = hooks_of("A", Stage.END, Stage.BEGIN), hooks_of("B", Stage.BEGIN)
+        first.after(Stage.EXECUTE, hook)
+        assert plan_of(first, second).describe() == (
+            (Stage.BEGIN, "A"),
+            (Stage.BEGIN, "B"),
+            (Stage.EXECUTE, "function shop.pages:hello"),
+            (Stage.EXECUTE, "A (after)"),
+            (Stage.END, "A"),
+        )
+
+    def test_the_stages_never_go_backwards(self) -> None:
+        plan = plan_of(hooks_of("A", *reversed(Stage)), hooks_of("B", *Stage))
+        assert list(plan.stages) == sorted(plan.stages)
+        assert len(plan.stages) == len(plan.calls)
+
+    def test_what_judges_the_answer_stands_right_behind_it(self) -> None:
+        def finish(context: Context) -> None:
+            pass
+
+        after = hooks_of("A", Stage.EXECUTE)
+        after.after(Stage.EXECUTE, hook)
+        plan = plan_of(after, finish=finish)
+        assert plan.calls[:4] == (hook, execute, finish, hook)
+
+    def test_a_scope_is_described_where_it_is_entered_and_left(self) -> None:
+        module = Hooks("Sessions")
+        scope: Any = hook
+        module.around(Stage.ACQUIRE_STATE, Stage.RELEASE_STATE, scope)
+        assert plan_of(module).describe() == (
+            (Stage.ACQUIRE_STATE, "Sessions (until RELEASE_STATE)"),
+            (Stage.EXECUTE, "function shop.pages:hello"),
+            (Stage.RELEASE_STATE, "Sessions (leaves)"),
+        )
+
+    def test_pipeline_p07_what_was_cancelled_is_not_there(self) -> None:
+        module = hooks_of("A", Stage.BEGIN)
+        module.subscriptions[0].cancel()
+        assert len(plan_of(module).describe()) == 1
+
+    def test_what_the_location_says_is_kept(self) -> None:
+        plan = plan_of(headers=((b"x", b"y"),), body_limit=5, access_log=False, is_development=True)
+        assert (plan.headers, plan.body_limit, plan.access_log, plan.is_development) == (
+            ((b"x", b"y"),),
+            5,
+            False,
+            True,
+        )
+
+
+class TestCompletion:
+    """Pipeline P-08, and DESIGN: once ACQUIRE_STATE was entered, RELEASE_STATE runs."""
+
+    @pytest.fixture
+    def plan(self) -> Plan:
+        return plan_of(hooks_of("A", *Stage))
+
+    def stage_after(self, plan: Plan, stage: Stage) -> Stage:
+        return plan.stages[plan.position_after_completion(plan.stages.index(stage))]
+
+    @pytest.mark.parametrize("stage", [stage for stage in Stage if stage < Stage.ACQUIRE_STATE])
+    def test_before_state_is_acquired_log_comes_next(self, plan: Plan, stage: Stage) -> None:
+        assert self.stage_after(plan, stage) is Stage.LOG
+
+    @pytest.mark.parametrize("stage", [Stage.ACQUIRE_STATE, Stage.PRE_EXECUTE, Stage.EXECUTE])
+    def test_then_release_comes_next(self, plan: Plan, stage: Stage) -> None:
+        assert self.stage_after(plan, stage) is Stage.RELEASE_STATE
+
+    def test_the_other_steps_of_release_run(self) -> None:
+        plan = plan_of(hooks_of("A", Stage.RELEASE_STATE), hooks_of("B", Stage.RELEASE_STATE))
+        at = plan.stages.index(Stage.RELEASE_STATE)
+        assert plan.position_after_completion(at) == at + 1
+
+    @pytest.mark.parametrize("stage", [Stage.ACQUIRE_STATE, Stage.EXECUTE, Stage.UPDATE_CACHE])
+    def test_update_cache_is_passed_by(self, stage: Stage) -> None:
+        plan = plan_of(hooks_of("A", Stage.ACQUIRE_STATE, Stage.UPDATE_CACHE, Stage.LOG))
+        assert self.stage_after(plan, stage) is Stage.LOG
+
+    def test_without_any_further_step_sending_comes_next(self) -> None:
+        plan = plan_of()
+        assert plan.calls[plan.position_after_completion(0)] is steps.send
+
+
+class TestNesting:
+    """DESIGN, «Scopes»: ranges that overlap without nesting are refused at assembly."""
+
+    def assemble_both(self, one: tuple[Stage, Stage], other: tuple[Stage, Stage]) -> Plan:
+        scope: Any = hook
+        first, second = Hooks("One"), Hooks("Other")
+        first.around(*one, scope)
+        second.around(*other, scope)
+        return plan_of(first, second)
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ((Stage.BEGIN, Stage.END), (Stage.AUTHORIZE, Stage.EXECUTE)),
+            ((Stage.AUTHORIZE, Stage.EXECUTE), (Stage.BEGIN, Stage.END)),
+            ((Stage.BEGIN, Stage.END), (Stage.BEGIN, Stage.END)),
+            ((Stage.BEGIN, Stage.END), (Stage.BEGIN, Stage.EXECUTE)),
+            ((Stage.BEGIN, Stage.EXECUTE), (Stage.AUTHORIZE, Stage.EXECUTE)),
+            ((Stage.BEGIN, Stage.AUTHORIZE), (Stage.RESOLVE_CACHE, Stage.EXECUTE)),
+        ],
+    )
+    def test_ranges_that_nest_or_do_not_meet_are_fine(
+        self, one: tuple[Stage, Stage], other: tuple[Stage, Stage]
+    ) -> None:
+        described = [label for _, label in self.assemble_both(one, other).describe()]
+        assert f"One (until {one[1].name})" in described
+        assert f"Other (until {other[1].name})" in described
+
+    @pytest.mark.parametrize(
+        ("one", "other"),
+        [
+            ((Stage.BEGIN, Stage.AUTHORIZE), (Stage.AUTHENTICATE, Stage.EXECUTE)),
+            ((Stage.AUTHENTICATE, Stage.EXECUTE), (Stage.BEGIN, Stage.AUTHORIZE)),
+            # The first to enter must be the last to leave.
+            ((Stage.BEGIN, Stage.EXECUTE), (Stage.BEGIN, Stage.END)),
+            # Entered at the stage where another is left: the hooks of a stage come before its scopes are left.
+            ((Stage.BEGIN, Stage.AUTHORIZE), (Stage.AUTHORIZE, Stage.EXECUTE)),
+        ],
+    )
+    def test_ranges_that_overlap_are_refused(self, one: tuple[Stage, Stage], other: tuple[Stage, Stage]) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            self.assemble_both(one, other)
+        assert "modules One and Other overlap without nesting" in str(caught.value)
+
+    def test_all_overlaps_are_told_at_once(self) -> None:
+        scope: Any = hook
+        module = Hooks("A")
+        module.around(Stage.BEGIN, Stage.AUTHORIZE, scope)
+        module.around(Stage.AUTHENTICATE, Stage.EXECUTE, scope)
+        module.around(Stage.RESOLVE_CACHE, Stage.END, scope)
+        with pytest.raises(ConfigurationError) as caught:
+            plan_of(module)
+        assert len(caught.value.problems) == 2
