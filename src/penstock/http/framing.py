@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from penstock.errors import RequestRejected
@@ -38,6 +39,8 @@ _FORBIDDEN_TRAILERS: Final = frozenset(
         b"x-forwarded-proto",
     )
 )
+
+_QUOTED_PAIR: Final = re.compile(rb"\\.")
 
 _SIZE: Final = 0
 _BYTES: Final = 1
@@ -159,8 +162,8 @@ class ChunkedBody:
         size, semicolon, extension = line.partition(b";")
         if not size or size.translate(None, HEX_DIGITS) or len(size) > _SIZE_DIGITS:
             raise _malformed("a chunk size is one to sixteen hexadecimal digits")
-        if semicolon and not is_field_value(extension):
-            raise _malformed("a chunk extension holds a control character")
+        if semicolon and not (is_field_value(extension) and _are_quotes_closed(extension)):
+            raise _malformed("a chunk extension holds a control character, or a quote that stays open")
         self._remaining = int(size, 16)
         self._state = _BYTES if self._remaining else _TRAILER
 
@@ -181,6 +184,11 @@ class ChunkedBody:
         self._overhead += count
         if self._overhead > _OVERHEAD_FREE + _OVERHEAD_PER_BYTE * self._body_bytes:
             raise _malformed("the chunked coding is larger than its body can justify")
+
+
+def _are_quotes_closed(extension: bytes) -> bool:
+    # RFC 9110 section 5.6.4: inside quotes a backslash takes the next byte's meaning away.
+    return b'"' not in extension or _QUOTED_PAIR.sub(b"", extension).count(b'"') % 2 == 0
 
 
 def _malformed(detail: str) -> RequestRejected:

@@ -41,11 +41,15 @@ def is_host(host: bytes) -> bool:
         literal, bracket, rest = host[1:].partition(b"]")
         name_is_good = bool(bracket) and b":" in literal and not literal.translate(None, _IPV6)
     else:
-        name, _, rest = host.partition(b":")
-        if rest or _:
-            rest = b":" + rest
-        name_is_good = bool(name) and not name.translate(None, _REG_NAME) and b"," not in name
+        name, colon, port = host.partition(b":")
+        rest = colon + port
+        name_is_good = bool(name) and not name.translate(None, _REG_NAME) and b"," not in name and _are_escapes_whole(name)
     return name_is_good and (not rest or _is_port(rest))
+
+
+def _are_escapes_whole(name: bytes) -> bool:
+    # RFC 3986 section 2.1: a % is followed by two hexadecimal digits.
+    return all(len(piece) >= 2 and not piece[:2].translate(None, HEX_DIGITS) for piece in name.split(b"%")[1:])
 
 
 def _is_port(text: bytes) -> bool:

@@ -11,7 +11,7 @@ from typing import Final, Protocol
 from httptools import HttpParserError, HttpParserInvalidMethodError, HttpParserUpgrade, HttpRequestParser
 
 from penstock.errors import RequestRejected
-from penstock.http.grammar import is_host
+from penstock.http.grammar import is_host, is_token
 from penstock.http.judged_fields import JUDGED, collect, judge_framing
 from penstock.http.messages import PLAIN, RequestHead, RequestLine
 from penstock.http.targets import read_absolute_target, read_target
@@ -153,7 +153,7 @@ class HeadReader:
     def _read_line(self, text: bytes, scheme: str, authority: bytes) -> RequestLine:
         # llhttp lets several spaces, RTSP and HTTP/0.9 pass (bad-input rows 27, 28), so the line is taken apart again.
         parts = text.split(b" ")
-        if len(parts) != 3 or parts[2] not in _VERSIONS:
+        if len(parts) != 3 or parts[2] not in _VERSIONS or not is_token(parts[0]):
             raise _bad_request_line(parts)
         method, target, version = parts[0].decode("ascii"), parts[1], _VERSIONS[parts[2]]
         if method == "CONNECT":
@@ -198,6 +198,6 @@ def judge_size(received: bytes, limits: HeadLimits) -> None:
 
 def _bad_request_line(parts: list[bytes]) -> RequestRejected:
     version = parts[-1]
-    if len(parts) == 3 and len(version) == 8 and version.startswith(b"HTTP/") and version[5:6].isdigit():
+    if len(parts) == 3 and is_token(parts[0]) and len(version) == 8 and version.startswith(b"HTTP/") and version[5:6].isdigit():
         return RequestRejected(505, "only HTTP/1.1 and HTTP/1.0 are spoken here", rule="RFC 9110 section 15.6.6")
     return RequestRejected(400, "malformed request line", rule="RFC 9112 section 3")

@@ -70,7 +70,8 @@ def _body_length(fields: dict[bytes, bytes], is_1_0: bool) -> int:
         return CHUNKED
     if length is None:
         return 0
-    if not length.isdigit() or len(length) > _LENGTH_DIGITS:
+    # A leading zero means eight times less to whoever reads it as octal (bad-input row 4).
+    if not length.isdigit() or len(length) > _LENGTH_DIGITS or (length[:1] == b"0" and length != b"0"):
         raise RequestRejected(400, "Content-Length is not a number of bytes", rule="RFC 9110 section 8.6")
     return int(length)
 

@@ -34,8 +34,8 @@ def report(context: Context, error: Exception) -> None:
         logger.debug("%s: the client left", where)
     elif isinstance(error, RequestRejected):
         logger.info("%s refused with %d: %s", where, error.status, ascii(str(error))[1:-1])
-    elif isinstance(error, HTTPError) and error.status < 500:
-        logger.debug("%s answered with %d: %s", where, error.status, ascii(error.detail)[1:-1])
+    elif status_of(error) < 500:
+        logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
     else:
         logger.error(
             "%s failed at %s, error id %s", where, _stage_name(context, error), error_id(context), exc_info=error

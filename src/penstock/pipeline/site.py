@@ -172,6 +172,8 @@ class PipelineSite:
         return found
 
     def _find_target(self, method: str, path: str) -> tuple[Target, dict[str, Any] | None]:
+        if path == "*":
+            return self._refusal(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")), None  # the server itself
         allowed: list[str] = []
         for route, values in self._matching_routes(path):
             if not route.methods or method in route.methods:

@@ -50,7 +50,7 @@ class AsgiGateway:
 
     def execute(self, context: Context) -> Awaitable[None]:
         """The step of stage EXECUTE: call the application."""
-        exchange = AsgiExchange(context)
+        exchange = AsgiExchange(context, bool(self._extensions))
         context.handler = exchange
         return self.application(self._scope(context), exchange.receive, exchange.send)
 
@@ -94,10 +94,11 @@ class AsgiGateway:
 class AsgiExchange:
     """`receive` and `send` of one request."""
 
-    __slots__ = ("_body_done", "_context", "_disconnect", "_state")
+    __slots__ = ("_body_done", "_context", "_disconnect", "_offers_pathsend", "_state")
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, offers_pathsend: bool) -> None:
         self._context = context
+        self._offers_pathsend = offers_pathsend
         self._state = _NOT_STARTED
         self._body_done = False
         self._disconnect: Disconnect | None = None
@@ -154,6 +155,8 @@ class AsgiExchange:
         elif kind == "http.response.start":
             self._start(message)
         elif kind == "http.response.pathsend":
+            if not self._offers_pathsend:
+                raise ContractError("http.response.pathsend is not offered here: pathsend = true at the application allows it")
             if self._state != _STARTED:
                 raise ContractError("http.response.pathsend comes right behind http.response.start, once")
             send_path(self._context, message)

@@ -96,6 +96,8 @@ def _by_count(call: Callable[..., Any], count: int, is_class: bool, name: str) -
         return Shape.RSGI if count == 2 else Shape.NATIVE
     if count == 2 and not is_class:
         return Shape.WSGI
+    if count == 0 and not is_class:
+        return Shape.NATIVE
     candidates = "ASGI 2 or a plain function" if count == 1 else "nothing that is known"
     raise _refusal(
         f"{name} takes {count} parameters: it may be {candidates}. ASGI 3 takes (scope, receive, send), "
