@@ -28,6 +28,7 @@ class HeadLimits(Protocol):
     def headers(self) -> int: ...
 
 
+_KEEP_ALIVE: Final = (b"connection", b"keep-alive")
 _REMEMBERED: Final = 1024
 _VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 
@@ -69,7 +70,14 @@ class HeadReader:
         line = self._lines.get(raw[: raw.find(b"\r\n")])
         headers = self._headers
         judged = self._judged
-        if line is None or len(judged) != 1 or judged[0][0] != b"host" or line.is_1_0 or self._is_unusual(raw, headers):
+        if (
+            line is None
+            or line.is_1_0
+            or not judged
+            or judged[0][0] != b"host"
+            or (len(judged) != 1 and (len(judged) != 2 or judged[1] != _KEEP_ALIVE))
+            or self._is_unusual(raw, headers)
+        ):
             return self.take(raw, scheme)
         # The commonest head of all: nothing but Host decides anything, and nothing is new.
         self._headers = []

@@ -78,6 +78,8 @@ def _body_length(fields: dict[bytes, bytes], is_1_0: bool) -> int:
 
 def _is_persistent(connection: bytes, is_1_0: bool) -> bool:
     # RFC 9112 section 9.3
+    if not connection:
+        return not is_1_0
     options = [option.strip(b" \t") for option in connection.lower().split(b",")]
     return b"close" not in options and (not is_1_0 or b"keep-alive" in options)
 

@@ -76,6 +76,8 @@ class Server:
             is_timed=self._observation.record is not None,
             forwarded=Trust(settings.proxy).find_policy(),
         )
+        # The location of a request is not known yet when its body arrives; the pipeline holds it to its own limit.
+        service.body_limit = max((plan.body_limit for site in self.sites for plan in site.plans), default=0)
         self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls)
         self.addresses = await self._host.open()
         self._observation.start()
