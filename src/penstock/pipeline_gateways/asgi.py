@@ -6,6 +6,7 @@ coroutine does afterwards (background tasks) it does behind the answer.
 
 from __future__ import annotations
 
+from asyncio import current_task, shield
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
@@ -156,7 +157,9 @@ class AsgiExchange:
             self._start(message)
         elif kind == "http.response.pathsend":
             if not self._offers_pathsend:
-                raise ContractError("http.response.pathsend is not offered here: pathsend = true at the application allows it")
+                raise ContractError(
+                    "http.response.pathsend is not offered here: pathsend = true at the application allows it"
+                )
             if self._state != _STARTED:
                 raise ContractError("http.response.pathsend comes right behind http.response.start, once")
             send_path(self._context, message)
@@ -204,6 +207,8 @@ class AsgiExchange:
 
     def _send_last(self, body: bytes) -> Awaitable[None] | None:
         context = self._context
+        if context.handler is not self:
+            self._judge_late("http.response.body")
         if self._state == _STREAMING:
             worker_request = context.worker_request
             if worker_request.is_disconnected:
@@ -215,14 +220,33 @@ class AsgiExchange:
         if self._disconnect is not None:
             self._disconnect.resolve()
         context.position += 1  # past `finish`: there is nothing left to judge
+        if context.task is not None and current_task() is not context.task:
+            return self._advance_apart()
         pending = advance(context)
         return None if pending is DONE else drive(context, pending)
+
+    def _advance_apart(self) -> Awaitable[None] | None:
+        """Go on from a task of the application's own: the steps run in the request's variables, beyond its cancelling."""
+        context = self._context
+        pending = context.variables.run(advance, context)
+        if pending is DONE:
+            return None
+        return shield(context.runtime.start_task(drive(context, pending), context.variables))
 
     async def _complete(self) -> None:
         self._state = _COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
-        await drive(self._context, advance(self._context))
+        await self._advance()
+
+    async def _advance(self) -> None:
+        context = self._context
+        if context.task is not None and current_task() is not context.task:
+            pending = self._advance_apart()
+            if pending is not None:
+                await pending
+        else:
+            await drive(context, advance(context))
 
     async def _refuse(self, error: RequestRejected) -> None:
         """The body cannot be accepted: the client is told, the application sees the request end."""
@@ -231,7 +255,7 @@ class AsgiExchange:
             return
         self._state = _COMPLETE
         context.fail(error)
-        await drive(context, advance(context))
+        await self._advance()
 
     def _judge_late(self, kind: str) -> None:
         if self._context.error is None:
