@@ -79,12 +79,17 @@ def _required_parameters(call: Callable[..., Any], name: str) -> list[str]:
     try:
         signature = inspect.signature(call)
     except (TypeError, ValueError):
-        raise _refusal(f"{name} has no signature to read: name its shape with asgi = or wsgi = instead of app =") from None
-    return [
+        raise _refusal(
+            f"{name} has no signature to read: name its shape with asgi = or wsgi = instead of app ="
+        ) from None
+    required = [
         each.name
         for each in signature.parameters.values()
         if each.default is each.empty and each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
     ]
+    if not required and any(each.kind is each.VAR_POSITIONAL for each in signature.parameters.values()):
+        raise _refusal(f"{name} takes any parameters: name its shape with asgi = or wsgi = instead of app =")
+    return required
 
 
 def _by_count(call: Callable[..., Any], count: int, is_class: bool, name: str) -> Shape:
