@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ContractError, ResponseStarted
@@ -129,7 +130,7 @@ class Response(ResponseHead):
         """
         self._check_not_started()
         self._drop_file()
-        descriptor = file if isinstance(file, int) else os.open(file, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        descriptor = file if isinstance(file, int) else _open(file)
         if count is None:
             count = os.fstat(descriptor).st_size - offset
         self._file = (descriptor, offset, count)
@@ -266,6 +267,14 @@ class SentHeaders(Headers):
 
 def _head_has_left() -> ResponseStarted:
     return ResponseStarted("the head of the response has left; it can no longer be changed")
+
+
+def _open(path: str | os.PathLike[str]) -> int:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    if not S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(f"{os.fspath(path)!r} is no regular file")
+    return descriptor
 
 
 class ContextResponse(Response):
