@@ -66,7 +66,7 @@ class TestStartResponse:
         ],
     )
     def test_a_status_that_is_none_is_refused_at_once(self, answer: WsgiAnswer, status: Any) -> None:
-        with pytest.raises(ContractError):
+        with pytest.raises((ContractError, TypeError)):  # compiled, it is the call itself that refuses what is no text
             answer.start_response(status, [])
         assert answer.status == 0
 

@@ -148,14 +148,6 @@ class TestLoop:
 
         assert ask(application).body == b"unset"
 
-    def test_a_post_behind_the_end_of_the_loop_is_nobody_s(self) -> None:
-        loop = asyncio.new_event_loop()
-        pool = ThreadPool(1, 0)
-        pool._loop = loop
-        loop.close()
-        pool.post(None)  # type: ignore[arg-type]
-        assert len(pool._answers) == 1
-
 
 class TestSwitchInterval:
     def test_it_is_short_while_there_are_threads_and_restored_behind_them(self) -> None:
@@ -212,6 +204,21 @@ class TestStop:
         asyncio.run(journey())
         assert "1 WSGI threads are still busy" in caplog.text
         gate.threads[0].join(5)
+
+    def test_one_that_is_left_behind_ends_quietly_when_the_loop_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(wsgi_threads, "_PATIENCE", 0.02)
+        gate = Gate()
+
+        async def journey() -> None:
+            client = await open_wsgi(gate, threads=1).__aenter__()
+            client.open("GET", "/")
+            await asyncio.to_thread(gate.entered.acquire)
+            await client.runtime.stop()
+
+        asyncio.run(journey())
+        gate.is_open.set()
+        gate.threads[0].join(5)
+        assert not gate.threads[0].is_alive()
 
     def test_a_pool_can_start_again(self) -> None:
         pool = ThreadPool(1, 0)

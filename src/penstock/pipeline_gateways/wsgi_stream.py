@@ -37,17 +37,20 @@ class WsgiStream:
 
     def put(self, piece: bytes, pool: ThreadPool) -> None:
         """In the thread: send `piece`; waits while too much is on its way. Raises ClientGone when nobody reads."""
-        if self._error is not None:
-            raise self._error
+        self._raise_error()
         self._pieces.append(piece)
         self.count += len(piece)
         pool.post(self._exchange)
         while self.count - self._sent > HIGH_WATER:
             self._was_flushed.clear()
-            if self._error is not None:
-                raise self._error
+            self._raise_error()
             if self.count - self._sent > HIGH_WATER:
                 self._was_flushed.wait()
+
+    def _raise_error(self) -> None:
+        # On its own, so that each call looks again: to the compiler, what one function has found None stays None in it.
+        if self._error is not None:
+            raise self._error
 
     def flush(self) -> bool:
         """On the loop: send what has come, as far as the client reads it. Whether nothing is left."""
