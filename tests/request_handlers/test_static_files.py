@@ -16,6 +16,7 @@ from penstock.http.dates import format_http_date
 from penstock.http.head import read_head
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.intake.runtime import Runtime
+from penstock.intake.tasks import find_starter
 from penstock.intake.worker_request import WorkerRequest
 from penstock.pipeline.context import Context
 from penstock.pipeline.loop import begin
@@ -67,7 +68,7 @@ class RecordingWorkerRequest:
 
     def send(self, head: ResponseHead | None, body: bytes, more: bool) -> None:
         if head is not None:
-            self.answer.status, self.answer.fields = head.status, list(head.headers)
+            self.answer.status, self.answer.fields = head.status, list(head.raw_headers)
         self.answer.body += body
         self.has_sent_all = not more
 
@@ -79,10 +80,11 @@ class RecordingWorkerRequest:
 
 
 class CountingRuntime:
-    """What of a runtime a plan needs: its loop, and to be told when a request leaves."""
+    """What of a runtime a plan needs: its loop, a way to start tasks, and to be told when a request leaves."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
+        self.start_task = find_starter(self.loop)
         self.left: asyncio.Future[None] = self.loop.create_future()
 
     def run_behind(self, task: asyncio.Task[None]) -> None:
