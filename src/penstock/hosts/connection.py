@@ -39,7 +39,6 @@ class Connection(asyncio.Protocol):
         "_has_turn",
         "_is_serving",
         "_own_address",
-        "_read_paused",
         "address",
         "buffer",
         "clock",
@@ -48,6 +47,7 @@ class Connection(asyncio.Protocol):
         "is_half_closed",
         "is_lost",
         "is_paused",
+        "is_read_paused",
         "is_unix",
         "keeps_alive",
         "lingers_until",
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         self.address: Address | None = None
         self._own_address: Address | None = None
         self._arriving: ArrivingHead | None = None
-        self._read_paused = False
+        self.is_read_paused = False
         self._drain: asyncio.Future[None] | None = None
         self._is_serving = False
         self._has_turn = False
@@ -212,6 +212,8 @@ class Connection(asyncio.Protocol):
             except RequestRejected as error:
                 refuse(self, error)
                 return False
+        # What has come of the body is there before anybody asks for it: most bodies are never waited for.
+        self._feed_rest()
         return True
 
     def _receive(self, data: bytes) -> None:
@@ -264,7 +266,6 @@ class Connection(asyncio.Protocol):
         if self.is_half_closed and not self.buffer:
             self.keeps_alive = False
         self._begin(buffer[start:end])
-        self._feed_rest()
         return True
 
     def _judge_beginning(self, beginning: bytes) -> None:
@@ -315,7 +316,7 @@ class Connection(asyncio.Protocol):
         self.since = self.clock.now
         if self.keeps_alive and (request.body is None or request.body.is_complete):
             self.request = None
-            if (self.buffer or self._read_paused) and not self._is_serving:
+            if (self.buffer or self.is_read_paused) and not self._is_serving:
                 self._ask_turn()
             return
         body = request.body
@@ -380,14 +381,14 @@ class Connection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """The application is slower than the client, or too much is pipelined."""
-        if not self._read_paused and not self.is_closing:
-            self._read_paused = True
+        if not self.is_read_paused and not self.is_closing:
+            self.is_read_paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """There is room again, or nobody wants to see what comes."""
-        if self._read_paused:
-            self._read_paused = False
+        if self.is_read_paused:
+            self.is_read_paused = False
             if not self.is_lost:
                 self.transport.resume_reading()
 

@@ -59,7 +59,10 @@ def close_politely(connection: Connection, *, is_sending: bool) -> None:
     connection.lingers_until = connection.clock.now + LINGER
     connection.resume_reading()
     if can_half_close:
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:
+            transport.abort()  # the client has left, and the loop has not told yet
 
 
 def announce_end(connection: Connection) -> None:

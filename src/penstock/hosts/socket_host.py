@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import socket
+from asyncio import selector_events
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,6 +17,10 @@ from penstock.hosts.listener import BoundSocket
 STOP_GRACE: Final = 0.5
 # Most turns of the loop in which connections that wait in the kernel are accepted before listening ends, which resets them.
 _LAST_ACCEPTS: Final = 1024
+_ATTEMPTS: Final = 16
+# TCP asks a silent client after so many seconds whether it is there, so often, so many times. Nothing else tells of a machine
+# that was switched off, or of one that left while we did not read; a request that waits for something would wait for ever.
+_PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4))
 
 
 class SocketHost:
@@ -83,13 +89,31 @@ class SocketHost:
             from penstock.hosts.tls import HANDSHAKE_TIMEOUT
 
             options = {"ssl": self._tls, "ssl_handshake_timeout": HANDSHAKE_TIMEOUT}
+        backlog = self._backlog
+        is_selector = isinstance(loop, selector_events.BaseSelectorEventLoop)
+        if is_selector:
+            # It takes the backlog for the number of attempts to accept in a row, and logs each when descriptors run out.
+            backlog = _ATTEMPTS
         make = self._maker("https" if is_secure else "http", is_unix=bound.is_unix)
+        if not bound.is_unix:
+            _probe_silent_clients(bound.socket)
         if bound.is_unix:
-            server = await loop.create_unix_server(make, sock=bound.socket, backlog=self._backlog, **options)
+            server = await loop.create_unix_server(make, sock=bound.socket, backlog=backlog, **options)
         else:
-            server = await loop.create_server(make, sock=bound.socket, backlog=self._backlog, **options)
+            server = await loop.create_server(make, sock=bound.socket, backlog=backlog, **options)
+        if is_selector:
+            bound.socket.listen(self._backlog)
         return server  # type: ignore[no-any-return]
 
     def _maker(self, scheme: str, *, is_unix: bool) -> Callable[[], Connection]:
         service = self._service
         return lambda: Connection(service, scheme, is_unix=is_unix)
+
+
+def _probe_silent_clients(listening: socket.socket) -> None:
+    # Accepted sockets inherit it, on Linux and macOS.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _PROBES:
+        option = getattr(socket, name, None)
+        if option is not None:
+            listening.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import select
 import sys
 from asyncio import Transport
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from penstock.hosts.endings import close_now, refuse
 
 if TYPE_CHECKING:
     from penstock.hosts.connection import Connection
+    from penstock.hosts.http1_request import Http1Request
     from penstock.hosts.http1_service import ConnectionLimits
     from penstock.hosts.request_body import RequestBody
 
@@ -69,7 +71,10 @@ def judge_time(connection: Connection, now: float) -> None:
     request = connection.request
     if request is None:
         _judge_idle(connection, now)
-    elif request.body is not None and not request.body.is_complete:
+        return
+    if connection.is_read_paused:
+        _notice_leaving(connection, request)
+    if request.body is not None and not request.body.is_complete:
         _judge_sending(connection, request.body, now)
 
 
@@ -85,6 +90,20 @@ def _judge_idle(connection: Connection, now: float) -> None:
     patience = limits.keep_alive if connection.served else max(limits.header_timeout, limits.keep_alive)
     if seconds > patience or (connection.service.is_stopping and connection.served):
         close_now(connection)
+
+
+def _notice_leaving(connection: Connection, request: Http1Request) -> None:
+    """A socket that is not read from does not tell that its client has left, so it is asked."""
+    descriptor = connection.transport.get_extra_info("socket").fileno()
+    if sys.platform != "linux" or descriptor < 0:
+        return
+    socket = select.poll()
+    socket.register(descriptor, select.POLLRDHUP)
+    for _, events in socket.poll(0):
+        if events & (select.POLLERR | select.POLLHUP):
+            connection.transport.abort()
+        else:
+            request.tell_disconnect()  # it sends no more: as with `eof_received`, it may read on
 
 
 def _judge_sending(connection: Connection, body: RequestBody, now: float) -> None:

@@ -58,10 +58,13 @@ class AsgiGateway:
     def finish(self, context: Context) -> None:
         """The step behind it: the application has returned, or sent its last body message.
 
-        Raises ContractError when it returned without a complete answer.
+        Raises ContractError when it returned without a complete answer; ClientGone when it did so because it was told that
+        the client left.
         """
         exchange = context.handler
         if context.error is None and isinstance(exchange, AsgiExchange) and not exchange.is_complete:
+            if exchange.is_told:
+                raise ClientGone("the client left before it was answered")
             raise ContractError("the ASGI application returned without completing its response")
 
     def _scope(self, context: Context) -> dict[str, Any]:
@@ -95,7 +98,7 @@ class AsgiGateway:
 class AsgiExchange:
     """`receive` and `send` of one request."""
 
-    __slots__ = ("_body_done", "_context", "_disconnect", "_offers_pathsend", "_state")
+    __slots__ = ("_body_done", "_context", "_disconnect", "_offers_pathsend", "_state", "is_told")
 
     def __init__(self, context: Context, offers_pathsend: bool) -> None:
         self._context = context
@@ -103,6 +106,7 @@ class AsgiExchange:
         self._state = _NOT_STARTED
         self._body_done = False
         self._disconnect: Disconnect | None = None
+        self.is_told = False  # that the client left
 
     @property
     def is_complete(self) -> bool:
@@ -120,16 +124,17 @@ class AsgiExchange:
                     continue
                 more = worker_request.take() if piece else b""
             except ClientGone:
-                return {"type": "http.disconnect"}
+                break
             except RequestRejected as error:
                 await self._refuse(error)
                 return {"type": "http.disconnect"}
             self._body_done = more == b""
             return {"type": "http.request", "body": piece + more if more else piece, "more_body": not self._body_done}
-        if self._state != _COMPLETE and not worker_request.is_disconnected:
+        if self._body_done and self._state != _COMPLETE and not worker_request.is_disconnected:
             if self._disconnect is None:
                 self._disconnect = Disconnect(self._context.runtime.loop, worker_request)
             await self._disconnect.wait()
+        self.is_told = True
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
