@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from types import TracebackType
 from typing import Any, Final
 
 from penstock.errors import ContractError
 from penstock.http.grammar import is_field_value, is_token
+from penstock.pipeline.context import Context
 from penstock.pipeline.response import Response
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
@@ -102,6 +103,17 @@ class WsgiAnswer:
             headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
         response.status = self.status
         response.raw_headers = headers
+
+    def send_first(self, context: Context, piece: bytes) -> Awaitable[None] | None:
+        """On the loop: send the head with the first piece of a body that streams. Raises as `WorkerRequest.send`."""
+        response = context.response
+        self.apply(response)
+        head = response.take_head()
+        try:
+            return context.worker_request.send(head, piece, True)
+        except ContractError:
+            response.reopen()
+            raise
 
 
 def close_result(result: object) -> None:

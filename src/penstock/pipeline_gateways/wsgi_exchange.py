@@ -168,7 +168,7 @@ class WsgiExchange(WsgiAnswer):
     def _serve(self, is_done: bool) -> None:
         if self._pull is not None:
             pull, self._pull = self._pull, None
-            pull.serve(self.context)
+            pull.serve(self.context.worker_request, self.context.runtime)
         if self._stream is not None and self._stream.flush() and is_done:
             self._leave()
 

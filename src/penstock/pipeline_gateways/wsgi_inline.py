@@ -12,11 +12,10 @@ from collections.abc import Awaitable, Iterator
 from io import BytesIO
 from typing import Any, Final
 
-from penstock.errors import ContractError
 from penstock.pipeline.context import Context
 from penstock.pipeline.loop import describe
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
-from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, WsgiApplication, as_exception, close_result
+from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, WsgiApplication, close_result
 from penstock.pipeline_gateways.wsgi_environ import EnvironMaker
 from penstock.pipeline_gateways.wsgi_input import take_whole
 
@@ -56,10 +55,7 @@ class InlineRunner:
 
     def _call(self, context: Context, body: bytes) -> Awaitable[None] | None:
         answer = InlineAnswer(context)
-        try:
-            result: Any = self._application(self._environs.make(context, BytesIO(body)), answer.start_response)
-        except BaseException as error:
-            raise as_exception(error) from None
+        result: Any = self._application(self._environs.make(context, BytesIO(body)), answer.start_response)
         kind = type(result)
         if (kind is list or kind is tuple) and not answer.is_started and len(result) <= 1:
             context.response.body = answer.check(result[0] if result else b"")
@@ -98,9 +94,9 @@ class InlineAnswer(WsgiAnswer):
                 self._finish(b"" if chunk is _END else chunk)
                 self._close_soon(result)
                 return None
-        except BaseException as error:
+        except BaseException:
             self._close(result)
-            raise as_exception(error) from None
+            raise
         return self._step_through(result, iterator, chunk)
 
     async def _step_through(self, result: Any, iterator: Iterator[Any], chunk: Any) -> None:
@@ -116,27 +112,17 @@ class InlineAnswer(WsgiAnswer):
                 chunk = next(iterator, _END)
             if not self.is_started:
                 self._finish(b"")
-        except asyncio.CancelledError:
+        except BaseException:
             self._close(result)
             raise
-        except BaseException as error:
-            self._close(result)
-            raise as_exception(error) from None
         self._close_soon(result)
 
     def _send(self, chunk: bytes) -> None:
         context = self._context
-        response = context.response
         if self.is_started:
             self._pending = context.worker_request.send(None, chunk, True)
         else:
-            self.apply(response)
-            head = response.take_head()
-            try:
-                self._pending = context.worker_request.send(head, chunk, True)
-            except ContractError:
-                response.reopen()
-                raise
+            self._pending = self.send_first(context, chunk)
             self.is_started = True
         self._sent += len(chunk)
 

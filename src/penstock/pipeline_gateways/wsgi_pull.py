@@ -6,7 +6,8 @@ import asyncio
 from threading import Event
 
 from penstock.errors import ClientGone
-from penstock.pipeline.context import Context
+from penstock.intake.runtime import Runtime
+from penstock.intake.worker_request import WorkerRequest
 
 
 class BodyPull:
@@ -26,15 +27,15 @@ class BodyPull:
             raise self._error
         return self._piece
 
-    def serve(self, context: Context) -> None:
+    def serve(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """On the loop: bring the piece now, or when it comes."""
         try:
-            piece = context.worker_request.take()
+            piece = worker_request.take()
         except Exception as error:
             self.refuse(error)
             return
         if piece is None:
-            context.runtime.run_behind(context.runtime.loop.create_task(self._serve_later(context)))
+            runtime.run_behind(runtime.loop.create_task(self._serve_later(worker_request, runtime)))
             return
         self._piece = piece
         self._event.set()
@@ -44,13 +45,13 @@ class BodyPull:
         self._error = error
         self._event.set()
 
-    async def _serve_later(self, context: Context) -> None:
+    async def _serve_later(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         try:
-            await context.worker_request.wait_body()
+            await worker_request.wait_body()
         except asyncio.CancelledError:
             self.refuse(ClientGone("the server is stopping"))
             raise
         except Exception as error:
             self.refuse(error)
             return
-        self.serve(context)
+        self.serve(worker_request, runtime)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable
 from threading import Event
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import ClientGone, ContractError
+from penstock.errors import ClientGone
 
 if TYPE_CHECKING:
     from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
@@ -85,17 +85,10 @@ class WsgiStream:
         if context.is_over:
             raise ClientGone("this request was given up")
         piece = self._pieces.popleft()
-        response = context.response
-        if response.is_started:
+        if context.response.is_started:
             pending = context.worker_request.send(None, piece, True)
         else:
-            self._exchange.apply(response)
-            head = response.take_head()
-            try:
-                pending = context.worker_request.send(head, piece, True)
-            except ContractError:
-                response.reopen()
-                raise
+            pending = self._exchange.send_first(context, piece)
         self._sent += len(piece)
         return pending
 
