@@ -232,7 +232,9 @@ class PipelineSite:
             await self.stop()
             if isinstance(error, StartupError) or not isinstance(error, Exception):
                 raise
-            raise StartupError(f"{name} failed to start: {error}") from error
+            failure = StartupError(f"{name} failed to start: {error}")
+            failure.__cause__ = error  # mypyc drops the cause of "raise ... from ..."
+            raise failure from error
 
 
 def _check_begin(locations: Sequence[Location]) -> None:

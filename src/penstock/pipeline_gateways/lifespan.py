@@ -58,7 +58,9 @@ class Lifespan:
             await asyncio.wait((self._task,), timeout=1)
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-            raise StartupError(f"{self._name} failed to start: {failure}") from self._error
+            error = StartupError(f"{self._name} failed to start: {failure}")
+            error.__cause__ = self._error  # mypyc drops the cause of "raise ... from ..."
+            raise error
         if self._supported:
             self._gateway.state = state
 
