@@ -16,7 +16,6 @@ from penstock.http.dates import format_http_date
 from penstock.http.head import read_head
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.intake.runtime import Runtime
-from penstock.intake.tasks import find_starter
 from penstock.intake.worker_request import WorkerRequest
 from penstock.pipeline.context import Context
 from penstock.pipeline.loop import begin
@@ -79,21 +78,6 @@ class RecordingWorkerRequest:
         self.has_sent_all = True
 
 
-class CountingRuntime:
-    """What of a runtime a plan needs: its loop, a way to start tasks, and to be told when a request leaves."""
-
-    def __init__(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.start_task = find_starter(self.loop)
-        self.left: asyncio.Future[None] = self.loop.create_future()
-
-    def run_behind(self, task: asyncio.Task[None]) -> None:
-        pass
-
-    def leave(self, *record: object) -> None:
-        self.left.set_result(None)
-
-
 class Browser:
     """Asks a handler through a plan without modules, with clocks of its own."""
 
@@ -135,11 +119,13 @@ class Browser:
 
 
 async def _lead_through(plan: Plan, worker_request: RecordingWorkerRequest) -> Answer:
-    runtime = CountingRuntime()
-    context = Context(cast("WorkerRequest", worker_request), cast("Runtime", runtime), plan, copy_context())
+    left = asyncio.get_running_loop().create_future()
+    runtime = Runtime([], record=lambda *record: left.set_result(None))
+    runtime.admission.inside = 1
+    context = Context(cast("WorkerRequest", worker_request), runtime, plan, copy_context())
     begin(context)
     async with asyncio.timeout(10):
-        await runtime.left
+        await left
     answer = worker_request.answer
     answer.items = context.items
     return answer
