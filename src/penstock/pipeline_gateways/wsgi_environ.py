@@ -4,36 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from penstock.http.messages import RequestHead
-from penstock.intake.worker_request import Address, WorkerRequest
+from penstock.http.messages import RequestHead, RequestLine
+from penstock.intake.worker_request import Address
 from penstock.pipeline.context import ANONYMOUS, Context
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import Environ
 from penstock.pipeline_gateways.wsgi_errors import ErrorLog
 
-# Header names and targets come again and again: what they become is remembered, up to a bound.
+# Header names and request lines come again and again: what they become is remembered, up to a bound.
 _REMEMBERED: Final = 1024
+_REMEMBERED_LINES: Final = 256
 _LONGEST: Final = 256
 _COOKIE: Final = "HTTP_COOKIE"
-_NO_SERVER: Final = ("", None)  # which no worker request says, so that the next one is asked again
 _PORTS: Final = {"http": "80", "https": "443"}
 _CONTENT_KEYS: Final = {b"content-type": "CONTENT_TYPE", b"content-length": "CONTENT_LENGTH"}
-
-# Path and query as the host understood them, then PATH_INFO, QUERY_STRING and REQUEST_URI.
-_Line = tuple[str, bytes, str, str, str]
 
 
 class EnvironMaker:
     """Makes the environs of one gateway: what is the same for all is copied, the rest filled in."""
 
-    __slots__ = ("_base", "_keys", "_lines", "_mount", "_server")
+    __slots__ = ("_base", "_begun", "_keys", "_mount", "_server")
 
     def __init__(self, *, at: str, root_path: str, is_multithreaded: bool, errors: ErrorLog) -> None:
         """`at` is where the application is mounted, `root_path` what a proxy took off before it; both without a slash behind."""
         self._mount = at
         self._keys = _CONTENT_KEYS.copy()
-        self._lines: dict[bytes, _Line] = {}
-        self._server: Address = _NO_SERVER
+        self._begun: dict[RequestLine, Environ] = {}
+        self._server: Address | None = None
         # Keys that each request sets have their place here already: a copy that needs no room for them is a quick copy.
         self._base: Environ = {
             "REQUEST_METHOD": "",
@@ -44,7 +41,7 @@ class EnvironMaker:
             "RAW_URI": "",
             "SERVER_NAME": "",
             "SERVER_PORT": "",
-            "SERVER_PROTOCOL": "HTTP/1.1",
+            "SERVER_PROTOCOL": "",
             "SERVER_SOFTWARE": "penstock",
             "GATEWAY_INTERFACE": "CGI/1.1",
             "REMOTE_ADDR": "",
@@ -67,20 +64,16 @@ class EnvironMaker:
         head: RequestHead = worker_request.head
         server = worker_request.server
         if server != self._server:
-            self._change_server(worker_request, server)
-        environ = self._base.copy()
-        line = self._lines.get(head.target)
-        if line is None or line[0] != head.path or line[1] != head.query:
-            line = self._read_line(head)
-        environ["REQUEST_METHOD"] = head.method
-        environ["PATH_INFO"] = line[2]
-        environ["QUERY_STRING"] = line[3]
-        environ["REQUEST_URI"] = environ["RAW_URI"] = line[4]
-        if head.version != "1.1":
-            environ["SERVER_PROTOCOL"] = "HTTP/" + head.version
+            self._change_server(server)
+        begun = self._begun.get(head.line)
+        environ = self._begin(head.line) if begun is None else begun.copy()
         environ["wsgi.url_scheme"] = worker_request.scheme
         environ["wsgi.input"] = body
         environ["penstock.context"] = context
+        if server is None or server[1] is None:
+            # Not known, or a Unix socket: PEP 3333 wants both, and neither empty.
+            environ["SERVER_NAME"] = head.host or "localhost"
+            environ["SERVER_PORT"] = _PORTS.get(worker_request.scheme, "80")
         client = worker_request.client
         if client is None:
             del environ["REMOTE_ADDR"], environ["REMOTE_PORT"]
@@ -135,26 +128,26 @@ class EnvironMaker:
         key = self._keys[name] = "HTTP_" + name.decode("latin-1").upper().replace("-", "_")
         return key
 
-    def _change_server(self, worker_request: WorkerRequest, server: Address | None) -> None:
+    def _change_server(self, server: Address | None) -> None:
         """Requests of one gateway nearly always come in by the same address: it is part of what is copied."""
-        if server is None or server[1] is None:
-            # Not known, or a Unix socket: PEP 3333 wants both, and neither empty.
-            self._server = _NO_SERVER
-            self._base["SERVER_NAME"] = worker_request.head.host or "localhost"
-            self._base["SERVER_PORT"] = _PORTS.get(worker_request.scheme, "80")
-        else:
-            self._server = server
-            self._base["SERVER_NAME"] = server[0]
-            self._base["SERVER_PORT"] = str(server[1])
+        self._begun.clear()
+        self._server = server
+        if server is not None:
+            self._base["SERVER_NAME"], self._base["SERVER_PORT"] = server[0], str(server[1])
 
-    def _read_line(self, head: RequestHead) -> _Line:
-        query = head.query.decode("latin-1")
-        line = (head.path, head.query, self.path_info(head.path), query, head.target.decode("latin-1"))
-        if len(head.target) <= _LONGEST:
-            if len(self._lines) >= _REMEMBERED:
-                self._lines.clear()
-            self._lines[head.target] = line
-        return line
+    def _begin(self, line: RequestLine) -> Environ:
+        """An environ with what is the same for all requests of this request line; remembered when it is short."""
+        environ = self._base.copy()
+        environ["REQUEST_METHOD"] = line.method
+        environ["PATH_INFO"] = self.path_info(line.path)
+        environ["QUERY_STRING"] = line.query.decode("latin-1")
+        environ["REQUEST_URI"] = environ["RAW_URI"] = line.target.decode("latin-1")
+        environ["SERVER_PROTOCOL"] = "HTTP/" + line.version
+        if len(line.target) <= _LONGEST:
+            if len(self._begun) >= _REMEMBERED_LINES:
+                self._begun.clear()
+            self._begun[line] = environ.copy()
+        return environ
 
 
 def reread(text: str) -> str:
