@@ -25,6 +25,33 @@ Attach = Callable[[Hooks], object]
 
 LOOPS = ("asyncio", "uvloop")
 
+# What a recorder sees of a request that passes every stage.
+WHOLE = [
+    "BEGIN",
+    "AUTHENTICATE",
+    "AUTHENTICATE+",
+    "AUTHORIZE",
+    "AUTHORIZE+",
+    "RESOLVE_CACHE",
+    "RESOLVE_CACHE+",
+    "MAP_HANDLER",
+    "MAP_HANDLER+",
+    "ACQUIRE_STATE",
+    "ACQUIRE_STATE+",
+    "PRE_EXECUTE",
+    "EXECUTE",
+    "EXECUTE+",
+    "RELEASE_STATE",
+    "RELEASE_STATE+",
+    "UPDATE_CACHE",
+    "UPDATE_CACHE+",
+    "LOG",
+    "LOG+",
+    "END",
+]
+FINAL = ["LOG", "LOG+", "END"]
+RELEASE = ["RELEASE_STATE", "RELEASE_STATE+"]
+
 
 class Attached:
     """A module whose whole code is one function."""
@@ -49,6 +76,11 @@ class Recorder:
     def note(self, text: str) -> Callable[[Context], None]:
         entry = f"{self.name}.{text}" if self.name else text
         return lambda context: self.log.append(entry)
+
+
+def seen_before(stage: Stage) -> list[str]:
+    """What a recorder has seen when a module in front of it acts at `stage`."""
+    return WHOLE[: WHOLE.index(stage.name)]
 
 
 def hello() -> str:
