@@ -35,7 +35,10 @@ class Gate:
 
 
 class TestBounds:
-    def test_middleware_15_4_f_two_threads_and_a_queue_of_one_refuse_the_fourth(self) -> None:
+    def test_middleware_15_4_f_two_threads_and_a_queue_of_one_refuse_the_fourth(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level("INFO", "penstock")
         gate = Gate()
 
         async def journey() -> list[int]:
@@ -51,6 +54,7 @@ class TestBounds:
                 return [0 if each.response_head is None else each.response_head.status for each in requests]
 
         assert asyncio.run(journey()) == [200, 200, 200, 503]
+        assert [record.exc_info for record in caplog.records if record.name == "penstock"] == [None]
         assert len(gate.threads) == 3
 
     def test_there_is_room_again_when_the_answers_are_out(self) -> None:

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import HTTPError
+from penstock.errors import RequestRejected
 
 if TYPE_CHECKING:
     from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
@@ -71,7 +71,7 @@ class ThreadPool:
     def make_room(self, loop: asyncio.AbstractEventLoop) -> None:
         """Make sure that one more request fits, and start a thread for it if that helps.
 
-        Raises HTTPError (503) when too many wait already.
+        Raises RequestRejected (503) when too many wait already.
         """
         inside = self._submitted - self._done
         workers = self._workers
@@ -80,7 +80,8 @@ class ThreadPool:
         self._done = sum([worker.done for worker in workers])
         inside = self._submitted - self._done
         if inside >= self._capacity:
-            raise HTTPError(503, "all threads of this application are busy", headers=_RETRY_AFTER)
+            # A refusal, which is one line in the log: a traceback for each would be the end of a server that has too much to do.
+            raise RequestRejected(503, "all threads of this application are busy", headers=_RETRY_AFTER)
         if inside >= len(workers) and len(workers) < self._threads:
             self._start_one(loop)
 
