@@ -155,17 +155,20 @@ class TestStop:
 
     @pytest.mark.parametrize("loop", ["auto", "asyncio"])
     def test_second_stop_is_immediate(self, loop: str) -> None:
-        with serving(server_settings(loop=loop, graceful_timeout=60)) as served:
-            with RawClient(served.address) as client, RawClient(served.address) as silent:
-                client.send([get("/late")])
-                assert eventually(lambda: served.subject.begun)
-                begin_stop(served)
-                started = time.monotonic()
-                begin_stop(served)
-                assert not client.has_answer()
-                assert not silent.has_answer()
-                wait_stopped(served)
-                assert time.monotonic() - started < 0.3
+        with (
+            serving(server_settings(loop=loop, graceful_timeout=60)) as served,
+            RawClient(served.address) as client,
+            RawClient(served.address) as silent,
+        ):
+            client.send([get("/late")])
+            assert eventually(lambda: served.subject.begun)
+            begin_stop(served)
+            started = time.monotonic()
+            begin_stop(served)
+            assert not client.has_answer()
+            assert not silent.has_answer()
+            wait_stopped(served)
+            assert time.monotonic() - started < 0.3
 
     def test_stop_without_anybody_is_quick(self) -> None:
         with serving() as served:
@@ -233,9 +236,9 @@ class TestStart:
     def test_functions_are_served(self) -> None:
         site = SiteSettings(routes=(RouteSettings(at="/hello/{name}", function="name:hello"),))
         errors = Errors()
-        with errors, ServerThread(site, objects={"name:hello": lambda name: f"hello {name}"}) as server:
-            with RawClient(server.address) as client:
-                client.send([get("/hello/world")])
-                assert client.read_answer().body == b"hello world"
+        objects = {"name:hello": lambda name: f"hello {name}"}
+        with errors, ServerThread(site, objects=objects) as server, RawClient(server.address) as client:
+            client.send([get("/hello/world")])
+            assert client.read_answer().body == b"hello world"
         assert errors.lines == []
         assert logging.getLogger("penstock").isEnabledFor(logging.WARNING)

@@ -17,6 +17,7 @@ from penstock.hosts.listener import BoundSocket
 STOP_GRACE: Final = 0.5
 # Most turns of the loop in which connections that wait in the kernel are accepted before listening ends, which resets them.
 _LAST_ACCEPTS: Final = 1024
+_LAST_TURNS: Final = 3
 _ATTEMPTS: Final = 16
 # TCP asks a silent client after so many seconds whether it is there, so often, so many times. Nothing else tells of a machine
 # that was switched off, or of one that left while we did not read; a request that waits for something would wait for ever.
@@ -57,6 +58,12 @@ class SocketHost:
                 await asyncio.sleep(0)
                 if not waiting.select(0):
                     break
+        if isinstance(self._service.loop, selector_events.BaseSelectorEventLoop):
+            # It needs turns between accepting a connection and serving it, and forgets those for which the server is closed.
+            for bound in self._sockets:
+                self._service.loop.remove_reader(bound.socket)
+            for _ in range(_LAST_TURNS):
+                await asyncio.sleep(0)
         self._close_sockets()
 
     async def serve_expected(self, within: float = STOP_GRACE) -> None:
