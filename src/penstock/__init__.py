@@ -1,31 +1,64 @@
 """Penstock: the application server for Python with one request pipeline."""
 
-from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from penstock.errors import (
-    ClientGone,
-    ConfigurationError,
-    ContractError,
-    HTTPError,
-    PenstockError,
-    Problem,
-    RegistrationClosed,
-    RequestRejected,
-    ResponseStarted,
-    StartupError,
-)
-from penstock.pipeline.context import Context, Principal
-from penstock.pipeline.handler import Handler
-from penstock.pipeline.module import Hooks, Module
-from penstock.pipeline.request import Request
-from penstock.pipeline.response import Response
-from penstock.pipeline.stages import Stage
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.errors import (
+        ClientGone,
+        ConfigurationError,
+        ContractError,
+        HTTPError,
+        PenstockError,
+        Problem,
+        RegistrationClosed,
+        RequestRejected,
+        ResponseStarted,
+        StartupError,
+    )
+    from penstock.pipeline.context import Context, Principal
+    from penstock.pipeline.handler import Handler
+    from penstock.pipeline.module import Hooks, Module
+    from penstock.pipeline.request import Request
+    from penstock.pipeline.response import Response
+    from penstock.pipeline.stages import Stage
 
 __version__ = "0.1.0"
 
+# Where the public names live. They are imported when they are asked for: the start of a server is measured.
+_HOMES = {
+    "penstock.errors": (
+        "ClientGone",
+        "ConfigurationError",
+        "ContractError",
+        "HTTPError",
+        "PenstockError",
+        "Problem",
+        "RegistrationClosed",
+        "RequestRejected",
+        "ResponseStarted",
+        "StartupError",
+    ),
+    "penstock.pipeline.context": ("Context", "Principal"),
+    "penstock.pipeline.handler": ("Handler",),
+    "penstock.pipeline.module": ("Hooks", "Module"),
+    "penstock.pipeline.request": ("Request",),
+    "penstock.pipeline.response": ("Response",),
+    "penstock.pipeline.stages": ("Stage",),
+}
 
-def run(application: Callable[..., Any] | str, **options: Any) -> int:
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            found = globals()[name] = getattr(import_module(home), name)
+            return found
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def run(application: "Callable[..., Any] | str", **options: Any) -> int:
     """Serve an application from Python: see `penstock.tools.embedding.run`, which takes the same arguments."""
     from penstock.tools.embedding import run as run_embedded
 

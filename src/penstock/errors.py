@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
 class PenstockError(Exception):
@@ -13,8 +13,7 @@ class PenstockError(Exception):
 # -- the operator's ----------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(NamedTuple):
     """One mistake in a configuration.
 
     `message` says what is wrong and what would be right; `where` is `file:line`, an option or a variable ("" = nowhere).

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from penstock.errors import ConfigurationError, Problem
 
 _FORMS: Final = '"127.0.0.1:8000", ":8000" (every address), "[::1]:8000", "unix:/run/app.sock" or "fd:3"'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bind:
+class Bind(NamedTuple):
     """One place to listen: `fd` (not negative), else the Unix socket `path` (not empty), else TCP `host` and `port`.
 
     `host` "" is every address, IPv4 and IPv6. `port` 0 is any free one. `text` is the spec as written, `where` its origin.

@@ -129,6 +129,10 @@ def _addresses(bind: Bind) -> list[tuple[int, str, int]]:
     """Family, address and scope (of a link-local one) of everything that `bind.host` stands for."""
     if not bind.host:
         return [(socket.AF_INET6, "::", 0), (socket.AF_INET, "0.0.0.0", 0)]
+    for family in (socket.AF_INET, socket.AF_INET6):
+        # An address is no name: nobody need be asked, and Python need not load what it asks with.
+        if _is_address(family, bind.host):
+            return [(int(family), bind.host, 0)]
     try:
         found = socket.getaddrinfo(bind.host, bind.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError:
@@ -138,6 +142,14 @@ def _addresses(bind: Bind) -> list[tuple[int, str, int]]:
         for family, _, _, _, address in found
     ]
     return list(dict.fromkeys(addresses))
+
+
+def _is_address(family: int, host: str) -> bool:
+    try:
+        socket.inet_pton(family, host)
+    except OSError:
+        return False
+    return True
 
 
 def _has_ipv4_rival(bind: Bind, binds: Sequence[Bind]) -> bool:

@@ -2,7 +2,7 @@
 
 import re
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Final
 
 DAY_NAMES: Final = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
@@ -20,11 +20,6 @@ _MONTH: Final = rb"(?P<month>Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _TIME: Final = rb"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d)"
 _SHORT_DAY: Final = rb"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)"
 _LONG_DAY: Final = rb"(?:Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday)"
-_FORMS: Final = (
-    re.compile(_SHORT_DAY + rb", (?P<day>\d\d) " + _MONTH + rb" (?P<year>\d{4}) " + _TIME + rb" GMT"),
-    re.compile(_LONG_DAY + rb", (?P<day>\d\d)-" + _MONTH + rb"-(?P<year>\d\d) " + _TIME + rb" GMT"),
-    re.compile(_SHORT_DAY + rb" " + _MONTH + rb" (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})"),
-)
 
 
 @lru_cache(maxsize=1024)
@@ -46,6 +41,16 @@ def format_http_date(seconds: int) -> bytes:
     )
 
 
+@cache
+def _forms() -> tuple[re.Pattern[bytes], ...]:
+    """The three forms of RFC 9110 section 5.6.7; compiled when the first date is read, for it costs start-up time."""
+    return (
+        re.compile(_SHORT_DAY + rb", (?P<day>\d\d) " + _MONTH + rb" (?P<year>\d{4}) " + _TIME + rb" GMT"),
+        re.compile(_LONG_DAY + rb", (?P<day>\d\d)-" + _MONTH + rb"-(?P<year>\d\d) " + _TIME + rb" GMT"),
+        re.compile(_SHORT_DAY + rb" " + _MONTH + rb" (?P<day>[ \d]\d) " + _TIME + rb" (?P<year>\d{4})"),
+    )
+
+
 def parse_http_date(value: bytes, now: int) -> int | None:
     """Give the seconds since 1970 of a date in any of the three forms of RFC 9110 section 5.6.7; None if it is none.
 
@@ -53,7 +58,7 @@ def parse_http_date(value: bytes, now: int) -> int | None:
     """
     if len(value) > MOST_BYTES:
         return None
-    for form in _FORMS:
+    for form in _forms():
         match = form.fullmatch(value)
         if match is not None:
             return _seconds_of(match, now)

@@ -43,7 +43,9 @@ def is_host(host: bytes) -> bool:
     else:
         name, colon, port = host.partition(b":")
         rest = colon + port
-        name_is_good = bool(name) and not name.translate(None, _REG_NAME) and b"," not in name and _are_escapes_whole(name)
+        name_is_good = (
+            bool(name) and not name.translate(None, _REG_NAME) and b"," not in name and _are_escapes_whole(name)
+        )
     return name_is_good and (not rest or _is_port(rest))
 
 

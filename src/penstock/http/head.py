@@ -206,6 +206,12 @@ def judge_size(received: bytes, limits: HeadLimits) -> None:
 
 def _bad_request_line(parts: list[bytes]) -> RequestRejected:
     version = parts[-1]
-    if len(parts) == 3 and is_token(parts[0]) and len(version) == 8 and version.startswith(b"HTTP/") and version[5:6].isdigit():
+    if (
+        len(parts) == 3
+        and is_token(parts[0])
+        and len(version) == 8
+        and version.startswith(b"HTTP/")
+        and version[5:6].isdigit()
+    ):
         return RequestRejected(505, "only HTTP/1.1 and HTTP/1.0 are spoken here", rule="RFC 9110 section 15.6.6")
     return RequestRejected(400, "malformed request line", rule="RFC 9112 section 3")

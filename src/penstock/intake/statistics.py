@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class RuntimeStatistics:
+class RuntimeStatistics(NamedTuple):
     """`total` counts every request that came in; it equals succeeded + failed + rejected + disconnected + executing + queued.
 
     `rejected` were never let inside: malformed, too many at once, or too late. `failed` were answered with a status of 400

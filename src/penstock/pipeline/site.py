@@ -173,7 +173,9 @@ class PipelineSite:
 
     def _find_target(self, method: str, path: str) -> tuple[Target, dict[str, Any] | None]:
         if path == "*":
-            return self._refusal(("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")), None  # the server itself
+            return self._refusal(
+                ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+            ), None  # the server itself
         allowed: list[str] = []
         for route, values in self._matching_routes(path):
             if not route.methods or method in route.methods:

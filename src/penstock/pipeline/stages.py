@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum, IntEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 
 class Stage(IntEnum):
@@ -32,8 +31,7 @@ class Runs(Enum):
     ALWAYS = "always, each step on its own"
 
 
-@dataclass(frozen=True, slots=True)
-class StageRule:
+class StageRule(NamedTuple):
     """What a stage is for, when it runs, and whether it has a half that runs after all modules had their turn (P-03)."""
 
     purpose: str

@@ -27,7 +27,7 @@ class WsgiGateway:
     __slots__ = ("_environs", "_pool", "application", "execute", "finish")
 
     def __init__(
-        self, application: WsgiApplication, *, at: str = "", root_path: str = "", threads: int = 4, queue: int = 64
+        self, application: WsgiApplication, *, at: str = "", root_path: str = "", threads: int = 4, queue: int = 1000
     ) -> None:
         self.application = application
         self._environs = EnvironMaker(

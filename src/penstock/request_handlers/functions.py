@@ -21,7 +21,9 @@ def function_handler(function: Callable[..., object], names: Sequence[str] = ())
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        raise ConfigurationError([Problem(f"{function!r} cannot be called as a handler: it has no signature")]) from None
+        raise ConfigurationError(
+            [Problem(f"{function!r} cannot be called as a handler: it has no signature")]
+        ) from None
     takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters)
     named = [each for each in parameters if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
     _check(function, named, names)

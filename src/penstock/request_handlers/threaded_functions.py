@@ -7,12 +7,12 @@ from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from penstock.errors import HTTPError
+from penstock.errors import RequestRejected
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import Handler, respond
 
 # As many wait for a thread as for those of a WSGI application; the next one is answered with 503.
-QUEUE: Final = 64
+QUEUE: Final = 1000
 _RETRY_AFTER: Final = ((b"retry-after", b"1"),)
 
 
@@ -38,9 +38,9 @@ class ThreadedFunction:
             self._pool.shutdown(wait=False, cancel_futures=True)
 
     def execute(self, context: Context) -> Awaitable[None]:
-        """Hand the request to a thread. Raises HTTPError (503) when too many wait already."""
+        """Hand the request to a thread. Raises RequestRejected (503) when too many wait already."""
         if self._inside >= self._capacity:
-            raise HTTPError(503, "all threads of this function are busy", headers=_RETRY_AFTER)
+            raise RequestRejected(503, "all threads of this function are busy", headers=_RETRY_AFTER)
         self._inside += 1
         # The thread sees the request's context variables; what it changes stays its own, for the loop goes on with the request.
         call = context.variables.copy().run

@@ -176,7 +176,6 @@ async def _serve(server: Server, sockets: Sequence[BoundSocket] | None, ready: R
     await server.start(sockets)
     _install_signals(server)
     # What lives from here on is the applications'; what was made until now stays, and need not be searched for garbage.
-    gc.collect()
     gc.freeze()
     if ready is not None:
         ready(server)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from penstock.hosts.http1_request import Http1Request
-from penstock.http.forwarded import TrustedProxies
 from penstock.settings import ProxySettings
+
+if TYPE_CHECKING:
+    from penstock.http.forwarded import TrustedProxies
 
 
 class Trust:
@@ -15,7 +18,9 @@ class Trust:
     def __init__(self, settings: ProxySettings) -> None:
         """Raises ConfigurationError for networks that are none."""
         self._settings = settings
-        self._proxies = TrustedProxies(settings.trusted, where="[server.proxy]")
+        self._proxies: TrustedProxies | None = None
+        if settings.trusted != ProxySettings().trusted:
+            self._proxies = self._read()  # mistakes are for the start; what stands by default is right, and can wait
 
     def find_policy(self) -> Callable[[Http1Request], None] | None:
         """The policy to apply, or None when nobody's word is taken."""
@@ -23,6 +28,8 @@ class Trust:
 
     def apply(self, request: Http1Request) -> None:
         """Believe the headers of a trusted peer. Raises RequestRejected (400) for what makes no sense."""
+        if self._proxies is None:
+            self._proxies = self._read()
         connection = request.connection
         client = connection.client
         # Without an address it is not a Unix socket yet: a client that has left by now has none either.
@@ -43,3 +50,8 @@ class Trust:
             head.host = effective.host
             head.authority = effective.authority
             head.headers = [(b"host", effective.authority)] + [pair for pair in head.headers if pair[0] != b"host"]
+
+    def _read(self) -> TrustedProxies:
+        from penstock.http.forwarded import TrustedProxies
+
+        return TrustedProxies(self._settings.trusted, where="[server.proxy]")

@@ -1,8 +1,7 @@
 """Environment overrides: PENSTOCK_SERVER__LIMITS__BODY=1000 stands above `body` of [server.limits] in the site file."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.settings.model import ServerSettings
 
@@ -15,8 +14,7 @@ _BOOLEANS = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Override:
+class Override(NamedTuple):
     """One variable: its name, the path of the key it stands above, and its text."""
 
     variable: str
@@ -67,6 +65,8 @@ def value_from_text(text: str, wanted: str) -> object:
 
 
 def _from_json(text: str) -> object:
+    import json  # imported when used: it costs start-up time
+
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

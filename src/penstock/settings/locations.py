@@ -1,13 +1,12 @@
 """Inheritance by location: which rules hold for a path, when every location refines those above it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from penstock.settings.model import LocationSettings, ModuleSettings, SiteSettings
 
 
-@dataclass(frozen=True, slots=True)
-class EffectiveRules:
+class EffectiveRules(NamedTuple):
     """What holds for every path below a location, after inheritance.
 
     `body` (bytes) and `access_log` are None where no location says anything: then the server's settings hold.

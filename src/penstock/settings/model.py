@@ -270,10 +270,10 @@ class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     threads: Annotated[
         int, Meta(ge=0, le=1024, description="WSGI only: threads it runs in; 0 runs it on the event loop.")
     ] = 4
-    # sixteen requests for each of the four threads: at 10 ms each, the last has waited 160 ms
+    # IIS application pool queueLength 1000: a burst waits; what never ends is turned away
     queue: Annotated[
         int, Meta(ge=0, description="WSGI only: most requests waiting for a thread; beyond that the answer is 503.")
-    ] = 64
+    ] = 1000
     # uvicorn offers no http.response.pathsend: widely used compressing middleware breaks where it is offered
     pathsend: Annotated[bool, Meta(description="ASGI only: offers the http.response.pathsend extension.")] = False
 

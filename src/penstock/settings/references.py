@@ -1,9 +1,7 @@
 """Import references such as `shop.api:app`: from text to the object, with errors that say what is missing."""
 
 import importlib
-import pkgutil
 import sys
-import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
@@ -68,6 +66,8 @@ def _is_or_contains(package: str, module: str) -> bool:
 
 
 def _missing_module(name: str) -> str:
+    import pkgutil  # imported when used, as `traceback` is: they cost start-up time
+
     package_name, _, last = name.rpartition(".")
     if not package_name:
         near = suggest(last, (module.name for module in pkgutil.iter_modules()))
@@ -81,6 +81,8 @@ def _missing_module(name: str) -> str:
 
 
 def _own_failure(name: str, error: BaseException) -> StartupError:
+    import traceback
+
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
     place = f" at {frames[-1].filename}:{frames[-1].lineno}" if len(frames) > 1 else ""
     if isinstance(error, SyntaxError) and error.filename:

@@ -1,12 +1,16 @@
 """This file is how a server is run from the command line: settings, logging, start-up lines, and with `--reload` over again."""
 
+import gc
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.settings import Settings
 from penstock.tools.options import Options, overlay
 from penstock.tools.target import Single, settings_of
+
+if TYPE_CHECKING:
+    from penstock.server import Server
 
 _SINGLE: Final = ("interface", "factory", "root_path", "threads")
 
@@ -25,7 +29,11 @@ def run(target: str, said: Mapping[str, Any]) -> int:
     from penstock.server import serve
     from penstock.tools.startup import announce
 
-    return serve(settings, ready=lambda server: announce(target, server))
+    def ready(server: "Server") -> None:
+        gc.enable()  # the command line has turned it off for the time of the imports
+        announce(target, server)
+
+    return serve(settings, ready=ready)
 
 
 def settings_from(target: str, said: Mapping[str, Any]) -> Settings:
