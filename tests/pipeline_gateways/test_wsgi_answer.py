@@ -116,7 +116,6 @@ class TestStartResponse:
         assert len(wsgi_answer._fields) <= 1024
         assert len(wsgi_answer._statuses) <= 1024
 
-
     @pytest.mark.parametrize("name", ["Set-Cookie", "ETag", "Location"])
     def test_what_is_one_client_s_is_not_remembered(self, name: str) -> None:
         WsgiAnswer().start_response("200 OK", [(name, "session=secret")])

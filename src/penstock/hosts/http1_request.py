@@ -165,7 +165,7 @@ class Http1Request:
         connection.finish(self)
         return None
 
-    def _send_special(
+    def _send_special(  # noqa: PLR0917 (keywords cost the hot path)
         self, head: ResponseHead, text: bytes, length: int, notes: int, body: bytes, more: bool
     ) -> Awaitable[None] | None:
         text = self._frame(head, text, length, notes, -1 if more else len(body))

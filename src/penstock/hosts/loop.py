@@ -46,7 +46,7 @@ def _eager_class(base: type[asyncio.AbstractEventLoop]) -> type[asyncio.Abstract
     base_call_soon = base.call_soon
     run = Context.run
     # `asyncio.current_task` is a Python function on 3.11; this is the table it looks into.
-    current_tasks: dict[Any, Any] = asyncio.tasks._current_tasks  # type: ignore[attr-defined]
+    current_tasks: dict[Any, Any] = asyncio.tasks._current_tasks  # type: ignore[attr-defined]  # noqa: SLF001
     task_class = asyncio.Task
 
     class EagerLoop(base):  # type: ignore[valid-type, misc]

@@ -168,7 +168,7 @@ class HeadReader:
             raise RequestRejected(501, "CONNECT is for proxies, and this is none", rule="RFC 9110 section 9.3.6")
         if target[:1] != b"/" and target != b"*":
             origin = read_target(method, read_absolute_target(target, scheme, authority), version)
-            return RequestLine(method, target, origin.raw_path, origin.path, origin.query, version)
+            return RequestLine(method, target, origin.raw_path, origin.path, query=origin.query, version=version)
         line = read_target(method, target, version)
         if len(self._lines) >= _REMEMBERED:
             self._lines.clear()

@@ -12,7 +12,7 @@ class RequestLine:
 
     __slots__ = ("is_1_0", "is_head", "method", "path", "query", "raw_path", "target", "version")
 
-    def __init__(self, method: str, target: bytes, raw_path: bytes, path: str, query: bytes, version: str) -> None:
+    def __init__(self, method: str, target: bytes, raw_path: bytes, path: str, *, query: bytes, version: str) -> None:
         self.method = method
         self.target = target
         self.raw_path = raw_path
@@ -99,7 +99,7 @@ class RequestHead:
 
     @property
     def version(self) -> str:
-        """ "1.1" or "1.0"."""
+        """The version of HTTP: 1.1 or 1.0."""
         return self.line.version
 
     @property

@@ -21,11 +21,8 @@ def read_target(method: str, target: bytes, version: str) -> RequestLine:
     if target.translate(None, TARGET):
         raise RequestRejected(400, "the request target holds a character it may not", rule="RFC 9112 section 3.2")
     raw_path, _, query = target.partition(b"?")
-    if b"%" in raw_path or b"/." in raw_path:
-        path = canonical_path(raw_path)
-    else:
-        path = raw_path.decode("ascii")
-    return RequestLine(method, target, raw_path, path, query, version)
+    path = canonical_path(raw_path) if b"%" in raw_path or b"/." in raw_path else raw_path.decode("ascii")
+    return RequestLine(method, target, raw_path, path, query=query, version=version)
 
 
 def read_absolute_target(target: bytes, scheme: str, authority: bytes) -> bytes:

@@ -63,7 +63,7 @@ class Request:
 
     @property
     def scheme(self) -> str:
-        """ "http" or "https", as the client or a trusted proxy's client spoke it."""
+        """The scheme that the client, or a trusted proxy's client, spoke: http or https."""
         return self.worker_request.scheme
 
     @property

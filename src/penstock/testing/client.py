@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.head import HeadLimits
@@ -61,7 +61,7 @@ class Client:
             raise RuntimeError("the client is not open: use it in an async with block")
         return self._runtime
 
-    async def __aenter__(self) -> Client:
+    async def __aenter__(self) -> Self:
         limits = self._limits
         self._runtime = Runtime(
             self._sites, requests_inside=limits.requests_inside, queue=limits.queue, retry_after=limits.retry_after
