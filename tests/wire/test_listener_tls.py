@@ -4,14 +4,15 @@ import socket
 import ssl
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 import trustme
 
-from penstock.hosts import tls
-from penstock.server import ServerThread
+from penstock.hosts.socket_host import SocketHost
+from penstock.server import ServerThread, life
 from penstock.settings import AppSettings, Settings, SiteSettings
 from penstock.settings.model import TlsSettings
 from tests.wire.listener_subject import Errors, Subject, eventually, get, post, server_settings
@@ -50,7 +51,7 @@ def secured(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     settings = Settings(server=server_settings(loop=request.param), sites=sites)
     errors = Errors()
     with errors, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tls, "HANDSHAKE_TIMEOUT", 0.3)
+        patch.setattr(life, "SocketHost", partial(SocketHost, handshake_timeout=0.3))
         with ServerThread(settings, objects={"name:app": subject}) as thread:
             yield Secured(thread, subject, trusting)
     assert errors.lines == []

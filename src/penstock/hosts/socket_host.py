@@ -28,13 +28,23 @@ class SocketHost:
     """Serves HTTP/1.1 on sockets."""
 
     def __init__(
-        self, service: Http1Service, sockets: Sequence[BoundSocket], *, backlog: int = 2048, tls: object = None
+        self,
+        service: Http1Service,
+        sockets: Sequence[BoundSocket],
+        *,
+        backlog: int = 2048,
+        tls: object = None,
+        handshake_timeout: float | None = None,
     ) -> None:
-        """`backlog`: connections the kernel holds. `tls` is the ssl.SSLContext for the sockets that speak TLS."""
+        """`backlog`: connections the kernel holds. `tls` is the ssl.SSLContext for the sockets that speak TLS.
+
+        `handshake_timeout` is in seconds; None is `tls.HANDSHAKE_TIMEOUT`.
+        """
         self._service = service
         self._sockets = tuple(sockets)
         self._tls = tls
         self._backlog = backlog
+        self._handshake_timeout = handshake_timeout
         self._servers: list[asyncio.AbstractServer] = []
 
     async def open(self) -> list[str]:
@@ -95,7 +105,7 @@ class SocketHost:
         if is_secure:
             from penstock.hosts.tls import HANDSHAKE_TIMEOUT
 
-            options = {"ssl": self._tls, "ssl_handshake_timeout": HANDSHAKE_TIMEOUT}
+            options = {"ssl": self._tls, "ssl_handshake_timeout": self._handshake_timeout or HANDSHAKE_TIMEOUT}
         backlog = self._backlog
         is_selector = isinstance(loop, selector_events.BaseSelectorEventLoop)
         if is_selector:
