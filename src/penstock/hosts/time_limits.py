@@ -22,6 +22,9 @@ logger = logging.getLogger("penstock")
 # What may lie in the buffer between two requests: an empty line, or half of one, is no request that takes too long.
 _BETWEEN: Final = (b"", b"\r\n", b"\r")
 
+# What a socket says when its other end is not there any more: POLLERR and POLLHUP, which Windows has no names for.
+_GONE: Final = 0x008 | 0x010
+
 
 class DataRate:
     """How fast a client moves while we wait for it; the time in which it waits for us does not count.
@@ -94,16 +97,19 @@ def _judge_idle(connection: Connection, now: float) -> None:
 
 def _notice_leaving(connection: Connection, request: Http1Request) -> None:
     """A socket that is not read from does not tell that its client has left, so it is asked."""
-    descriptor = connection.transport.get_extra_info("socket").fileno()
-    if sys.platform != "linux" or descriptor < 0:
-        return
-    socket = select.poll()
-    socket.register(descriptor, select.POLLRDHUP)
-    for _, events in socket.poll(0):
-        if events & (select.POLLERR | select.POLLHUP):
-            connection.transport.abort()
-        else:
-            request.tell_disconnect()  # it sends no more: as with `eof_received`, it may read on
+    events = _ask_socket(connection.transport.get_extra_info("socket").fileno())
+    if events & _GONE:
+        connection.transport.abort()
+    elif events:
+        request.tell_disconnect()  # it sends no more: as with `eof_received`, it may read on
+
+
+def _ask_socket(descriptor: int) -> int:
+    if sys.platform == "linux" and descriptor >= 0:
+        socket = select.poll()
+        socket.register(descriptor, select.POLLRDHUP)
+        return sum(events for _, events in socket.poll(0))
+    return 0
 
 
 def _judge_sending(connection: Connection, body: RequestBody, now: float) -> None:
