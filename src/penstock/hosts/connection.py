@@ -357,6 +357,11 @@ class Connection(asyncio.Protocol):
         if not self.is_lost:
             self.transport.write(data)
 
+    def write_two(self, text: bytes, body: bytes) -> None:
+        """Write a head and a large body in one call that copies neither."""
+        if not self.is_lost:
+            self.transport.writelines((text, body))
+
     def wait_writable(self) -> Awaitable[None] | None:
         """None, or what to wait for before writing more. Raises ClientGone when nobody reads any more."""
         if self.is_lost or self.transport.is_closing():

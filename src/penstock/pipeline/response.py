@@ -27,7 +27,7 @@ class Response(ResponseHead):
     Everything is held back until the stages have passed, unless the handler flushes (pipeline O-01).
     """
 
-    __slots__ = ("_callbacks", "_context", "_file", "body", "is_started")
+    __slots__ = ("_callbacks", "_context", "_file", "body", "is_special", "is_started")
 
     def __init__(
         self,
@@ -42,6 +42,7 @@ class Response(ResponseHead):
         self.is_started = False
         self._callbacks: list[Callable[[Response], None]] | None = None
         self._context: Context | None = None
+        self.is_special = False
         self._file: tuple[int, int, int] | None = None
         if isinstance(body, str):
             content_type = content_type or "text/plain; charset=utf-8"
@@ -72,6 +73,7 @@ class Response(ResponseHead):
         if self._callbacks is None:
             self._callbacks = []
         self._callbacks.append(callback)
+        self.is_special = True
 
     def write(self, text: bytes | str) -> None:
         """Append to the buffered body; `str` is sent as UTF-8."""
@@ -133,6 +135,7 @@ class Response(ResponseHead):
         descriptor = file if isinstance(file, int) else _open(file)
         if count is None:
             count = os.fstat(descriptor).st_size - offset
+        self.is_special = True
         self._file = (descriptor, offset, count)
         self.body = b""
         self.headers["content-length"] = str(count)
@@ -144,6 +147,7 @@ class Response(ResponseHead):
             return
         self._drop_file()
         self.status, self.body, self._file = other.status, other.body, other._file
+        self.is_special = self.is_special or other.is_special
         self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] == b"set-cookie"] + other.raw_headers
         other._file = None
 
@@ -151,6 +155,7 @@ class Response(ResponseHead):
         """Take status, body and headers of `other`, a handler's answer, beside the headers that modules have set."""
         self._check_not_started()
         self.status, self.body, self._file = other.status, other.body, other._file
+        self.is_special = self.is_special or other.is_special
         other._file = None
         if not self.raw_headers:
             self.raw_headers.extend(other.raw_headers)
@@ -175,6 +180,7 @@ class Response(ResponseHead):
             for callback in reversed(callbacks):
                 callback(self)
         self.is_started = True
+        self.is_special = True
         if self._context is not None and self._context.plan.headers:
             self._set_headers_of_location(self._context.plan.headers)
         return self
@@ -187,13 +193,11 @@ class Response(ResponseHead):
         worker_request = context.worker_request
         if self._file is not None:
             return self._finish_file(worker_request)
-        if self._callbacks is None and not self.is_started and not context.plan.headers:
-            self.is_started = True
-            return worker_request.send(self, self.body, False)
         return worker_request.send(None if self.is_started else self.take_head(), self.body, False)
 
     def reopen(self) -> None:
         """Used by the pipeline: the head did not leave after all, for the host refused it."""
+        self.is_special = True
         self.is_started = False
 
     def release(self) -> None:
@@ -287,6 +291,8 @@ class ContextResponse(Response):
         self.body = b""
         self.raw_headers = []
         self.is_started = False
+        # Whether more is to be done than to send it whole: callbacks, a file, or a head that has left.
+        self.is_special = False
         self._callbacks = None
         self._context = context
         self._file = None

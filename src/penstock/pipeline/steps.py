@@ -30,6 +30,17 @@ def send(context: Context) -> Awaitable[None] | Signal | None:
     if worker_request.has_sent_all:
         return None
     response = context.response
+    if not response.is_special and not context.plan.headers:
+        # What nearly every answer is: whole, and nothing to be done to it.
+        response.is_started = response.is_special = True
+        try:
+            worker_request.send(response, response.body, False)
+        except Exception:
+            response.reopen()
+            if context.error is None:
+                raise
+        else:
+            return leave(context)
     if response.is_started:
         if context.error is not None:
             # The client has half an answer, which must not pass for a whole one (pipeline X-07).
