@@ -91,7 +91,7 @@ class TestStatistics:
     def test_what_a_host_refuses_itself_is_counted_too(self) -> None:
         async def journey() -> None:
             async with open_site() as client:
-                client.runtime.reject(None, 400, "no request at all")
+                client.runtime.reject(None, 400, reason="no request at all", client=None)
                 statistics = client.runtime.statistics()
                 assert (statistics.total, statistics.rejected) == (1, 1)
 

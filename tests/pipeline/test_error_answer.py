@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from penstock import ClientGone, Context, ContractError, HTTPError, RequestRejected
-from penstock.pipeline.error_answer import status_of
+from penstock.pipeline.error_answer import describe, status_of
 from tests.pipeline.subject import ask, open_site, raising
 
 HTML = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
@@ -110,7 +110,7 @@ class TestLog:
     def test_a_refused_request_is_one_line(self, caplog: pytest.LogCaptureFixture) -> None:
         record = self.logged(RequestRejected(400, "not JSON: line\nbreak"), caplog)
         assert (record.levelno, record.exc_info) == (logging.INFO, None)
-        assert record.getMessage() == r"GET / refused with 400: not JSON: line\nbreak"
+        assert record.getMessage() == r"GET / from 127.0.0.1 refused with 400: not JSON: line\nbreak"
 
     def test_an_answer_that_is_an_error_is_told_to_those_who_look_closely(
         self, caplog: pytest.LogCaptureFixture
@@ -140,6 +140,14 @@ class TestClientGone:
 
         found = ask(open_site(function=raising(ClientGone("the client left"))), method="POST", body=never())
         assert (found.status, found.is_aborted) == (0, True)
+
+
+class TestDescribing:
+    def test_a_request_is_told_without_its_query_and_with_control_characters_escaped(self) -> None:
+        told: list[str] = []
+        ask(open_site(function=lambda context: told.append(describe(context)), functions={}), "/?secret=1")
+        ask(open_site(functions={"/{x:path}": lambda context, x: told.append(describe(context))}), "/a%0Ab%C3%A9")
+        assert told == ["GET /", r"GET /a\nb\xe9"]
 
 
 def _raising_with_path(error: Exception) -> Callable[..., object]:

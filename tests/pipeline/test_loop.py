@@ -8,7 +8,7 @@ import pytest
 
 from penstock import Context, Stage
 from penstock.pipeline.handler import PARKED, Signal
-from penstock.pipeline.loop import describe, resume
+from penstock.pipeline.loop import resume
 from tests.pipeline.subject import LOOPS, Recorder, ask, on, open_site, run, settle
 
 
@@ -144,11 +144,3 @@ class TestDevelopment:
         self.hold(monkeypatch, 0.08)
         assert ask(client).status == 200
         assert caplog.records == []
-
-
-class TestDescribing:
-    def test_a_request_is_told_without_its_query_and_with_control_characters_escaped(self) -> None:
-        told: list[str] = []
-        ask(open_site(function=lambda context: told.append(describe(context)), functions={}), "/?secret=1")
-        ask(open_site(functions={"/{x:path}": lambda context, x: told.append(describe(context))}), "/a%0Ab%C3%A9")
-        assert told == ["GET /", r"GET /a\nb\xe9"]

@@ -69,6 +69,13 @@ class TestAssembly:
             (Stage.RELEASE_STATE, "Sessions (leaves)"),
         )
 
+    def test_all_scopes_that_are_left_at_a_stage_are_described_the_innermost_first(self) -> None:
+        inner, outer = Hooks("Inner"), Hooks("Outer")
+        scope: Any = hook
+        inner.around(Stage.AUTHORIZE, Stage.EXECUTE, scope)
+        outer.around(Stage.AUTHENTICATE, Stage.EXECUTE, scope)
+        assert plan_of(inner, outer).describe()[-1] == (Stage.EXECUTE, "Inner (leaves), Outer (leaves)")
+
     def test_pipeline_p07_what_was_cancelled_is_not_there(self) -> None:
         module = hooks_of("A", Stage.BEGIN)
         module.subscriptions[0].cancel()

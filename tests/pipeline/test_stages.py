@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.pipeline.stages import RULES, Runs, Stage, find_stage
+from penstock.pipeline.stages import RULES, Runs, Stage
 
 TABLE = [
     ("BEGIN", Runs.USUALLY, False),
@@ -32,13 +32,3 @@ class TestTable:
         rule = RULES[Stage[name]]
         assert (rule.runs, rule.has_post) == (runs, has_post)
         assert rule.purpose
-
-
-class TestNames:
-    @pytest.mark.parametrize("name", ["MAP_HANDLER", "map_handler", "map-handler", "Map-Handler"])
-    def test_a_stage_is_found_in_any_case(self, name: str) -> None:
-        assert find_stage(name) is Stage.MAP_HANDLER
-
-    @pytest.mark.parametrize("name", ["", "BEGIN_REQUEST", "map handler"])
-    def test_what_is_no_stage_is_not_found(self, name: str) -> None:
-        assert find_stage(name) is None

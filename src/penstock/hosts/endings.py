@@ -29,7 +29,7 @@ def refuse(connection: Connection, error: RequestRejected) -> None:
     text = write_head(error.status, headers)[0]
     connection.write(b"%b%bconnection: close\r\n\r\n%b" % (text, connection.clock.date, body))
     reason = f"{error.detail} ({error.rule})" if error.rule else error.detail
-    connection.service.runtime.reject(None, error.status, ascii(reason)[1:-1])
+    connection.service.runtime.reject(None, error.status, reason=ascii(reason)[1:-1], client=connection.client)
     request = connection.request
     close_politely(connection, is_sending=request is not None and request.body is not None)
 

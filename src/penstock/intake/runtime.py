@@ -12,7 +12,7 @@ from penstock.http.messages import ResponseHead
 from penstock.intake.admission import Admission
 from penstock.intake.statistics import RuntimeStatistics
 from penstock.intake.tasks import find_starter
-from penstock.intake.worker_request import WorkerRequest
+from penstock.intake.worker_request import Address, WorkerRequest, client_name
 
 logger = logging.getLogger("penstock")
 
@@ -63,7 +63,7 @@ class Runtime:
         self.admission = Admission(requests_inside, queue)
         self.background: set[asyncio.Task[None]] = set()
         self.record = record
-        self.on_quota: Callable[[], None] | None = None
+        self._on_quota: Callable[[], None] | None = None
         self._quota = 0
         self._retry_after = retry_after
         self._total = 0
@@ -128,19 +128,19 @@ class Runtime:
         if self._empty is not None:
             self._check_empty()
 
-    def reject(self, worker_request: WorkerRequest | None, status: int, reason: str) -> None:
-        """Count a request that never got inside; the host has answered it with `status`."""
+    def reject(self, worker_request: WorkerRequest | None, status: int, *, reason: str, client: Address | None) -> None:
+        """Count a request that never got inside; it was answered with `status`. None: it never became one."""
         if worker_request is None:
             self._total += 1
         self._rejected += 1
-        logger.info("request refused with %d: %s", status, reason)
+        logger.info("request from %s refused with %d: %s", client_name(client), status, reason)
         if worker_request is not None and self.record is not None:
             self.record(worker_request, status, [])
 
     def limit_requests(self, quota: int, reached: Callable[[], None]) -> None:
         """Call `reached` once when `quota` requests were taken in."""
         self._quota = quota
-        self.on_quota = reached
+        self._on_quota = reached
 
     def find_site(self, host: str) -> Site | None:
         """The site for a host name: the exact one, else the longest wildcard, else "*"."""
@@ -229,7 +229,7 @@ class Runtime:
             (b"retry-after", b"%d" % self._retry_after),
         ]
         worker_request.send(ResponseHead(503, headers), body, False)
-        self.reject(worker_request, 503, reason)
+        self.reject(worker_request, 503, reason=reason, client=worker_request.client)
 
     def _refuse_host(self, worker_request: WorkerRequest) -> None:
         # RFC 9110 section 15.5.20: no site is configured for this host.
@@ -240,8 +240,8 @@ class Runtime:
 
     def _reach_quota(self) -> None:
         self._quota = 0
-        if self.on_quota is not None:
-            self.on_quota()
+        if self._on_quota is not None:
+            self._on_quota()
 
     def _end_behind(self, task: asyncio.Task[None]) -> None:
         self.background.discard(task)

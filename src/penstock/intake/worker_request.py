@@ -11,6 +11,11 @@ from penstock.http.messages import RequestHead, ResponseHead
 Address = tuple[str, int | None]
 
 
+def client_name(client: Address | None) -> str:
+    """The address of a client, for a line of the log."""
+    return "an unknown client" if client is None else client[0]
+
+
 class Capability(IntFlag):
     """What a host can do beyond a buffered or streamed answer."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import ClientGone, HTTPError, RequestRejected
 from penstock.http.status import REASONS
+from penstock.intake.worker_request import client_name
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -28,18 +29,24 @@ def status_of(error: BaseException) -> int:
 
 def report(context: Context, error: Exception) -> None:
     """Write the error to the log: a refusal in one line, a bug with its traceback and the id that the client is shown."""
-    head = context.worker_request.head
-    where = f"{head.method} {ascii(head.path)[1:-1]}"
+    where = describe(context)
     if _tells_of_leaving(error):
         logger.debug("%s: the client left", where)
     elif isinstance(error, RequestRejected):
-        logger.info("%s refused with %d: %s", where, error.status, ascii(str(error))[1:-1])
+        client = client_name(context.worker_request.client)
+        logger.info("%s from %s refused with %d: %s", where, client, error.status, ascii(str(error))[1:-1])
     elif status_of(error) < 500:
         logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
     else:
         logger.error(
             "%s failed at %s, error id %s", where, _stage_name(context, error), error_id(context), exc_info=error
         )
+
+
+def describe(context: Context) -> str:
+    """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
+    head = context.worker_request.head
+    return f"{head.method} {ascii(head.path)[1:-1]}"
 
 
 def _tells_of_leaving(error: BaseException) -> bool:

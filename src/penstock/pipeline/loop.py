@@ -8,6 +8,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, HTTPError
+from penstock.pipeline.error_answer import describe
 from penstock.pipeline.handler import DONE, PARKED, Signal
 
 if TYPE_CHECKING:
@@ -95,12 +96,6 @@ def failure_of(error: BaseException) -> Exception:
     failure = ContractError(f"{type(error).__name__} was raised, which is for whoever runs the server: {error}")
     failure.__cause__ = error
     return failure
-
-
-def describe(context: Context) -> str:
-    """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
-    head = context.worker_request.head
-    return f"{head.method} {ascii(head.path)[1:-1]}"
 
 
 async def _wait_parked(context: Context) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.errors import RegistrationClosed
 from penstock.pipeline.stages import RULES, Stage
@@ -37,7 +37,7 @@ class Subscription:
         self._hooks = hooks
         self.module = module
         self.stage = stage
-        self.call = call
+        self.call: Any = call  # a Scope where there is a `last` stage, else a Hook
         self.is_post = is_post
         self.last = last
         self.is_cancelled = False

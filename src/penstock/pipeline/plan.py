@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigurationError, Problem
 from penstock.pipeline import steps
-from penstock.pipeline.module import ErrorHook, Hook, Hooks, Scope, Subscription
+from penstock.pipeline.module import ErrorHook, Hooks, Subscription
 from penstock.pipeline.stages import Stage
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Plan:
         return max(self.log_at, position + 1)
 
     def describe(self) -> tuple[tuple[Stage, str], ...]:
-        """Stage and module of every step, in order, as it runs; `penstock stages` prints this."""
+        """Stage and modules of every step that has any, in order, as it runs; `penstock stages` prints this."""
         return tuple((line.stage, line.label or line.module) for line in self.steps if line.module)
 
     def _find(self, call: Call, stage: Stage) -> int:
@@ -111,8 +111,8 @@ def assemble(
 ) -> Plan:
     """Lay out the plan that leads from BEGIN to `execute` and on to the last byte.
 
-    All plans of a site begin with the same steps of BEGIN, so a request can change over to another plan behind it.
-    `finish`, when given, runs right behind `execute` and judges whether it kept its contract. Raises ConfigurationError for scopes that overlap without nesting.
+    `finish`, when given, runs right behind `execute` and judges whether it kept its contract. Raises ConfigurationError for
+    scopes that overlap without nesting.
     """
     subscriptions = [each for hooks in modules for each in hooks.subscriptions if not each.is_cancelled]
     _check_nesting(subscriptions)
@@ -136,12 +136,7 @@ def assemble(
     if is_development:
         for line in lines:
             line.call = steps.watched(line.call, line.module, line.stage)
-    lines += [
-        Step(Stage.END, "", steps.send),
-        Step(Stage.END, "", steps.leave),
-        Step(Stage.END, "", steps.recover),
-        Step(Stage.END, "", steps.over),
-    ]
+    lines += [Step(Stage.END, "", step) for step in (steps.send, steps.leave, steps.recover, steps.over)]
     return Plan(
         lines,
         error_hooks=[hook for hooks in modules for hook in hooks.error_hooks],
@@ -154,22 +149,22 @@ def assemble(
 
 
 def _step_of(subscription: Subscription) -> Step:
-    label = f"{subscription.module} (after)" if subscription.is_post else subscription.module
-    if subscription.last is None:
-        hook: Hook = subscription.call  # type: ignore[assignment]
-        return Step(subscription.stage, subscription.module, hook, label)
-    scope: Scope = subscription.call  # type: ignore[assignment]
-    return Step(
-        subscription.stage,
-        subscription.module,
-        steps.enter_scope(scope, subscription.last),
-        f"{subscription.module} (until {subscription.last.name})",
-    )
+    stage, module, call = subscription.stage, subscription.module, subscription.call
+    if subscription.last is not None:
+        return Step(
+            stage, module, steps.enter_scope(call, subscription.last), f"{module} (until {subscription.last.name})"
+        )
+    return Step(stage, module, call, f"{module} (after)" if subscription.is_post else module)
 
 
 def _scope_ends(subscriptions: Sequence[Subscription], stage: Stage) -> list[Step]:
-    ending = [each for each in subscriptions if each.last is stage]
-    return [Step(stage, each.module, steps.leave_scopes_until(stage), f"{each.module} (leaves)") for each in ending[:1]]
+    """One step leaves all that end here: the last to be entered first."""
+    entered = sorted([each for each in subscriptions if each.last is stage], key=lambda each: each.stage)
+    if not entered:
+        return []
+    modules = [each.module for each in reversed(entered)]
+    label = ", ".join([f"{module} (leaves)" for module in modules])
+    return [Step(stage, modules[0], steps.leave_scopes_until(stage), label)]
 
 
 def _check_nesting(subscriptions: Sequence[Subscription]) -> None:

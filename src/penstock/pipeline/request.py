@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 class Request:
     """One request as modules and handlers see it."""
 
-    __slots__ = ("_body", "_is_streaming", "worker_request")
+    __slots__ = ("_body", "_has_been_read", "worker_request")
 
     def __init__(self, worker_request: WorkerRequest) -> None:
         self.worker_request = worker_request
         self._body: bytes | None = None
-        self._is_streaming = False
+        self._has_been_read = False
 
     @property
     def method(self) -> str:
@@ -94,7 +94,11 @@ class Request:
         return cookies
 
     async def body(self) -> bytes:
-        """The whole body. Raises RequestRejected (413) beyond the limit of its location, ClientGone when it breaks off."""
+        """The whole body; the same when it is asked for again.
+
+        Raises RequestRejected (413) beyond the limit of its location, ClientGone when it breaks off, ContractError behind
+        `stream`.
+        """
         if self._body is None:
             self._begin_reading()
             pieces = []
@@ -106,7 +110,7 @@ class Request:
     def stream(self) -> BodyStream:
         """The body piece by piece, as it comes: `async for piece in request.stream()`. It can be read once.
 
-        Afterwards `body` raises ContractError.
+        Raises ContractError when the body has been read already.
         """
         self._begin_reading()
         return BodyStream(self.worker_request)
@@ -128,9 +132,11 @@ class Request:
             raise RequestRejected(400, f"the body is not JSON: {error}", rule="RFC 8259") from None
 
     def _begin_reading(self) -> None:
-        if self._is_streaming:
-            raise ContractError("the body of this request has been read as a stream already")
-        self._is_streaming = True
+        if self._has_been_read:
+            raise ContractError(
+                "the body of this request has been read already; body() may be called again, stream() not"
+            )
+        self._has_been_read = True
 
 
 class BodyStream:

@@ -53,8 +53,3 @@ RULES: Final[dict[Stage, StageRule]] = {
     Stage.LOG: StageRule("enrich the record", Runs.ALWAYS, True),
     Stage.END: StageRule("last changes to the head", Runs.ALWAYS, False),
 }
-
-
-def find_stage(name: str) -> Stage | None:
-    """The stage of that name, in any case, with "-" or "_"; None when there is none."""
-    return Stage.__members__.get(name.upper().replace("-", "_"))

@@ -111,11 +111,11 @@ def _ask_error_hooks(context: Context, start: int) -> Awaitable[None] | None:
             context.errors.append(error)
             report(context, error)
             continue
-        if hasattr(answer, "__await__"):
-            return _ask_async_hook(context, answer, at)  # type: ignore[arg-type]
         if isinstance(answer, Response):
             context.response.replace_with(answer)
             return None
+        if answer is not None:
+            return _ask_async_hook(context, answer, at)
     write_answer(context)
     return None
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import os
 from contextvars import Context as Variables
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientGone, RequestRejected
 from penstock.pipeline.context import Context
-from penstock.pipeline.loop import describe, resume
+from penstock.pipeline.error_answer import describe
+from penstock.pipeline.loop import resume
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import Environ, WsgiAnswer, WsgiApplication, as_exception, close_result
 from penstock.pipeline_gateways.wsgi_pull import BodyPull
@@ -75,14 +76,14 @@ class WsgiExchange(WsgiAnswer):
             worker.done += 1
             self._end(ClientGone("the client left before a thread was free"))
             return
-        result: object = None
+        result: Any = None
         try:
             assert environ is not None
             result = self._application(environ, self.start_response)
             kind = type(result)
-            if (kind is list or kind is tuple) and not self.is_started and len(result) <= 1:  # type: ignore[arg-type]
+            if (kind is list or kind is tuple) and not self.is_started and len(result) <= 1:
                 # The commonest answer, and nothing to close: the thread is free as soon as the loop knows.
-                self._body = self.check(result[0] if result else b"")  # type: ignore[index]
+                self._body = self.check(result[0] if result else b"")
                 worker.done += 1
                 self._end(None)
                 return
@@ -96,7 +97,7 @@ class WsgiExchange(WsgiAnswer):
             logger.exception("close() of the WSGI answer to %s failed", describe(self.context))
         worker.done += 1
 
-    def _answer(self, result: object) -> None:
+    def _answer(self, result: Any) -> None:
         if type(result) is FileWrapper and not self.is_started:
             self.check(b"")
             self._file = result.take_descriptor(self.content_length)
@@ -104,7 +105,7 @@ class WsgiExchange(WsgiAnswer):
                 return
         worker_request = self.context.worker_request
         is_head = worker_request.head.method == "HEAD"
-        for chunk in result:  # type: ignore[attr-defined]
+        for chunk in result:
             self.check_piece(chunk)
             if worker_request.is_disconnected:
                 raise ClientGone("the client left")

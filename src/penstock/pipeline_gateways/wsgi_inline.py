@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from penstock.pipeline.context import Context
-from penstock.pipeline.loop import describe
+from penstock.pipeline.error_answer import describe
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, WsgiApplication, close_result
 from penstock.pipeline_gateways.wsgi_environ import EnvironMaker
