@@ -128,7 +128,22 @@ class TestAnswers:
                 response.write(str(number))
                 await response.flush()
 
-        assert ask(open_site(function=count), loop=loop).pieces == [b"0", b"1", b"2"]
+        found = ask(open_site(function=count), loop=loop)
+        assert found.pieces == [b"0", b"1", b"2"]
+        assert found.headers["content-type"] == "application/octet-stream"
+        assert found.headers["cache-control"] == "private"
+
+    def test_what_a_streamed_answer_says_is_kept(self, loop: str) -> None:
+        async def count(response: Response) -> None:
+            response.headers["content-type"] = "text/csv"
+            response.headers["cache-control"] = "no-store"
+            response.write("1")
+            await response.flush()
+
+        assert ask(open_site(function=count), loop=loop).headers.items() == [
+            ("content-type", "text/csv"),
+            ("cache-control", "no-store"),
+        ]
 
     def test_a_generator_is_no_answer(self, loop: str) -> None:
         async def pieces() -> AsyncIterator[str]:

@@ -268,6 +268,7 @@ class TestRanges:
         answer = browser.ask(f"/{name}", {"range": "bytes=-1, 0-1"})
         kind, _, boundary = str(answer["content-type"]).partition("; boundary=")
         assert (answer.status, kind, answer["content-range"]) == (206, "multipart/byteranges", None)
+        assert answer["cache-control"] is None
         part = "--{}\r\ncontent-type: application/octet-stream\r\ncontent-range: bytes {}/{}\r\n\r\n"
         size = len(content)
         expected = [

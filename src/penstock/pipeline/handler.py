@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ContractError
-from penstock.pipeline.response import Response
+from penstock.pipeline.response import BYTES, PRIVATE, Response, add_defaults
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -32,11 +32,10 @@ PARKED: Final = Signal("PARKED")
 # The request has passed its last stage.
 DONE: Final = Signal("DONE")
 
-# What a browser must not take for everybody's is nobody else's, unless the handler says otherwise (pipeline H-10).
-_PRIVATE: Final = (b"cache-control", b"private")
-_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"), _PRIVATE)
-_BYTES: Final = ((b"content-type", b"application/octet-stream"), _PRIVATE)
-_JSON: Final = ((b"content-type", b"application/json"), _PRIVATE)
+# What is added to the head of a handler's answer where it says nothing else (pipeline H-10).
+_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"), PRIVATE)
+_BYTES: Final = BYTES
+_JSON: Final = ((b"content-type", b"application/json"), PRIVATE)
 
 
 def respond(context: Context, value: object) -> None:
@@ -44,18 +43,18 @@ def respond(context: Context, value: object) -> None:
     response = context.response
     if isinstance(value, bytes):
         response.body = value
-        _add_defaults(response, _BYTES)
+        add_defaults(response.raw_headers, _BYTES)
     elif isinstance(value, str):
         response.body = value.encode()
-        _add_defaults(response, _TEXT)
+        add_defaults(response.raw_headers, _TEXT)
     elif value is None:
         if response.body and not response.is_started:
-            _add_defaults(response, _BYTES)
+            add_defaults(response.raw_headers, _BYTES)
     elif isinstance(value, Response):
         response.merge(value)
     else:
         response.body = _encode_json(value)
-        _add_defaults(response, _JSON)
+        add_defaults(response.raw_headers, _JSON)
 
 
 def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Signal | None]:
@@ -67,7 +66,7 @@ def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Sign
             response = context.response
             response.body = value
             if response.raw_headers:
-                _add_defaults(response, _BYTES)
+                add_defaults(response.raw_headers, _BYTES)
             else:
                 response.raw_headers += _BYTES
             return None
@@ -83,15 +82,6 @@ def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Sign
 
 async def _respond_later(context: Context, awaitable: Awaitable[object]) -> None:
     respond(context, await awaitable)
-
-
-def _add_defaults(response: Response, defaults: tuple[tuple[bytes, bytes], ...]) -> None:
-    headers = response.raw_headers
-    if not headers:
-        headers += defaults
-        return
-    names = {name for name, _ in headers}
-    headers += [pair for pair in defaults if pair[0] not in names]
 
 
 def _encode_json(value: object) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from penstock.errors import ContractError, ResponseStarted
 from penstock.http.headers import Headers, encode_field
 from penstock.http.messages import ResponseHead
+from penstock.http.status import is_bodiless
 
 if TYPE_CHECKING:
     from penstock.intake.worker_request import WorkerRequest
@@ -18,6 +19,19 @@ if TYPE_CHECKING:
 # RFC 3986: what may stand in a Location as it is; the rest is percent-encoded.
 _LOCATION_SAFE: Final = "/#%[]=:;$&()+,!?*@'~"
 _OF_A_BODY: Final = (b"content-length", b"content-encoding", b"content-type")
+
+# What a browser must not take for everybody's is nobody else's, unless the handler says otherwise (pipeline H-10).
+PRIVATE: Final = (b"cache-control", b"private")
+BYTES: Final = ((b"content-type", b"application/octet-stream"), PRIVATE)
+
+
+def add_defaults(headers: list[tuple[bytes, bytes]], defaults: tuple[tuple[bytes, bytes], ...]) -> None:
+    """Add those of `defaults` whose names are not among `headers`."""
+    if not headers:
+        headers += defaults
+        return
+    names = {name for name, _ in headers}
+    headers += [pair for pair in defaults if pair[0] not in names]
 
 
 class Response(ResponseHead):
@@ -81,12 +95,21 @@ class Response(ResponseHead):
         self.body += text.encode() if isinstance(text, str) else text
 
     async def flush(self) -> None:
-        """Send what is buffered, head first. From now on the answer streams; waits while the client reads slowly."""
-        worker_request = self._need_worker_request()
-        body, self.body = self.body, b""
-        pending = self._send_more(body) if self.is_started else self._send_first(worker_request, body)
+        """Send what is buffered, head first. From now on the answer streams; waits while the client reads slowly.
+
+        The head gets the fields of a handler's answer by default: application/octet-stream, private (pipeline H-10).
+        """
+        if not self.is_started and not is_bodiless(self.status):
+            add_defaults(self.raw_headers, BYTES)
+        pending = self.send_buffered()
         if pending is not None:
             await pending
+
+    def send_buffered(self) -> Awaitable[None] | None:
+        """Used by handlers of our own: as `flush`, with the head as it is; None, or what to wait for."""
+        worker_request = self._need_worker_request()
+        body, self.body = self.body, b""
+        return self._send_more(body) if self.is_started else self._send_first(worker_request, body)
 
     def redirect(self, location: str, status: int = 303) -> None:
         """Answer with a redirect to `location`; the body is emptied, cookies and headers stay (pipeline T-02).

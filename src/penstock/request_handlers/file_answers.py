@@ -119,7 +119,9 @@ async def _stream_parts(
     try:
         for head, part in zip(heads, parts, strict=True):
             response.write(head)
-            await response.flush()
+            pending = response.send_buffered()
+            if pending is not None:
+                await pending
             await context.worker_request.send_file(None, descriptor, part.first, part.length, True)
     finally:
         os.close(descriptor)
