@@ -191,6 +191,21 @@ class TestStopping:
         (record,) = caplog.records
         assert record.exc_info
 
+    def test_an_application_that_never_answers_is_cut_off(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await asyncio.Event().wait()
+
+        async def journey() -> None:
+            lifespan = Lifespan(AsgiGateway(application), "ASGI shop:app", stop_timeout=0.01)
+            await lifespan.start()
+            await lifespan.stop()
+
+        run(journey)
+        (record,) = caplog.records
+        assert record.getMessage() == "ASGI shop:app did not answer lifespan.shutdown within 0.01 s: cut off"
+
     def test_what_never_started_needs_no_stop(self) -> None:
         run(make(lambda *_: None)[0].stop)
 

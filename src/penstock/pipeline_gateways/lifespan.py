@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import StartupError
 
@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from penstock.pipeline_gateways.asgi import AsgiGateway
 
 logger = logging.getLogger("penstock")
+
+# Seconds in which an application answers `lifespan.shutdown`; uvicorn waits for ever.
+STOP_TIMEOUT: Final = 10.0
+# Seconds in which its task ends, when it should have.
+_LAST_WORDS: Final = 1.0
 
 
 class Lifespan:
@@ -25,12 +30,14 @@ class Lifespan:
         "_has_failed",
         "_name",
         "_started",
+        "_stop_timeout",
         "_stopped",
         "_supported",
         "_task",
     )
 
-    def __init__(self, gateway: AsgiGateway, name: str) -> None:
+    def __init__(self, gateway: AsgiGateway, name: str, *, stop_timeout: float = STOP_TIMEOUT) -> None:
+        """`name` is for messages; `stop_timeout` in seconds."""
         self._gateway = gateway
         self._name = name
         self._events: asyncio.Queue[dict[str, str]] = asyncio.Queue()
@@ -38,6 +45,7 @@ class Lifespan:
         self._has_failed = False
         self._error: Exception | None = None
         self._supported = True
+        self._stop_timeout = stop_timeout
         self._started: asyncio.Future[str | None]
         self._stopped: asyncio.Future[str | None]
 
@@ -55,9 +63,8 @@ class Lifespan:
         failure = await self._started
         if failure is not None:
             # Frameworks send the failure and then raise its cause, which says more than the message.
-            await asyncio.wait((self._task,), timeout=1)
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait((self._task,), timeout=_LAST_WORDS)
+            await _end_task(self._task)
             error = StartupError(f"{self._name} failed to start: {failure}")
             error.__cause__ = self._error  # mypyc drops the cause of "raise ... from ..."
             raise error
@@ -65,15 +72,16 @@ class Lifespan:
             self._gateway.state = state
 
     async def stop(self) -> None:
-        """Send `lifespan.shutdown` and wait until the application has answered; a failure is logged."""
+        """Send `lifespan.shutdown` and wait until the application has answered; a failure, or none in time, is logged."""
         if self._task is None or self._task.done() or not self._supported:
             return
         self._events.put_nowait({"type": "lifespan.shutdown"})
-        failure = await self._stopped
-        if failure is not None:
+        await asyncio.wait((self._stopped,), timeout=self._stop_timeout)
+        if not self._stopped.done():
+            logger.error("%s did not answer lifespan.shutdown within %g s: cut off", self._name, self._stop_timeout)
+        elif (failure := self._stopped.result()) is not None:
             logger.error("%s failed to stop: %s", self._name, failure)
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
+        await _end_task(self._task)
 
     async def _run(self, state: dict[str, Any]) -> None:
         scope: dict[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
@@ -119,3 +127,8 @@ class Lifespan:
     def _resolve(self, future: asyncio.Future[str | None], failure: str | None) -> None:
         if not future.done():
             future.set_result(failure)
+
+
+async def _end_task(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,), timeout=_LAST_WORDS)
