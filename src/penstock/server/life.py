@@ -17,9 +17,10 @@ from penstock.hosts.loop import new_event_loop
 from penstock.hosts.socket_host import SocketHost
 from penstock.intake.runtime import Runtime
 from penstock.server.composition import Objects, compose_sites
+from penstock.server.messages import configure_messages
 from penstock.server.observation import Observation
 from penstock.server.trust import Trust
-from penstock.settings import ServerSettings, Settings
+from penstock.settings import Settings
 
 logger = logging.getLogger("penstock")
 
@@ -157,7 +158,7 @@ def serve(
 
     `ready` is called with the server once requests are answered. Raises ConfigurationError and StartupError.
     """
-    _configure_logging(settings.server)
+    configure_messages(settings.server.log.level)
     loop = new_event_loop(settings.server.loop)
     try:
         asyncio.set_event_loop(loop)
@@ -201,15 +202,6 @@ def _install_signals(server: Server) -> None:
             # Windows, or not the main thread
             if sys.platform == "win32":
                 signal.signal(number, lambda *_: loop.call_soon_threadsafe(server.stop))
-
-
-def _configure_logging(settings: ServerSettings) -> None:
-    logger.setLevel(settings.log.level.upper())
-    if not logger.handlers and not logging.getLogger().handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        logger.addHandler(handler)
-        logger.propagate = False
 
 
 def _has_tls(settings: Settings) -> bool:
