@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigurationError
-from penstock.settings.check import check_references, check_site_file, references_of
+from penstock.settings.check import check_site_file, references_of
 from penstock.settings.loader import draft_of, load_site_file
 
 SITE = """\
@@ -46,10 +46,11 @@ def site_file(tmp_path: Path) -> Iterator[Path]:
         del sys.modules[name]
 
 
-class TestCheckReferences:
+class TestReferences:
     def test_every_reference_is_tried(self, site_file: Path) -> None:
-        loaded = load_site_file(site_file, {})
-        problems = check_references(loaded.settings, where=loaded.where)
+        with pytest.raises(ConfigurationError) as caught:
+            check_site_file(site_file, {})
+        problems = caught.value.problems
         assert [(problem.where.rpartition(":")[2], problem.message.partition(" at ")[0]) for problem in problems] == [
             ("5", 'use: shop_check.modules has no attribute "Greting"; did you mean "Greeting"?'),
             ("11", 'asgi: there is no module "apu" in shop_check; did you mean "api"?'),
@@ -58,18 +59,10 @@ class TestCheckReferences:
         ]
         assert "broken.py:1: ZeroDivisionError: division by zero" in problems[2].message
 
-    def test_without_places_the_table_is_named(self, site_file: Path) -> None:
-        problems = check_references(load_site_file(site_file, {}).settings)
-        assert [problem.where for problem in problems] == [
-            "[[site.module]]",
-            "[[site.app]]",
-            "[[site.app]]",
-            "[[site.location.modules]]",
-        ]
-
     def test_the_import_path_is_left_as_it_was(self, site_file: Path) -> None:
         before = list(sys.path)
-        check_references(load_site_file(site_file, {}).settings)
+        with pytest.raises(ConfigurationError):
+            check_site_file(site_file, {})
         assert before == sys.path
 
     def test_references_have_the_path_of_their_key(self, site_file: Path) -> None:

@@ -56,7 +56,7 @@ class Target:
 class Location:
     """The rules for everything below `at`, inheritance already worked out."""
 
-    __slots__ = ("access_log", "at", "body_limit", "headers", "modules")
+    __slots__ = ("access_log", "at", "body_limit", "headers", "modules", "where")
 
     def __init__(
         self,
@@ -66,12 +66,15 @@ class Location:
         body_limit: int = 30_000_000,
         access_log: bool = True,
         modules: Sequence[Hooks] = (),
+        where: str = "",
     ) -> None:
+        """`at` is its prefix, `headers` are lower-case pairs, `body_limit` is in bytes, `where` its place in the site file."""
         self.at = at
         self.headers = tuple(headers)
         self.body_limit = body_limit
         self.access_log = access_log
         self.modules = tuple(modules)
+        self.where = where
 
 
 # What a path leads to: its plan and the values of the route's template.
@@ -241,16 +244,15 @@ class PipelineSite:
 
 def _check_begin(locations: Sequence[Location]) -> None:
     # The location is chosen behind BEGIN, whose hooks may rewrite the path: they belong to the site.
-    problems = [
-        Problem(
-            f"module {hooks.module} hooks BEGIN, which belongs to the site: name it in [[site.module]], not below {location.at}"
-        )
-        for location in locations
-        for hooks in location.modules
-        if any(each.stage is Stage.BEGIN and not each.is_cancelled for each in hooks.subscriptions)
-    ]
-    if problems:
-        raise ConfigurationError(problems)
+    found: dict[Hooks, Problem] = {}  # the locations below inherit a module: it is told of once
+    for location in locations:
+        for hooks in location.modules:
+            if any(each.stage is Stage.BEGIN and not each.is_cancelled for each in hooks.subscriptions):
+                advice = f"name it in [[site.module]], not below {location.at}"
+                message = f"module {hooks.module} hooks BEGIN, which belongs to the site: {advice}"
+                found.setdefault(hooks, Problem(message, location.where))
+    if found:
+        raise ConfigurationError(list(found.values()))
 
 
 async def _call(action: Action) -> None:

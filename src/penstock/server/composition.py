@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar
 
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.http.headers import encode_field
@@ -16,19 +17,26 @@ from penstock.settings import AppSettings, ModuleSettings, RouteSettings, Server
 from penstock.settings.locations import effective, locations_of
 from penstock.settings.references import load_reference
 
+T = TypeVar("T")
+
 # An application that is handed over as an object stands behind a name of this form instead of an import reference.
 Objects = Mapping[str, object]
+# Gives the place of a key of the site file, "penstock.toml:12", or "" where there is no file.
+Where = Callable[[tuple[str | int, ...]], str]
 
 
-def compose_sites(settings: Settings, objects: Objects | None = None) -> list[PipelineSite]:
+def compose_sites(
+    settings: Settings, objects: Objects | None = None, *, where: Where = lambda path: ""
+) -> list[PipelineSite]:
     """Import, connect and assemble all that `settings` name. `objects` are taken by name instead of being imported.
 
-    Raises ConfigurationError with every mistake of every site, and StartupError when a module fails in its own import.
+    Nothing is started. Raises ConfigurationError with every mistake of every site, at the places that `where` gives, and
+    StartupError when a module or a factory fails in code of its own.
     """
     problems: list[Problem] = []
     sites = []
-    for site in settings.sites:
-        composer = _Composer(settings.server, site, objects or {})
+    for number, site in enumerate(settings.sites):
+        composer = _Composer(settings.server, site, objects or {}, where=partial(_where_in_site, where, number))
         sites.append(composer.compose())
         problems += composer.problems
     if problems:
@@ -36,47 +44,58 @@ def compose_sites(settings: Settings, objects: Objects | None = None) -> list[Pi
     return [site for site in sites if site is not None]
 
 
+def _where_in_site(where: Where, number: int, *path: str | int) -> str:
+    return where(("site", number, *path))
+
+
 class _Composer:
     """Composes one site and collects its mistakes."""
 
-    def __init__(self, server: ServerSettings, site: SiteSettings, objects: Objects) -> None:
+    def __init__(
+        self, server: ServerSettings, site: SiteSettings, objects: Objects, *, where: Callable[..., str]
+    ) -> None:
+        """`where(*path)` is the place of a key of the site."""
         self.problems: list[Problem] = []
         self._server = server
         self._site = site
         self._objects = objects
+        self._where = where
         self._placed: dict[int, Hooks | None] = {}
 
     def compose(self) -> PipelineSite | None:
         """The site, or None when there are mistakes."""
-        modules = self._each(self._module, self._site.modules)
-        routes = self._each(self._route, self._site.routes)
-        mounts = self._each(self._mount, self._site.apps)
-        files = next(iter(self._each(self._files, [self._site.root] if self._site.root else [])), None)
-        locations = self._each(self._location, ["/", *(each.at for each in locations_of(self._site) if each.at != "/")])
+        site = self._site
+        modules = self._each(self._module, site.modules, "module")
+        routes = self._each(self._route, site.routes, "route")
+        mounts = self._each(self._mount, site.apps, "app")
+        files = self._try(lambda: self._files(site.root) if site.root else None, "root")
+        self._place_modules()
+        locations = [self._location(at) for at in ("/", *(each.at for each in locations_of(site) if each.at != "/"))]
         if self.problems:
             return None
-        made = self._each(
-            lambda _: PipelineSite(
-                hosts=self._site.hosts,
+        return self._try(
+            lambda: PipelineSite(
+                hosts=site.hosts,
                 modules=modules,
                 routes=routes,
                 mounts=mounts,
                 files=files,
                 locations=locations,
                 is_development=self._server.mode == "development",
-            ),
-            [None],
+            )
         )
-        return made[0] if made else None
 
-    def _each(self, make: Callable[[Any], Any], settings: Iterable[Any]) -> list[Any]:
-        made = []
-        for each in settings:
-            try:
-                made.append(make(each))
-            except ConfigurationError as error:
-                self.problems += error.problems
-        return made
+    def _each(self, make: Callable[[Any], T], settings: Sequence[Any], key: str) -> list[T]:
+        made = [self._try(partial(make, each), key, index) for index, each in enumerate(settings)]
+        return [each for each in made if each is not None]
+
+    def _try(self, make: Callable[[], T], *path: str | int) -> T | None:
+        """What `make` gives; None when it was a mistake, which is noted at the place of `path`."""
+        try:
+            return make()
+        except ConfigurationError as error:
+            self.problems += [Problem(each.message, each.where or self._where(*path)) for each in error.problems]
+            return None
 
     def _load(self, reference: str) -> object:
         return self._objects[reference] if reference in self._objects else load_reference(reference)
@@ -172,22 +191,26 @@ class _Composer:
         files = StaticFiles(root, **asdict(self._site.files))
         return Target(f"files {root}", "/", files)
 
+    def _place_modules(self) -> None:
+        """The modules of locations: one object each, made once, also for the locations below that inherit it (pipeline A-02)."""
+        for index, location in enumerate(self._site.locations):
+            for number, module in enumerate(location.modules):
+                if id(module) not in self._placed:
+                    made = self._try(partial(self._module, module), "location", index, "modules", number)
+                    self._placed[id(module)] = made
+
     def _location(self, at: str) -> Location:
         rules = effective(self._site, at)
+        index = next((index for index, each in enumerate(self._site.locations) if each.at == at), None)
         headers = {name.lower(): value for name, value in self._server.headers.items()} | dict(rules.headers)
         return Location(
             at,
             headers=[encode_field(name, value) for name, value in headers.items()],
             body_limit=self._server.limits.body if rules.body is None else rules.body,
             access_log=rules.access_log is not False,
-            modules=[hooks for each in rules.modules if (hooks := self._find_placed(each)) is not None],
+            modules=[hooks for each in rules.modules if (hooks := self._placed[id(each)]) is not None],
+            where=self._where() if index is None else self._where("location", index),
         )
-
-    def _find_placed(self, settings: ModuleSettings) -> Hooks | None:
-        """The module of a location: one object, made once, also for the locations below that inherit it (pipeline A-02)."""
-        if id(settings) not in self._placed:
-            self._placed[id(settings)] = next(iter(self._each(self._module, [settings])), None)
-        return self._placed[id(settings)]
 
 
 def _detect(application: object, reference: str) -> str:

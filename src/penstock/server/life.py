@@ -53,7 +53,7 @@ class Server:
         loop = asyncio.get_running_loop()
         bound = list(sockets) if sockets is not None else open_listeners(self.settings)
         try:
-            tls = _open_tls(self.settings)
+            tls = open_server_tls(self.settings)
             self._observation = Observation(settings.log, loop)
             runtime = self.runtime = Runtime(
                 self.sites,
@@ -208,7 +208,8 @@ def _has_tls(settings: Settings) -> bool:
     return settings.server.tls is not None or any(site.tls is not None for site in settings.sites)
 
 
-def _open_tls(settings: Settings) -> object:
+def open_server_tls(settings: Settings) -> object:
+    """The ssl.SSLContext for all certificates of `settings`, None without any. Raises ConfigurationError with all mistakes."""
     if not _has_tls(settings):
         return None
     from penstock.hosts.tls import Certificate, open_tls
@@ -217,7 +218,12 @@ def _open_tls(settings: Settings) -> object:
     return open_tls(
         None if own is None else Certificate(certificate=own.certificate, key=own.key, where="[server.tls]"),
         [
-            Certificate(certificate=site.tls.certificate, key=site.tls.key, hosts=site.hosts)
+            Certificate(
+                certificate=site.tls.certificate,
+                key=site.tls.key,
+                hosts=site.hosts,
+                where=f"[[site]] {', '.join(site.hosts)}",
+            )
             for site in settings.sites
             if site.tls is not None
         ],

@@ -1,40 +1,25 @@
 """Whether everything the site file refers to can be imported: the part of a check that runs the site's own code."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
-import msgspec
-
-from penstock.errors import ConfigurationError, Problem, StartupError
-from penstock.settings.catalog import label
+from penstock.errors import ConfigurationError, StartupError
 from penstock.settings.loader import SiteFile, draft_of
-from penstock.settings.model import Settings
 from penstock.settings.positions import KeyPath
 from penstock.settings.references import importable, load_reference
 from penstock.settings.shape import Table
 
 
 def check_site_file(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None) -> SiteFile:
-    """Load a site file and import everything it names.
+    """Load a site file and import every module, function and application it names, with `app_dirs` in front of the import path.
 
-    Raises `ConfigurationError` with all mistakes at once, those of the references among those of the file.
+    Raises `ConfigurationError` with all mistakes at once, in the order of the file: also a reference whose module is
+    missing, fails while it is imported, or lacks the attribute.
     """
     draft = draft_of(path, environ)
     for place, message in _broken_references(draft.tree):
         draft.report(place, message)
     return SiteFile(draft.path, draft.settings(), draft.where)
-
-
-def check_references(settings: Settings, *, where: Callable[[KeyPath], str] | None = None) -> list[Problem]:
-    """Import every module, function and application that is named, with `app_dirs` in front of the import path.
-
-    Returns a problem for each one whose module is missing, fails while it is imported, or lacks the attribute.
-    `where` gives the place of a key (`SiteFile.where`); without it the table is named.
-    """
-    return [
-        Problem(message, where(path) if where is not None else label(path[:-1]))
-        for path, message in _broken_references(msgspec.to_builtins(settings))
-    ]
 
 
 def references_of(tree: Table) -> Iterator[tuple[KeyPath, str]]:

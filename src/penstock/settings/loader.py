@@ -35,7 +35,7 @@ def load(path: str | os.PathLike[str], environ: Mapping[str, str] | None = None)
     """The settings of a site file under the overrides of `environ` (default: the environment of the process).
 
     Paths in the result are absolute, names of headers and hosts lower-case. Raises `ConfigurationError` with all
-    mistakes at once (the operator's fault). Imports nothing that the file names: see `check_references`.
+    mistakes at once (the operator's fault). Imports nothing that the file names: see `check_site_file`.
     """
     return load_site_file(path, environ).settings
 
