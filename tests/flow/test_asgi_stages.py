@@ -32,7 +32,7 @@ async def hello(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class TestStages:
-    """DESIGN: EXECUTE of an ASGI application ends at its last body message."""
+    """EXECUTE of an ASGI application ends at its last body message."""
 
     @pytest.mark.parametrize("loop", LOOPS)
     def test_the_plan_ends_before_the_application_does(self, loop: str) -> None:

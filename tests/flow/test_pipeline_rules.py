@@ -175,7 +175,7 @@ class TestSubscribing:
         assert log == ["end"]
 
     def test_hooks_of_begin_belong_to_the_site(self) -> None:
-        """DESIGN, «Which plan»: the location is chosen behind BEGIN."""
+        """The location is chosen behind BEGIN."""
         module = on(Stage.BEGIN, complete)
         with pytest.raises(ConfigurationError) as caught:
             open_site(functions={"/in": hello}, locations={"/in": [module]})

@@ -93,7 +93,7 @@ class TestPage:
 
 
 class TestLog:
-    """Who is to blame decides what is written (DESIGN, «Errors»)."""
+    """Who is to blame decides what is written."""
 
     def logged(self, error: Exception, caplog: pytest.LogCaptureFixture, target: str = "/") -> logging.LogRecord:
         with caplog.at_level(logging.DEBUG, "penstock"):

@@ -113,7 +113,7 @@ class TestStopping:
 
 
 class TestDevelopment:
-    """DESIGN: in development a step that held the loop for more than 50 ms is named."""
+    """In development a step that held the loop for more than 50 ms is named."""
 
     def hold(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         now = [0.0]

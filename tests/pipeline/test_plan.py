@@ -92,7 +92,7 @@ class TestAssembly:
 
 
 class TestCompletion:
-    """Pipeline P-08, and DESIGN: once ACQUIRE_STATE was entered, RELEASE_STATE runs."""
+    """Pipeline P-08: once ACQUIRE_STATE was entered, RELEASE_STATE runs."""
 
     @pytest.fixture
     def plan(self) -> Plan:
@@ -125,7 +125,7 @@ class TestCompletion:
 
 
 class TestNesting:
-    """DESIGN, «Scopes»: ranges that overlap without nesting are refused at assembly."""
+    """Ranges that overlap without nesting are refused at assembly."""
 
     def assemble_both(self, one: tuple[Stage, Stage], other: tuple[Stage, Stage]) -> Plan:
         scope: Any = hook

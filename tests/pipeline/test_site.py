@@ -24,7 +24,7 @@ def mount(at: str) -> Target:
 
 
 class TestWhatAnswers:
-    """DESIGN: a route, else the longest mount, else the files under root, else 404."""
+    """A route, else the longest mount, else the files under root, else 404."""
 
     SITE = PipelineSite(
         routes=[

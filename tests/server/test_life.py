@@ -27,7 +27,7 @@ def wait_stopped(served: Serving, *, seconds: float = 5.0) -> None:
 
 
 class TestStop:
-    """Nothing that was accepted is lost (DESIGN, "Correct")."""
+    """Nothing that was accepted is lost."""
 
     @pytest.mark.parametrize("loop", ["auto", "asyncio"])
     def test_request_inside_is_answered_and_told_that_it_is_the_last(self, loop: str) -> None:

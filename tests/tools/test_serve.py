@@ -80,6 +80,8 @@ class TestOptions:
     def test_port_gives_way_to_our_own_variables(self, said: dict[str, Any]) -> None:
         invoke(PORT="9001", PENSTOCK_UDS="/run/a.sock")
         assert (said["host"], said["port"], said["uds"]) == (None, None, "/run/a.sock")
+        invoke(PORT="9001", PENSTOCK_SERVER__LISTEN="127.0.0.1:7")
+        assert (said["host"], said["port"]) == (None, None)
 
     def test_a_port_that_is_none(self, said: dict[str, Any]) -> None:
         result = CliRunner().invoke(main, ["serve", "shop:app"], env={"PORT": "tcp://10.0.0.1:80"})

@@ -21,7 +21,7 @@ class Swept(Protocol):
 class Clock:
     """`now` is the loop's time to the second, `date` the `date` field of an answer with its CRLF.
 
-    Per request no timer is set: connections write down `now` and are swept (DESIGN, hot-path rules).
+    Per request no timer is set: connections write down `now` and are swept.
     """
 
     __slots__ = ("_handle", "_loop", "_swept", "date", "now", "server_line")

@@ -149,7 +149,7 @@ class LogSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
         str,
         Meta(
             min_length=1,
-            description='"auto" (readable on a terminal, else combined), "combined", "json", or a format string.',
+            description='"auto" (readable on a terminal, else combined), "readable", "combined", "common", "json", or a format.',
             examples=["combined", '%(h)s "%(r)s" %(s)s %(b)s'],
         ),
     ] = "auto"

@@ -62,8 +62,9 @@ penstock serve shop:make --factory   what a function makes
 penstock serve public                a folder of files
 
 Every option is also an environment variable: PENSTOCK_BIND, PENSTOCK_LOG_LEVEL and so on; several values
-are parted by spaces (headers by line ends). PORT is understood as gunicorn does: every address, that port.
-An option wins over the environment, and that over the site file.
+are parted by spaces (headers by line ends). PENSTOCK_SERVER__LIMITS__BODY and its like set any key of [server].
+An option wins over its variable, that over PENSTOCK_SERVER__..., and these over the site file.
+PORT, where no place is named by an option or a variable, is understood as gunicorn does: every address, that port.
 """
 
 
@@ -106,7 +107,7 @@ An option wins over the environment, and that over the site file.
     "--threads",
     type=click.IntRange(0, 1024),
     metavar="N",
-    help="Threads of a WSGI application; 0 is none.  [default: 4]",
+    help="Threads of a WSGI application; 0 runs it on the event loop.  [default: 4]",
 )
 @option(
     "--mode",
@@ -127,7 +128,7 @@ An option wins over the environment, and that over the site file.
 @option(
     "--access-log-format",
     metavar="FORMAT",
-    help='"combined", "json" or a format string.  [default: readable on a terminal, else combined]',
+    help='"readable", "combined", "common", "json" or a format string.  [default: readable on a terminal, else combined]',
 )
 @option("--header", multiple=True, type=Lines(), metavar="'NAME: VALUE'", help="Header added to every answer.")
 @option(
@@ -187,7 +188,8 @@ def _places(ctx: click.Context, said: Mapping[str, Any]) -> dict[str, Any]:
     sources = {name: ctx.get_parameter_source(name) for name in _PLACES}
     if ParameterSource.COMMANDLINE in sources.values():
         return {name: said[name] if source is ParameterSource.COMMANDLINE else None for name, source in sources.items()}
-    if ParameterSource.ENVIRONMENT in sources.values() or not (port := os.environ.get("PORT")):
+    is_named = ParameterSource.ENVIRONMENT in sources.values() or "PENSTOCK_SERVER__LISTEN" in os.environ
+    if is_named or not (port := os.environ.get("PORT")):
         return {}
     if not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise click.UsageError(f"PORT is {port!r}, which is not a whole number from 0 to 65535.", ctx)
