@@ -56,28 +56,6 @@ class TestFile:
         log.close()
         assert path.read_text() == "before\n/a\n"
 
-    def test_a_rotated_file_is_left_and_a_new_one_begun(self, tmp_path: Path) -> None:
-        path, old = tmp_path / "access.log", tmp_path / "access.log.1"
-        log = AccessLogFile(str(path), target)
-        log.write(record("/old"))
-        path.rename(old)
-        log.reopen()
-        log.write(record("/new"))
-        log.close()
-        assert old.read_text() == "/old\n"
-        assert path.read_text() == "/new\n"
-
-    def test_a_rotation_that_fails_keeps_the_old_file(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        folder = tmp_path / "logs"
-        folder.mkdir()
-        log = AccessLogFile(str(folder / "access.log"), target)
-        folder.rename(tmp_path / "moved")
-        log.reopen()
-        log.write(record("/a"))
-        log.close()
-        assert (tmp_path / "moved" / "access.log").read_text() == "/a\n"
-        assert "cannot be opened anew" in said(caplog)[0]
-
     def test_a_file_that_cannot_be_opened_is_a_mistake_of_the_configuration(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError) as caught:
             AccessLogFile(str(tmp_path / "missing" / "access.log"), target, where="site.toml:4")
@@ -178,7 +156,6 @@ class TestStream:
         log = AccessLogFile(stream, target)
         log.write(record("/a"))
         log.flush()
-        log.reopen()
         assert stream.getvalue() == "/a\n"
         log.close()
         assert not stream.closed

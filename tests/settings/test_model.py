@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 import penstock.settings as package
-from penstock.settings import AppSettings, LimitSettings, Settings, SiteSettings
+from penstock.settings import AppSettings, LimitSettings, RouteSettings, Settings, SiteSettings
 from penstock.settings.catalog import fields_of, tables
 
 
@@ -40,6 +40,11 @@ class TestModels:
         )
         assert (limits.header_timeout, limits.keep_alive) == (30.0, 75.0)
         assert (limits.data_rate, limits.data_rate_grace) == (240, 5.0)
+
+    def test_head_comes_with_get(self) -> None:
+        assert RouteSettings(at="/", function="a:b").answered_methods == ("GET", "HEAD")
+        assert RouteSettings(at="/", function="a:b", methods=("HEAD", "GET")).answered_methods == ("HEAD", "GET")
+        assert RouteSettings(at="/", function="a:b", methods=("POST",)).answered_methods == ("POST",)
 
     def test_public_names_are_pinned(self) -> None:
         models = {model.__name__ for _, model in tables()}

@@ -5,7 +5,7 @@ import pytest
 from penstock.intake import runtime
 from penstock.server import build
 from penstock.settings import AppSettings, RouteSettings, ServerSettings, Settings, SiteSettings
-from penstock.tools.answering import answer_to, methods_of
+from penstock.tools.answering import answer_to
 from penstock.tools.explain import _find_site
 
 SITE = SiteSettings(
@@ -66,8 +66,3 @@ def test_explain_chooses_the_site_that_answers(host: str) -> None:
     found = _find_site(Settings(sites=sites), host)
     assert found is not None
     assert found[0] is runtime._match_host(sites, host)  # type: ignore[arg-type, comparison-overlap]
-
-
-def test_head_comes_with_get() -> None:
-    assert methods_of(SITE.routes[0]) == ("GET", "HEAD")
-    assert methods_of(SITE.routes[1]) == ("POST",)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
-from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.errors import ClientGone, ContractError
 from penstock.hosts.file_sender import read_at
+from penstock.hosts.request_body import too_large
 from penstock.http.head import HeadLimits, read_head
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import write_head
@@ -128,7 +129,7 @@ class MemoryRequest:
         """As `WorkerRequest.limit_body`."""
         self._limit = limit
         if self.head.content_length > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
 
     def take(self) -> bytes | None:
         """As `WorkerRequest.take`."""
@@ -137,7 +138,7 @@ class MemoryRequest:
             self._body.clear()
             self._limit -= len(piece)
             if self._limit < 0:
-                raise _too_large(self._limit + len(piece))
+                raise too_large(self._limit + len(piece))
             return piece
         if self.is_disconnected and not self._is_whole:
             raise ClientGone("the client left")
@@ -217,7 +218,3 @@ class MemoryRequest:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
-
-
-def _too_large(limit: int) -> RequestRejected:
-    return RequestRejected(413, f"the body is larger than {limit} bytes", rule="RFC 9110 section 15.5.14")

@@ -94,7 +94,7 @@ class RequestBody:
         self._limit = limit
         announced = self._framing.remaining if isinstance(self._framing, LengthBody) else 0
         if self.received + announced > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
 
     def feed(self, received: bytes) -> bytes:
         """Take bytes from the client; returns those beyond the body."""
@@ -152,10 +152,10 @@ class RequestBody:
         self.received += len(piece)
         if self.is_discarded:
             if self.received - self._kept > DISCARDED:
-                self._error = _too_large(self._limit)
+                self._error = too_large(self._limit)
             return
         if self.received > self._limit:
-            self._error = _too_large(self._limit)
+            self._error = too_large(self._limit)
             self._pieces.clear()
             return
         self._pieces.append(piece)
@@ -169,5 +169,6 @@ class RequestBody:
             waiter.set_result(None)
 
 
-def _too_large(limit: int) -> RequestRejected:
+def too_large(limit: int) -> RequestRejected:
+    """What a body of more than `limit` bytes is refused with."""
     return RequestRejected(413, f"the body is larger than {limit} bytes", rule="RFC 9110 section 15.5.14")

@@ -115,12 +115,14 @@ class SocketHost:
         if not bound.is_unix:
             _probe_silent_clients(bound.socket)
         if bound.is_unix:
-            server = await loop.create_unix_server(make, sock=bound.socket, backlog=backlog, **options)
+            server: asyncio.AbstractServer = await loop.create_unix_server(
+                make, sock=bound.socket, backlog=backlog, **options
+            )
         else:
             server = await loop.create_server(make, sock=bound.socket, backlog=backlog, **options)
         if is_selector:
             bound.socket.listen(self._backlog)
-        return server  # type: ignore[no-any-return]
+        return server
 
     def _maker(self, scheme: str, *, is_unix: bool) -> Callable[[], Connection]:
         service = self._service

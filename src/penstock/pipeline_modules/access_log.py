@@ -30,9 +30,9 @@ _logger = logging.getLogger("penstock.access_log")
 class AccessLogFile:
     """A file, or a stream such as standard output, that takes records.
 
-    `write` is called for every request and costs an append. The owner calls `flush` every `FLUSH_INTERVAL` seconds,
-    `reopen` when the file was rotated, `close` in the end; all on one thread. A log that cannot be written, or whose
-    reader is slow, hurts no request: lines are dropped and counted in `lost`, and that is said once.
+    `write` is called for every request and costs an append. The owner calls `flush` every `FLUSH_INTERVAL` seconds and
+    `close` in the end; all on one thread. A log that cannot be written, or whose reader is slow, hurts no request: lines
+    are dropped and counted in `lost`, and that is said once.
 
     Raises ConfigurationError when the file cannot be opened; `where` says where it was named.
     """
@@ -41,7 +41,6 @@ class AccessLogFile:
         "_descriptor",
         "_is_failing",
         "_line",
-        "_path",
         "_pending",
         "_stream",
         "_unwritten",
@@ -55,14 +54,13 @@ class AccessLogFile:
         self._pending: list[AccessRecord] = []
         self._unwritten = b""
         self._is_failing = False
-        self._path = target if isinstance(target, str) else ""
         self._stream = None if isinstance(target, str) else target
         self._descriptor = -1
         self._writable: Any = None  # select.poll has no public type, and Windows has none at all
         try:
-            self._watch(_open(self._path) if self._stream is None else _descriptor_of(self._stream))
+            self._watch(_open(target) if isinstance(target, str) else _descriptor_of(target))
         except OSError as error:
-            message = f"the access log {self._path} cannot be opened: {error.strerror}"
+            message = f"the access log {target} cannot be opened: {error.strerror}"
             raise ConfigurationError([Problem(message, where)]) from None
 
     def write(self, record: AccessRecord) -> None:
@@ -80,22 +78,6 @@ class AccessLogFile:
             self._format(pending)
         if self._unwritten:
             self._hand_over(patience=0)
-
-    def reopen(self) -> None:
-        """Go on in a new file of the same name: somebody has moved the old one away. The old one is kept if that fails."""
-        self.flush()
-        if self._stream is not None:
-            return
-        try:
-            descriptor = _open(self._path)
-        except OSError as error:
-            _logger.error(
-                "the access log %s cannot be opened anew, the old file goes on: %s", self._path, error.strerror
-            )
-            return
-        old = self._descriptor
-        self._watch(descriptor)
-        os.close(old)
 
     def close(self) -> None:
         """Write what waits, giving a slow reader one more second, and close the file; a stream stays open."""

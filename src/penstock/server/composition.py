@@ -120,7 +120,6 @@ class _Composer:
         function: Any = self._load(settings.function)
         template = Template(settings.at)
         handler = function_handler(function, template.names)
-        methods = (*settings.methods, "HEAD") if "GET" in settings.methods else settings.methods
         name = f"function {settings.function}"
         if settings.threads:
             from penstock.request_handlers.threaded_functions import ThreadedFunction
@@ -131,11 +130,11 @@ class _Composer:
                 settings.at,
                 threaded.execute,
                 template=template,
-                methods=methods,
+                methods=settings.answered_methods,
                 on_start=threaded.start,
                 on_stop=threaded.stop,
             )
-        return Target(name, settings.at, execute_step(handler), template=template, methods=methods)
+        return Target(name, settings.at, execute_step(handler), template=template, methods=settings.answered_methods)
 
     def _mount(self, settings: AppSettings) -> Target:
         reference = settings.asgi or settings.wsgi or settings.app or ""

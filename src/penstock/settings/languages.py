@@ -5,9 +5,10 @@ from collections.abc import Callable, Mapping
 
 from penstock.http.grammar import is_field_value, is_token
 from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_trusted
+from penstock.settings.model import REFERENCE_FORM
 from penstock.settings.templates import judge_prefix, judge_template
 
-_REFERENCE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_REFERENCE = re.compile(REFERENCE_FORM)
 
 
 def judge_reference(text: str) -> str:

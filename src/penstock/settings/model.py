@@ -11,10 +11,13 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
+# An import reference: "package.module:attribute".
+REFERENCE_FORM = r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*"
+
 # Forms of text: the pattern is the schema's; `extra` says how the loader judges and words it.
 REFERENCE = Meta(
     extra={"language": "reference"},
-    extra_json_schema={"pattern": r"^[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*$"},
+    extra_json_schema={"pattern": f"^{REFERENCE_FORM}$"},
 )
 PREFIX = Meta(
     extra={"language": "prefix"},
@@ -238,6 +241,11 @@ class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     threads: Annotated[
         int, Meta(ge=0, le=1024, description="Runs it in so many threads; 0 runs it on the event loop.")
     ] = 0
+
+    @property
+    def answered_methods(self) -> tuple[str, ...]:
+        """`methods`, and HEAD with GET."""
+        return (*self.methods, "HEAD") if "GET" in self.methods and "HEAD" not in self.methods else self.methods
 
 
 class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -22,10 +22,10 @@ def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
     # A template without parameters goes before those with some, whatever their order in the file.
     fitting.sort(key=lambda pair: "{" in pair[0].at)
     for route, values in fitting:
-        if method in methods_of(route):
+        if method in route.answered_methods:
             return _by_route(route, values)
     if fitting:
-        allowed = dict.fromkeys(name for route, _ in fitting for name in methods_of(route))
+        allowed = dict.fromkeys(name for route, _ in fitting for name in route.answered_methods)
         return Answer("405", f"a route fits, but it answers to {', '.join(allowed)}")
     mount = Prefixes([(app.at, app) for app in site.apps]).find(path)
     if mount is not None:
@@ -35,11 +35,6 @@ def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
             f"files of {site.root}", "no route and no application covers the path", tuple(_file_details(site))
         )
     return Answer("404", "no route and no application covers the path, and the site has no root")
-
-
-def methods_of(route: RouteSettings) -> tuple[str, ...]:
-    """The methods a route answers; HEAD comes with GET."""
-    return (*route.methods, "HEAD") if "GET" in route.methods and "HEAD" not in route.methods else route.methods
 
 
 def _by_route(route: RouteSettings, values: dict[str, object]) -> Answer:

@@ -3,6 +3,7 @@
 import json
 import logging.config
 import tomllib
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def _toml(path: Path) -> dict[str, Any]:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        import yaml  # type: ignore[import-untyped, import-not-found, unused-ignore]
+        yaml: Any = import_module("yaml")  # by name: it is an extra, and mypy need not know it
     except ImportError as error:
         message = "needs the package PyYAML, which is not installed; .json, .toml and .ini need nothing"
         raise ConfigurationError([Problem(message, str(path))]) from error

@@ -12,10 +12,11 @@ from msgspec.structs import replace
 
 from penstock.errors import ConfigurationError, Problem
 from penstock.settings import AppSettings, Settings, SiteSettings
+from penstock.settings.model import REFERENCE_FORM
 
 Interface = Literal["auto", "asgi", "wsgi"]
 
-_REFERENCE: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
+_REFERENCE: Final = re.compile(REFERENCE_FORM)
 _KEYS: Final[Mapping[Interface, str]] = {"auto": "app", "asgi": "asgi", "wsgi": "wsgi"}
 
 
