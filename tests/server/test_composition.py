@@ -120,6 +120,20 @@ def test_every_mistake_at_once() -> None:
     assert any("x:needy" in text for text in found)
 
 
+@pytest.mark.parametrize(
+    "site",
+    [
+        {"apps": (AppSettings(at="/", asgi="x:number"),)},
+        {"apps": (AppSettings(at="/", wsgi="x:number"),)},
+        {"apps": (AppSettings(at="/", app="x:number"),)},
+        {"routes": (RouteSettings(at="/", function="x:number"),)},
+    ],
+)
+def test_what_cannot_be_called_answers_nothing(site: dict[str, Any]) -> None:
+    (found,) = problems(**site)
+    assert found.startswith("x:number is 'int', which cannot be called: ")
+
+
 def test_module_that_hooks_begin_at_a_location() -> None:
     module = ModuleSettings(use="x:Greeting", settings={"text": "begin"})
     assert any("BEGIN" in text for text in problems(locations=(LocationSettings(at="/a", modules=(module,)),)))

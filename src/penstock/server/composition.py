@@ -118,6 +118,11 @@ class _Composer:
         from penstock.request_handlers.functions import function_handler
 
         function: Any = self._load(settings.function)
+        if not callable(function):
+            kind = type(function).__name__
+            raise ConfigurationError(
+                [Problem(f"{settings.function} is {kind!r}, which cannot be called: name a function")]
+            )
         template = Template(settings.at)
         handler = function_handler(function, template.names)
         name = f"function {settings.function}"
@@ -141,7 +146,8 @@ class _Composer:
         application: Any = self._load(reference)
         if settings.factory:
             application = _call_factory(application, reference)
-        shape = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else _detect(application, reference)
+        said = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else ""
+        shape = said if said and callable(application) else _detect(application, reference)
         if shape == "wsgi":
             return self._mount_wsgi(application, settings, reference)
         if shape == "native":
