@@ -16,7 +16,7 @@ from penstock.hosts.arriving_head import ArrivingHead
 from penstock.hosts.endings import HALF_CLOSED, close_now, close_politely, refuse
 from penstock.hosts.http1_request import Http1Request
 from penstock.hosts.request_body import RequestBody
-from penstock.http.messages import PLAIN, Framing
+from penstock.http.messages import PLAIN, Framing, RequestHead
 
 if TYPE_CHECKING:
     from penstock.hosts.clock import Clock
@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         "is_read_paused",
         "is_unix",
         "keeps_alive",
+        "last_head",
         "lingers_until",
         "loop",
         "request",
@@ -71,6 +72,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport = cast(asyncio.Transport, None)
         self.request: Http1Request | None = None
         self.buffer = b""
+        self.last_head: RequestHead | None = None
         self.served = False
         self.keeps_alive = True
         self.is_closing = False
@@ -182,7 +184,7 @@ class Connection(asyncio.Protocol):
         arriving = self._arriving
         try:
             if arriving is None:
-                head = service.reader.read(raw, self.scheme)
+                head = service.reader.read(raw, self.scheme, self.last_head)
             else:
                 self._arriving = None
                 head = arriving.take(raw, self.scheme)
@@ -192,6 +194,7 @@ class Connection(asyncio.Protocol):
             else:
                 refuse(self, error)
             return
+        self.last_head = head
         request = self.request = Http1Request(self, head, self.scheme)
         if head.framing is not PLAIN and not self._prepare(request, head.framing):
             return

@@ -28,7 +28,8 @@ class HeadLimits(Protocol):
     def headers(self) -> int: ...
 
 
-_KEEP_ALIVE: Final = (b"connection", b"keep-alive")
+# A longer head is not kept for comparison: connections are many.
+_BLOCK: Final = 2048
 _REMEMBERED: Final = 1024
 _VERSIONS: Final = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 
@@ -58,37 +59,28 @@ class HeadReader:
         if known in JUDGED:
             self._judged.append(pair)
 
-    def read(self, raw: bytes, scheme: str) -> RequestHead:
+    def read(self, raw: bytes, scheme: str, last: RequestHead | None = None) -> RequestHead:
         """The head whose bytes are `raw`, to the empty line, on a connection that speaks `scheme` ("http", "https").
 
-        Raises RequestRejected: 400, 414, 417, 431, 501 or 505, with the rule that is broken.
+        `last` is the head before it on the same connection. A client says the same again and again: where all but the
+        request line is byte for byte what it was, so is what it means. Raises RequestRejected: 400, 414, 417, 431, 501 or
+        505, with the rule that is broken.
         """
+        end = raw.find(b"\r\n")
+        line = self._lines.get(raw[:end])
+        if (
+            last is not None
+            and line is not None
+            and raw.endswith(last.block)
+            and len(raw) == end + len(last.block)
+            and line.is_1_0 == last.line.is_1_0
+        ):
+            return RequestHead(line, last.headers, last.authority, last.host, last.framing, block=last.block)
         try:
             self._parser.feed_data(raw)
         except Exception as error:
             self._judge_parser_error(error)
-        line = self._lines.get(raw[: raw.find(b"\r\n")])
-        headers = self._headers
-        judged = self._judged
-        if (
-            line is None
-            or line.is_1_0
-            or not judged
-            or judged[0][0] != b"host"
-            or (len(judged) != 1 and (len(judged) != 2 or judged[1] != _KEEP_ALIVE))
-            or self._is_unusual(raw, headers)
-        ):
-            return self.take(raw, scheme)
-        # The commonest head of all: nothing but Host decides anything, and nothing is new.
-        self._headers = []
-        self._judged = []
-        authority = judged[0][1]
-        return RequestHead(line, headers, authority, self._hosts.get(authority) or self._read_host(authority), PLAIN)
-
-    def _is_unusual(self, raw: bytes, headers: list[tuple[bytes, bytes]]) -> bool:
-        """Whether a head may be too large, or holds white space behind a value, which llhttp leaves there."""
-        limits = self._limits
-        return b" \r" in raw or b"\t" in raw or len(raw) > limits.request_line or len(headers) > limits.headers
+        return self.take(raw, scheme)
 
     def feed(self, piece: bytes) -> None:
         """Take a piece of a head. Raises RequestRejected (400) at the first byte that cannot belong to one."""
@@ -150,7 +142,8 @@ class HeadReader:
         host = self._hosts.get(authority)
         if host is None:
             host = self._read_host(authority)
-        return RequestHead(line, headers, authority, host, framing)
+        block = b"" if framing.is_forwarded or len(raw) > _BLOCK else raw[len(text) :]
+        return RequestHead(line, headers, authority, host, framing, block=block)
 
     def _learn_name(self, name: bytes) -> bytes:
         if len(self._names) >= _REMEMBERED:

@@ -58,19 +58,29 @@ class RequestHead:
     """The head of one request, judged and split; nothing in it is the application's yet.
 
     `line` is what the request line says. `headers` holds lower-case names and values without surrounding white space, in
-    order. `host` is lower-case and without port ("" when absent); `authority` is the Host value as received.
+    order, and is never changed, for the next head may share it. `host` is lower-case and without port ("" when absent);
+    `authority` is the Host value as received. `block` is what followed the request line, as received; b"" when another
+    head that ends with the same bytes may mean something else.
     """
 
-    __slots__ = ("authority", "framing", "headers", "host", "line")
+    __slots__ = ("authority", "block", "framing", "headers", "host", "line")
 
     def __init__(
-        self, line: RequestLine, headers: list[tuple[bytes, bytes]], authority: bytes, host: str, framing: Framing
+        self,
+        line: RequestLine,
+        headers: list[tuple[bytes, bytes]],
+        authority: bytes,
+        host: str,
+        framing: Framing,
+        *,
+        block: bytes = b"",
     ) -> None:
         self.line = line
         self.headers = headers
         self.authority = authority
         self.host = host
         self.framing = framing
+        self.block = block
 
     @property
     def method(self) -> str:

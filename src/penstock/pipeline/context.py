@@ -70,8 +70,9 @@ class _Rest:
 class Context:
     """One request on its way. Modules keep what belongs to a request here, never in themselves (pipeline A-01).
 
-    `worker_request` is the host's side; `response` what will be answered; `route_values` the values of the route's template by
-    name; `handler` what the answering side keeps of this request; `plan` the steps of its location; `variables` the context variables it runs in.
+    `worker_request` is the host's side; `response` what will be answered; `route_values` the values of the route's template
+    by name; `handler` what the answering side keeps of this request; `plan` the steps of its location; `variables` the
+    context variables it runs in.
     """
 
     __slots__ = (

@@ -49,7 +49,10 @@ class Subscription:
 
 
 class Hooks:
-    """Where a module subscribes. Order within a stage: modules as configured, then each module's own order (P-04, P-05)."""
+    """Where a module subscribes. Order within a stage: modules as configured, then each module's own order (P-04, P-05).
+
+    Once the plans stand, whatever is called here raises RegistrationClosed (P-06).
+    """
 
     __slots__ = ("_is_frozen", "error_hooks", "module", "start_actions", "stop_actions", "subscriptions")
 
@@ -75,7 +78,8 @@ class Hooks:
     def around(self, first: Stage, last: Stage, scope: Scope) -> Subscription:
         """Enter the context manager `scope(context)`, plain or async, at `first`; leave it behind `last`.
 
-        It is left if and only if it was entered, whatever happens between, in reverse order (pipeline P-12).
+        It is left if and only if it was entered, whatever happens between, in reverse order (pipeline P-12). Raises
+        ValueError when `first` comes after `last`.
         """
         if Stage(first) > Stage(last):
             raise ValueError(f"around({Stage(first).name}, {Stage(last).name}): the first stage comes after the last")

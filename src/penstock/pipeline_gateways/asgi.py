@@ -84,7 +84,7 @@ class AsgiGateway:
             "raw_path": raw_path,
             "query_string": line.query,
             "root_path": self._mount,
-            "headers": head.headers,
+            "headers": head.headers.copy(),
             "client": worker_request.client,
             "server": worker_request.server,
         }

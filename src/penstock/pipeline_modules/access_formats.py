@@ -39,8 +39,8 @@ _REMEMBERED: Final = 1024
 def compile_format(text: str, *, colour: bool = False, where: str = "") -> Line:
     """The function that makes a line (without its end) of a record.
 
-    `text` is "combined" (which "auto" is off a terminal), "common", "json", "readable" (with `colour` for terminals) or a format of atoms such as
-    `%(h)s "%(r)s" %(s)s`. Raises ConfigurationError for a name or an atom that does not exist.
+    `text` is "combined" (which "auto" is off a terminal), "common", "json", "readable" (with `colour` for terminals) or a
+    format of atoms such as `%(h)s "%(r)s" %(s)s`. Raises ConfigurationError for a name or an atom that does not exist.
     """
     if text == "readable":
         return _readable_in_colour if colour else _readable
