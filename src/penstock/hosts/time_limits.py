@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("penstock")
 
+# Seconds of idleness after which a connection gives back what it keeps to read the next head faster.
+_FORGETFUL: Final = 5.0
 # What may lie in the buffer between two requests: an empty line, or half of one, is no request that takes too long.
 _BETWEEN: Final = (b"", b"\r\n", b"\r")
 
@@ -90,6 +92,8 @@ def _judge_idle(connection: Connection, now: float) -> None:
         if seconds > limits.header_timeout:
             refuse(connection, RequestRejected(408, "the head took too long", rule="RFC 9110 section 15.5.9"))
         return
+    if seconds > _FORGETFUL:
+        connection.last_head = None
     patience = limits.keep_alive if connection.served else max(limits.header_timeout, limits.keep_alive)
     if seconds > patience or (connection.service.is_stopping and connection.served):
         close_now(connection)
