@@ -121,6 +121,8 @@ class Http1Request:
             return self._send_first(head, body, more)
         if self.has_sent_all:
             return None
+        if more and body and self._is_chunked:
+            return self._send_chunk(body)
         if self._remaining == _NO_BODY:
             body = b""
         self._check_length(len(body), more)
@@ -129,8 +131,6 @@ class Http1Request:
         if self._is_chunked:
             if not more:
                 connection.write(self._last_chunks(body))
-            elif body:
-                connection.write(b"%x\r\n%b\r\n" % (len(body), body))
         elif body:
             connection.write(body)
         if more:
@@ -138,6 +138,17 @@ class Http1Request:
         self.has_sent_all = True
         connection.finish(self)
         return None
+
+    def _send_chunk(self, body: bytes) -> Awaitable[None] | None:
+        """A piece of a stream, such as a server-sent event: in a chunk of its own, at once."""
+        count = len(body)
+        self.bytes_sent += count
+        connection = self.connection
+        transport = connection.transport
+        if connection.is_lost or transport.is_closing():
+            return connection.wait_writable()
+        transport.write(b"%x\r\n%b\r\n" % (count, body))
+        return connection.wait_writable() if connection.is_paused else None
 
     def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
         if self.has_sent_head:

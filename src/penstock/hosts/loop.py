@@ -42,32 +42,29 @@ def _eager_class(base: type[asyncio.AbstractEventLoop]) -> type[asyncio.Abstract
     """`base` with `start_eagerly`. A task hands its first step to `call_soon`; here it is handed back to the task's maker.
 
     The step then runs in the caller's stack, with `current_task()` set, before anything else: no turn of the loop is lost.
+    `call_soon` itself is replaced only while a task is being made, so that all others call the loop's own.
     """
-    base_call_soon = base.call_soon
     run = Context.run
     # `asyncio.current_task` is a Python function on 3.11; this is the table it looks into.
     current_tasks: dict[Any, Any] = asyncio.tasks._current_tasks  # type: ignore[attr-defined]  # noqa: SLF001
     task_class = asyncio.Task
+    taken: list[Callable[[], object]] = []
+
+    def take(callback: Callable[[], object], *, context: Context) -> None:
+        taken.append(callback)
 
     class EagerLoop(base):  # type: ignore[valid-type, misc]
-        _is_starting = False
-        _first_step: Callable[[], object]
-
-        def call_soon(self, callback: Any, *args: Any, context: Context | None = None) -> Any:
-            if self._is_starting:
-                self._is_starting = False
-                self._first_step = callback
-                return None
-            return base_call_soon(self, callback, *args, context=context)
-
         def start_eagerly(self, coroutine: Coroutine[Any, Any, None], variables: Context) -> asyncio.Task[None]:
             """Start `coroutine` in a task whose context is `variables`; its first step has run when this returns."""
             if current_tasks.get(self) is not None:
                 return self.create_task(coroutine, context=variables)  # type: ignore[no-any-return]
-            self._is_starting = True
-            # A name given is a name not made: Python would format "Task-12345" for every request.
-            task = task_class(coroutine, loop=self, name="penstock-request", context=variables)
-            run(variables, self._first_step)
+            self.call_soon = take
+            try:
+                # A name given is a name not made: Python would format "Task-12345" for every request.
+                task = task_class(coroutine, loop=self, name="penstock-request", context=variables)
+            finally:
+                del self.call_soon
+            run(variables, taken.pop())
             return task
 
     return EagerLoop

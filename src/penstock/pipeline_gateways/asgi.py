@@ -150,8 +150,12 @@ class AsgiExchange:
             if type(body) is not bytes:
                 body = _as_bytes(body)
             if message.get("more_body"):
-                if body or self._state == _STREAMING:
-                    pending = self._send_more(body)
+                if self._state == _STREAMING:
+                    pending = self._context.worker_request.send(None, body, True)
+                    if pending is not None:
+                        await pending
+                elif body:
+                    pending = self._send_first(body)
                     if pending is not None:
                         await pending
                 return
@@ -197,15 +201,12 @@ class AsgiExchange:
         response.raw_headers = headers
         self._state = _STARTED
 
-    def _send_more(self, body: bytes) -> Awaitable[None] | None:
+    def _send_first(self, body: bytes) -> Awaitable[None] | None:
         context = self._context
-        worker_request = context.worker_request
-        if self._state == _STREAMING:
-            return worker_request.send(None, body, True)
         self._state = _STREAMING
         head = context.response.take_head()
         try:
-            return worker_request.send(head, body, True)
+            return context.worker_request.send(head, body, True)
         except ContractError:
             context.response.reopen()
             raise
