@@ -12,10 +12,7 @@ ROOT = Path("src/penstock")
 # Every module of these folders is compiled ...
 COMPILED = ("hosts", "http", "intake", "pipeline", "pipeline_gateways")
 
-# ... except these, and those that say why themselves, in a comment that begins with "# Not compiled:".
-INTERPRETED = {
-    "hosts/loop.py": "subclasses uvloop.Loop, which mypyc cannot see into",
-}
+# ... except those that say why not, in a comment that begins with "# Not compiled:".
 
 # Metadata is asked for before the wheel; only what packs or loads extensions waits for the compiler.
 COMPILING_COMMANDS = {"bdist_wheel", "build_ext", "editable_wheel"}
@@ -25,7 +22,7 @@ NOT_COMPILED = re.compile(r"^# Not compiled: \S", re.MULTILINE)
 
 def is_compiled(module: Path) -> bool:
     """Package files stay interpreted: they only pass names on."""
-    if module.name == "__init__.py" or module.relative_to(ROOT).as_posix() in INTERPRETED:
+    if module.name == "__init__.py":
         return False
     return not NOT_COMPILED.search(module.read_text(encoding="utf-8"))
 

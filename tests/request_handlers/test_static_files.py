@@ -18,10 +18,10 @@ from penstock.http.messages import RequestHead, ResponseHead
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import WorkerRequest
 from penstock.pipeline.context import Context
-from penstock.pipeline.loop import begin
 from penstock.pipeline.module import Hooks, Module
 from penstock.pipeline.plan import Plan, assemble
 from penstock.pipeline.stages import Stage
+from penstock.pipeline.task import begin
 from penstock.request_handlers.file_finder import RECHECK
 from penstock.request_handlers.static_files import StaticFiles
 

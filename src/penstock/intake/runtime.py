@@ -11,7 +11,6 @@ from typing import Protocol
 from penstock.http.messages import ResponseHead
 from penstock.intake.admission import Admission
 from penstock.intake.statistics import RuntimeStatistics
-from penstock.intake.tasks import find_starter
 from penstock.intake.worker_request import Address, WorkerRequest, client_name
 
 logger = logging.getLogger("penstock")
@@ -59,7 +58,6 @@ class Runtime:
         self.sites = tuple(sites)
         self.state = RuntimeState.NEW
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
-        self.start_task = find_starter(self.loop)
         self.admission = Admission(requests_inside, queue)
         self.background: set[asyncio.Task[None]] = set()
         self.record = record
@@ -155,7 +153,7 @@ class Runtime:
         """Count a task that goes on behind its answer, so that draining waits for it."""
         if not task.done():
             self.background.add(task)
-            task.add_done_callback(self._end_behind)
+            task.add_done_callback(self.end_behind)
 
     async def drain(self, within: float) -> bool:
         """Let nothing more in and wait at most `within` seconds for those inside. Did all leave in time?"""
@@ -243,7 +241,8 @@ class Runtime:
         if self._on_quota is not None:
             self._on_quota()
 
-    def _end_behind(self, task: asyncio.Task[None]) -> None:
+    def end_behind(self, task: asyncio.Task[None]) -> None:
+        """A task that went on behind its answer has ended."""
         self.background.discard(task)
         if self._empty is not None:
             self._check_empty()

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.errors import ConfigurationError, HTTPError, Problem, StartupError
 from penstock.http.messages import RequestLine
 from penstock.pipeline.context import Context
-from penstock.pipeline.loop import begin
 from penstock.pipeline.module import Action, Hooks
 from penstock.pipeline.plan import Call, Plan, assemble
 from penstock.pipeline.routes import Prefixes, Template
 from penstock.pipeline.stages import Stage
+from penstock.pipeline.task import begin
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime

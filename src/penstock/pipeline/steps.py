@@ -71,7 +71,7 @@ def leave(context: Context) -> Signal:
         worker_request.abort()
     runtime = context.runtime
     if context.task is not None:
-        runtime.run_behind(context.task)
+        runtime.background.add(context.task)  # until it ends: an application may go on behind its answer
     runtime.leave(worker_request, response.status, response.raw_headers, context.plan.access_log)
     response.release()
     return DONE

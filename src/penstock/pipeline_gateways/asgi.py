@@ -13,7 +13,8 @@ from typing import Any, Final
 from penstock.errors import ClientGone, ContractError, RequestRejected
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import DONE
-from penstock.pipeline.loop import advance, drive
+from penstock.pipeline.loop import advance
+from penstock.pipeline.task import drive, new_task
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.pipeline_gateways.pathsend import send_path
 
@@ -226,7 +227,7 @@ class AsgiExchange:
         if self._disconnect is not None:
             self._disconnect.resolve()
         context.position += 1  # past `finish`: there is nothing left to judge
-        if context.task is not None and current_task() is not context.task:
+        if context.task is not None and current_task(context.runtime.loop) is not context.task:
             return self._advance_apart()
         pending = advance(context)
         return None if pending is DONE else drive(context, pending)
@@ -237,7 +238,7 @@ class AsgiExchange:
         pending = context.variables.run(advance, context)
         if pending is DONE:
             return None
-        return shield(context.runtime.start_task(drive(context, pending), context.variables))
+        return shield(new_task(context, drive(context, pending)))
 
     async def _complete(self) -> None:
         self._state = _COMPLETE
@@ -247,7 +248,7 @@ class AsgiExchange:
 
     async def _advance(self) -> None:
         context = self._context
-        if context.task is not None and current_task() is not context.task:
+        if context.task is not None and current_task(context.runtime.loop) is not context.task:
             pending = self._advance_apart()
             if pending is not None:
                 await pending

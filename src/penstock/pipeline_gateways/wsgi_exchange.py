@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from penstock.errors import ClientGone, RequestRejected
 from penstock.pipeline.context import Context
 from penstock.pipeline.error_answer import describe
-from penstock.pipeline.loop import resume
+from penstock.pipeline.task import resume
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import Environ, WsgiAnswer, WsgiApplication, as_exception, close_result
 from penstock.pipeline_gateways.wsgi_pull import BodyPull

@@ -1,0 +1,111 @@
+"""The task of a request: parking, going on, and the end of it at a hard stop."""
+
+import asyncio
+import threading
+
+import pytest
+
+from penstock import Context, Stage
+from penstock.pipeline.handler import PARKED, Signal
+from penstock.pipeline.task import resume
+from tests.pipeline.subject import LOOPS, Recorder, ask, on, open_site, run, settle
+
+
+class TestParking:
+    """A step that hands the request on returns PARKED, and calls `resume` on the loop when it is done."""
+
+    @pytest.mark.parametrize("loop", LOOPS)
+    @pytest.mark.parametrize("has_task", [False, True])
+    def test_pipeline_m03_a_request_goes_on_where_it_was_parked_on_the_loop(self, has_task: bool, loop: str) -> None:
+        threads: list[int] = []
+
+        async def wait(context: Context) -> None:
+            await asyncio.sleep(0)
+
+        def park(context: Context) -> Signal:
+            running = asyncio.get_running_loop()
+
+            def work() -> None:
+                threads.append(threading.get_ident())
+                context.response.body = b"from a thread"
+                running.call_soon_threadsafe(resume, context)
+
+            worker = threading.Thread(target=work)
+            worker.start()
+            return PARKED
+
+        def look(context: Context) -> None:
+            threads.append(threading.get_ident())
+
+        modules = [on(Stage.PRE_EXECUTE, park), on(Stage.END, look)]
+        if has_task:
+            modules.insert(0, on(Stage.BEGIN, wait))
+        found = ask(open_site(*modules, function=lambda context: None), loop=loop)
+        assert (found.status, found.text) == (200, "from a thread")
+        assert threads[0] != threading.get_ident() == threads[1]
+
+    def test_a_handler_may_park(self) -> None:
+        def handler(context: Context) -> Signal:
+            asyncio.get_running_loop().call_soon(resume, context)
+            return PARKED
+
+        assert ask(open_site(function=handler)).status == 200
+
+    def test_a_parked_request_that_failed_goes_on_with_its_error(self) -> None:
+        def handler(context: Context) -> Signal:
+            def fail() -> None:
+                context.fail(PermissionError())
+                resume(context)
+
+            asyncio.get_running_loop().call_soon(fail)
+            return PARKED
+
+        assert ask(open_site(function=handler)).status == 403
+
+
+class TestStopping:
+    """A request whose task is cancelled, as at a hard stop, is answered and passes what always runs."""
+
+    @pytest.mark.parametrize("loop", LOOPS)
+    def test_it_is_answered_with_503_and_passes_the_final_stages(self, loop: str) -> None:
+        log: list[str] = []
+
+        async def journey() -> None:
+            tasks: list[asyncio.Task[None]] = []
+
+            async def wait(context: Context) -> None:
+                task = asyncio.current_task()
+                assert task is not None
+                tasks.append(task)
+                await asyncio.Event().wait()
+
+            async def slow(context: Context) -> None:
+                log.append("slow hook")
+                await asyncio.Event().wait()
+                log.append("never")
+
+            async with open_site(on(Stage.AUTHORIZE, wait), on(Stage.LOG, slow), Recorder(log)) as client:
+                request = client.open("GET", "/")
+                await settle()
+                tasks[0].cancel()
+                await request.wait_finished()
+                assert request.response_head is not None
+                assert request.response_head.status == 503
+                await settle()
+                assert tasks[0].cancelled()
+                assert client.runtime.statistics().executing == 0
+
+        run(journey, loop)
+        assert log[-3:] == ["LOG", "LOG+", "END"]
+        assert "never" not in log
+
+    def test_a_hook_cannot_end_the_server(self) -> None:
+        def leave(context: Context) -> None:
+            raise SystemExit(1)
+
+        async def leave_later(context: Context) -> None:
+            await asyncio.sleep(0)
+            raise SystemExit(1)
+
+        assert ask(open_site(on(Stage.BEGIN, leave))).status == 500
+        assert ask(open_site(on(Stage.BEGIN, leave_later))).status == 500
