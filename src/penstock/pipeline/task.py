@@ -32,7 +32,7 @@ def begin(context: Context) -> None:
     """
     result = context.variables.run(advance, context)
     if result is not DONE and result is not PARKED:
-        context.task = new_task(context, _conduct(context, result))
+        context.task = new_task(context, drive(context, result, is_the_task=True))
 
 
 def new_task(context: Context, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -51,37 +51,43 @@ def resume(context: Context) -> None:
     begin(context)
 
 
-async def _conduct(context: Context, pending: Awaitable[Any] | Signal) -> None:
+async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_task: bool = False) -> None:
+    """Await what `advance` returned and go on, until the request is done.
+
+    `is_the_task`: this is the outermost coroutine of the request's one task, which draining waits for.
+    """
     try:
-        await drive(context, pending)
+        while pending is not DONE:
+            try:
+                if pending is PARKED:
+                    await _wait_parked(context)
+                else:
+                    await pending  # type: ignore[misc]
+            except BaseException as error:
+                if _is_the_end(context, error):
+                    return
+            if context.position == context.plan.over_at:
+                return
+            pending = advance(context)
     finally:
-        if context.task is not None:
+        if is_the_task and context.task is not None:
             context.runtime.end_behind(context.task)
 
 
-async def drive(context: Context, pending: Awaitable[Any] | Signal) -> None:
-    """Await what `advance` returned and go on, until the request is done."""
-    while pending is not DONE:
-        try:
-            if pending is PARKED:
-                await _wait_parked(context)
-            else:
-                await pending  # type: ignore[misc]
-        except asyncio.CancelledError:
-            _abandon(context, HTTPError(503, "the server is stopping"))
-            raise
-        except GeneratorExit as error:
-            _abandon(context, failure_of(error))  # thrown in by close(), which allows no more waiting
-            return
-        except BaseException as error:
-            failure = failure_of(error)
-            if context.is_over:
-                logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure)
-                return
-            context.fail(failure)
-        if context.position == context.plan.over_at:
-            return
-        pending = advance(context)
+def _is_the_end(context: Context, error: BaseException) -> bool:
+    """Judge what came out of a step that was awaited; whether nothing is left to do. Raises it if it is a cancellation."""
+    if isinstance(error, asyncio.CancelledError):
+        _abandon(context, HTTPError(503, "the server is stopping"))
+        raise error
+    failure = failure_of(error)
+    if isinstance(error, GeneratorExit):
+        _abandon(context, failure)  # thrown in by close(), which allows no more waiting
+        return True
+    if context.is_over:
+        logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure)
+        return True
+    context.fail(failure)
+    return False
 
 
 async def _wait_parked(context: Context) -> None:
