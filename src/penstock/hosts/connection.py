@@ -360,11 +360,6 @@ class Connection(asyncio.Protocol):
         if not self.is_lost:
             self.transport.write(data)
 
-    def write_two(self, text: bytes, body: bytes) -> None:
-        """Write a head and a large body in one call that copies neither."""
-        if not self.is_lost:
-            self.transport.writelines((text, body))
-
     def wait_writable(self) -> Awaitable[None] | None:
         """None, or what to wait for before writing more. Raises ClientGone when nobody reads any more."""
         if self.is_lost or self.transport.is_closing():
@@ -375,10 +370,6 @@ class Connection(asyncio.Protocol):
         if self._drain is None:
             self._drain = self.loop.create_future()
         return asyncio.shield(self._drain)
-
-    async def send_file(self, text: bytes, descriptor: int, offset: int, count: int) -> None:
-        """Send `text`, then `count` bytes of a file; by `sendfile` where the transport is a plain socket."""
-        await self.service.file_sender.send(self, text, descriptor, offset, count)
 
     def watch_file(self, ready: asyncio.Future[None] | None) -> None:
         """A file is being sent past the transport, and waits for the client until `ready` is set."""

@@ -172,7 +172,8 @@ class Http1Request:
         self.bytes_sent = count
         if count > _LARGE:
             framing = b"\r\n" if length == count else b"content-length: %d\r\n\r\n" % count
-            connection.write_two(b"%b%b%b" % (text, fields, framing), body)
+            if not connection.is_lost:
+                connection.transport.writelines((b"%b%b%b" % (text, fields, framing), body))
         elif length == count:
             connection.write(b"%b%b\r\n%b" % (text, fields, body))
         else:
@@ -267,7 +268,7 @@ class Http1Request:
         is_chunk = self._is_chunked and count > 0  # a chunk of no bytes would be the last one
         if is_chunk:
             text += b"%x\r\n" % count
-        await self.connection.send_file(text, descriptor, offset, count)
+        await self.connection.service.file_sender.send(self.connection, text, descriptor, offset, count)
         self.bytes_sent += count
         if is_chunk:
             self.connection.write(b"\r\n")

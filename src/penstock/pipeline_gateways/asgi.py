@@ -153,12 +153,10 @@ class AsgiExchange:
             if message.get("more_body"):
                 if self._state == _STREAMING:
                     pending = self._context.worker_request.send(None, body, True)
-                    if pending is not None:
-                        await pending
-                elif body:
-                    pending = self._send_first(body)
-                    if pending is not None:
-                        await pending
+                else:
+                    pending = self._send_first(body)  # an empty one is how an application lets its head go
+                if pending is not None:
+                    await pending
                 return
             pending = self._send_last(body)
             if pending is not None:

@@ -8,10 +8,11 @@ import os
 import sys
 from collections import deque
 from queue import SimpleQueue
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
+from penstock.pipeline_gateways.wsgi_turns import INTERVAL, Turns
 
 if TYPE_CHECKING:
     from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
@@ -29,12 +30,14 @@ _RETRY_AFTER: Final = ((b"retry-after", b"1"),)
 
 
 class Worker:
-    """One thread. `done` counts the requests it has finished with, close() included."""
+    """One thread. `done` counts the requests it has finished with, close() included; it takes one only while `gate` is set."""
 
-    __slots__ = ("done", "thread")
+    __slots__ = ("done", "gate", "thread")
 
     def __init__(self) -> None:
         self.done = 0
+        self.gate = Event()
+        self.gate.set()
         self.thread: Thread | None = None
 
 
@@ -46,11 +49,14 @@ class ThreadPool:
         "_arrived",
         "_capacity",
         "_done",
+        "_is_looking",
         "_is_woken",
+        "_limit",
         "_loop",
         "_queue",
         "_submitted",
         "_threads",
+        "_turns",
         "_workers",
     )
 
@@ -65,6 +71,9 @@ class ThreadPool:
         self._submitted = 0
         self._done = 0
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._turns = Turns()
+        self._is_looking = False
+        self._limit = threads
 
     # -- on the loop -------------------------------------------------------------------------------------------------------
 
@@ -106,6 +115,7 @@ class ThreadPool:
     async def stop(self) -> None:
         """Let the threads finish what is queued and end; those that are stuck are left behind, which is logged."""
         self._hand_in()
+        self._let_take(self._threads)
         workers, self._workers = self._workers, []
         if not workers:
             return
@@ -124,6 +134,8 @@ class ThreadPool:
 
     def _start_one(self, loop: asyncio.AbstractEventLoop) -> None:
         worker = Worker()
+        if len(self._workers) >= self._limit:
+            worker.gate.clear()
         name = f"penstock-wsgi-{len(self._workers) + 1}"
         worker.thread = Thread(target=self._work, args=(worker, self._queue), name=name, daemon=True)
         worker.thread.start()
@@ -138,6 +150,35 @@ class ThreadPool:
         answers = self._answers
         for _ in range(len(answers)):
             answers.popleft().settle()
+
+        self._judge_turns()
+
+    def _judge_turns(self) -> None:
+        if self._threads == 1 or not self._workers or self._loop is None:
+            return
+        threads = [worker.thread for worker in self._workers if worker.thread is not None]
+        done = sum([worker.done for worker in self._workers])
+        limit = self._turns.judge(self._loop.time(), self._limit, threads, inside=self._submitted - done)
+        if limit != self._limit:
+            self._let_take(self._threads if limit == len(threads) else limit)
+
+    def _let_take(self, limit: int) -> None:
+        """Let the first `limit` threads take requests; the others finish what they have and wait."""
+        self._limit = limit
+        for number, worker in enumerate(self._workers):
+            if number < limit:
+                worker.gate.set()
+            else:
+                worker.gate.clear()
+        if limit < self._threads and not self._is_looking:
+            self._look_again()
+
+    def _look_again(self) -> None:
+        # The one that takes requests may itself be waiting for something: then nobody would come by to look.
+        self._is_looking = self._limit < self._threads
+        if self._is_looking and self._loop is not None:
+            self._judge_turns()
+            self._loop.call_later(INTERVAL, self._look_again)
 
     # -- in the threads ------------------------------------------------------------------------------------------------------
 
@@ -154,9 +195,12 @@ class ThreadPool:
 
     def _work(self, worker: Worker, queue: SimpleQueue[WsgiExchange | None]) -> None:
         yield_to_loop()
+        gate = worker.gate
         while (exchange := queue.get()) is not None:
             exchange.run(worker)
             exchange = None  # an idle thread keeps no request alive
+            if not gate.is_set():
+                gate.wait()
 
 
 _users = 0
