@@ -14,6 +14,7 @@ from penstock.pipeline_gateways.wsgi_turns import Turns
 from penstock.server import ServerThread
 from penstock.settings import AppSettings, SiteSettings
 
+LATER = 1.0001 + wsgi_turns.INTERVAL
 FOUR = [threading.Thread() for _ in range(4)]
 
 
@@ -29,7 +30,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def judged(
     turns: Turns, used: list[float], *, now: float, total: float, share: float, limit: int, inside: int = 9
 ) -> int:
-    """The judgement a tenth of a second after the last one, in which process and threads used these shares of a processor."""
+    """The judgement an interval after the last one, in which process and threads used these shares of a processor."""
     used[0] += total * wsgi_turns.INTERVAL
     used[1] += share * wsgi_turns.INTERVAL
     return turns.judge(now, limit, FOUR, inside=inside)
@@ -50,7 +51,7 @@ def test_one_alone_when_they_only_take_turns(
 ) -> None:
     turns = Turns()
     turns.judge(1.0, 4, FOUR, inside=0)
-    assert judged(turns, used, now=1.1001, total=total, share=share, limit=4, inside=inside) == limit
+    assert judged(turns, used, now=LATER, total=total, share=share, limit=4, inside=inside) == limit
 
 
 @pytest.mark.parametrize(("total", "share", "limit"), [(0.5, 0.4, 4), (1.0, 0.05, 4), (1.0, 0.8, 1)])
@@ -59,8 +60,8 @@ def test_all_again_when_there_is_room_or_the_one_waits(
 ) -> None:
     turns = Turns()
     turns.judge(1.0, 4, FOUR, inside=0)
-    assert judged(turns, used, now=1.1001, total=1.0, share=0.9, limit=4) == 1
-    assert judged(turns, used, now=1.2002, total=total, share=share, limit=1) == limit
+    assert judged(turns, used, now=LATER, total=1.0, share=0.9, limit=4) == 1
+    assert judged(turns, used, now=2 * LATER - 1.0, total=total, share=share, limit=1) == limit
 
 
 def test_all_may_show_now_and_then_whether_they_still_take_turns(used: list[float]) -> None:
@@ -78,8 +79,8 @@ def test_all_may_show_now_and_then_whether_they_still_take_turns(used: list[floa
 def test_it_is_too_early_or_too_late_to_tell(used: list[float]) -> None:
     turns = Turns()
     turns.judge(1.0, 4, FOUR, inside=0)
-    used[:] = [0.05, 0.05]
-    assert turns.judge(1.05, 4, FOUR, inside=9) == 4
+    used[:] = [0.01, 0.01]
+    assert turns.judge(1.01, 4, FOUR, inside=9) == 4
     used[:] = [5.0, 5.0]
     assert turns.judge(6.0, 4, FOUR, inside=9) == 4
 

@@ -14,7 +14,7 @@ from threading import Thread
 from typing import Final
 
 # Seconds between two judgements, and until a crowd that was told to stand in line may show whether it still has to.
-INTERVAL: Final = 0.1
+INTERVAL: Final = 0.02
 _PATIENCE: Final = 30.0
 
 # Shares of one processor: all of it is used, yet no more (what leaves the interpreter free would use several), ...
