@@ -168,12 +168,17 @@ class TestWhatNoFileCanSay:
         self, application: EchoApplication, address: Address
     ) -> None:
         application.forget()
+
+        def mine() -> list[Seen]:
+            # Requests of clients that have left may still come in: they were read before.
+            return [each for each in application.seen if each.body == b"hello"]
+
         with RawClient(address) as client:
             client.send([b"POST / HTTP/1.1\r\nHost: example.org\r\nContent-Length: 50\r\n\r\nhello"])
-            assert application.wait_until(lambda: bool(application.seen) and application.seen[0].body == b"hello")
+            assert application.wait_until(lambda: bool(mine()))
             client.reset()
-        assert application.wait_until(lambda: application.seen[0].is_told)
-        assert not application.seen[0].is_answered
+        assert application.wait_until(lambda: mine()[0].is_told)
+        assert not mine()[0].is_answered
 
     def test_row_40_body_waits_for_100_continue(self, address: Address) -> None:
         with RawClient(address) as client:
