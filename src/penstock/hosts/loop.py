@@ -1,5 +1,7 @@
 """The event loop: uvloop where there is one, else asyncio's own."""
 
+# Not compiled: whether uvloop is there is asked each time, and compiled code remembers what it has imported.
+
 from __future__ import annotations
 
 import asyncio

@@ -12,7 +12,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
-from penstock.pipeline_gateways.wsgi_turns import INTERVAL, Turns
+from penstock.pipeline_gateways.wsgi_turns import INTERVAL, Turns, processor_time
 
 if TYPE_CHECKING:
     from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
@@ -154,13 +154,13 @@ class ThreadPool:
         self._judge_turns()
 
     def _judge_turns(self) -> None:
-        if self._threads == 1 or not self._workers or self._loop is None:
+        if self._threads == 1 or self._loop is None or not self._turns.is_due(self._loop.time()):
             return
-        threads = [worker.thread for worker in self._workers if worker.thread is not None]
-        done = sum([worker.done for worker in self._workers])
-        limit = self._turns.judge(self._loop.time(), self._limit, threads, inside=self._submitted - done)
+        used = processor_time([worker.thread for worker in self._workers if worker.thread is not None])
+        inside = self._submitted - sum([worker.done for worker in self._workers])
+        limit = self._turns.judge(self._loop.time(), self._limit, used, threads=self._threads, inside=inside)
         if limit != self._limit:
-            self._let_take(self._threads if limit == len(threads) else limit)
+            self._let_take(limit)
 
     def _let_take(self, limit: int) -> None:
         """Let the first `limit` threads take requests; the others finish what they have and wait."""

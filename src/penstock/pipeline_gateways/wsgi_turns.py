@@ -38,15 +38,17 @@ class Turns:
         self._of_process = 0.0
         self._of_threads = 0.0
 
-    def judge(self, now: float, limit: int, threads: Sequence[Thread], *, inside: int) -> int:
+    def is_due(self, now: float) -> bool:
+        """Whether it is not too early to judge again; `now` is in seconds."""
+        return now - self._judged_at >= INTERVAL
+
+    def judge(self, now: float, limit: int, used: tuple[float, float], *, threads: int, inside: int) -> int:
         """How many of `threads` may take requests from now on, when `limit` did and `inside` requests are there.
 
-        `now` is in seconds. The answer is `limit` while it is too early to tell.
+        `used` are the seconds of processor time that the process and the threads have used in all.
         """
         seconds = now - self._judged_at
-        if seconds < INTERVAL:
-            return limit
-        of_process, of_threads = time.process_time(), _processor_time(threads)
+        of_process, of_threads = used
         total = (of_process - self._of_process) / seconds
         share = (of_threads - self._of_threads) / seconds
         self._judged_at, self._of_process, self._of_threads = now, of_process, of_threads
@@ -55,16 +57,16 @@ class Turns:
         if limit > 1 and inside > 1 and _ALL < total < _MORE and share > _COMPUTING:
             self._lowered_at = now
             return 1
-        if limit < len(threads) and (total < _ROOM or share < _WAITING or now - self._lowered_at > _PATIENCE):
-            return len(threads)
+        if limit < threads and (total < _ROOM or share < _WAITING or now - self._lowered_at > _PATIENCE):
+            return threads
         return limit
 
 
-def _processor_time(threads: Sequence[Thread]) -> float:
-    """Seconds of processor time that `threads` have used in all; 0.0 where the platform does not tell."""
+def processor_time(threads: Sequence[Thread]) -> tuple[float, float]:
+    """Seconds of processor time that the process, and those `threads` of it, have used; 0.0 where nobody tells."""
     seconds = 0.0
     if sys.platform == "linux":
         for thread in threads:
             if thread.ident is not None and thread.is_alive():
                 seconds += time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
-    return seconds
+    return time.process_time(), seconds
