@@ -1,8 +1,8 @@
 """The task of a request: how it gets one when a step waits, and how it goes on.
 
-Measured: a task that is begun at once, in the stack of the bytes that asked for it, saves 1 us of turning the loop and costs a
-Starlette application 5 us, for each request then finds the processor's caches full of the server. As it is, all heads that
-have come are read, then all applications run, each crowd with its own code at hand.
+Measured: a task that is begun at once, in the stack of the bytes that asked for it, is no faster for a bare ASGI application, and
+costs a Starlette application about 40 us a request in place of 34. Probably because all heads that have come are now read, then all
+applications run, each crowd with its own code in the processor's caches.
 """
 
 # Not compiled: a task shows the stack of its outermost coroutine only if that is Python's own.
