@@ -71,13 +71,13 @@ class Context:
     """One request on its way. Modules keep what belongs to a request here, never in themselves (pipeline A-01).
 
     `worker_request` is the host's side; `response` what will be answered; `route_values` the values of the route's template
-    by name; `handler` what the answering side keeps of this request; `plan` the steps of its location; `variables` the
+    by name; `exchange` what the answering side keeps of this request; `plan` the steps of its location; `variables` the
     context variables it runs in.
     """
 
     __slots__ = (
         "_rest",
-        "handler",
+        "exchange",
         "plan",
         "position",
         "response",
@@ -97,7 +97,7 @@ class Context:
         self.response: Response = ContextResponse(self)
         self.task: asyncio.Task[None] | None = None
         self.route_values: dict[str, Any] | None = None
-        self.handler: object = None
+        self.exchange: object = None
         self._rest: _Rest | None = None
 
     @property

@@ -66,7 +66,7 @@ def leave(context: Context) -> Signal:
     response = context.response
     worker_request = context.worker_request
     context.position = context.plan.over_at
-    context.handler = None  # what remains of the request goes without waiting for the garbage collector
+    context.exchange = None  # what remains of the request goes without waiting for the garbage collector
     if not worker_request.has_sent_all:
         worker_request.abort()
     runtime = context.runtime

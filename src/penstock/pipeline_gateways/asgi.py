@@ -53,7 +53,7 @@ class AsgiGateway:
     def execute(self, context: Context) -> Awaitable[None]:
         """The step of stage EXECUTE: call the application."""
         exchange = AsgiExchange(context, bool(self._extensions))
-        context.handler = exchange
+        context.exchange = exchange
         return self.application(self._scope(context), exchange.receive, exchange.send)
 
     def finish(self, context: Context) -> None:
@@ -62,7 +62,7 @@ class AsgiGateway:
         Raises ContractError when it returned without a complete answer; ClientGone when it did so because it was told that
         the client left.
         """
-        exchange = context.handler
+        exchange = context.exchange
         if context.error is None and isinstance(exchange, AsgiExchange) and not exchange.is_complete:
             if exchange.is_told:
                 raise ClientGone("the client left before it was answered")
@@ -212,7 +212,7 @@ class AsgiExchange:
 
     def _send_last(self, body: bytes) -> Awaitable[None] | None:
         context = self._context
-        if context.handler is not self:
+        if context.exchange is not self:
             self._judge_late("http.response.body")
         if self._state == _STREAMING:
             worker_request = context.worker_request
