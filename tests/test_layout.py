@@ -35,6 +35,7 @@ PUBLIC_NAMES = [
     "Request",
     "RequestRejected",
     "Response",
+    "ResponseComplete",
     "ResponseStarted",
     "Stage",
     "StartupError",

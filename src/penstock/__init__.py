@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Problem,
         RegistrationClosed,
         RequestRejected,
+        ResponseComplete,
         ResponseStarted,
         StartupError,
     )
@@ -38,6 +39,7 @@ _HOMES = {
         "Problem",
         "RegistrationClosed",
         "RequestRejected",
+        "ResponseComplete",
         "ResponseStarted",
         "StartupError",
     ),
@@ -81,6 +83,7 @@ __all__ = [
     "Request",
     "RequestRejected",
     "Response",
+    "ResponseComplete",
     "ResponseStarted",
     "Stage",
     "StartupError",

@@ -83,3 +83,15 @@ class ResponseStarted(ContractError):
 
 class RegistrationClosed(ContractError):
     """A hook was registered or cancelled after the plans were assembled (pipeline P-06)."""
+
+
+# -- nobody's: control flow ---------------------------------------------------------------------------------------------
+
+
+class ResponseComplete(BaseException):
+    """Raised anywhere in a request, however deep, to end it with the response as it is now (pipeline T-01).
+
+    The same as `context.complete()` followed by a return from everything: nothing is sent yet, and the stages that always
+    run still run. Derived from BaseException, so that no `except Exception` on the way holds it up; not for use outside of
+    a request.
+    """
