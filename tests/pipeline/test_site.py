@@ -7,7 +7,9 @@ import pytest
 
 from penstock import Context, Hooks, HTTPError, Stage, StartupError
 from penstock.pipeline.routes import Template
-from penstock.pipeline.site import Location, PipelineSite, Target
+from penstock.pipeline.location import Location
+from penstock.pipeline.site import PipelineSite
+from penstock.pipeline.target import Target
 from tests.pipeline.subject import ask, hello, on, open_site, raising
 
 

@@ -2,79 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
-import logging
 from collections.abc import Callable, Sequence
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.errors import ConfigurationError, HTTPError, Problem, StartupError
+from penstock.errors import ConfigurationError, HTTPError, Problem
 from penstock.http.messages import RequestLine
 from penstock.pipeline.context import Context
+from penstock.pipeline.location import Location
 from penstock.pipeline.module import Action, Hooks
-from penstock.pipeline.plan import Call, Plan, assemble
-from penstock.pipeline.routes import Prefixes, Template
+from penstock.pipeline.plan import Plan, assemble
+from penstock.pipeline.routes import Prefixes
 from penstock.pipeline.stages import Stage
+from penstock.pipeline.starting import Part, Starting
+from penstock.pipeline.target import Target
 from penstock.pipeline.task import begin
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime
     from penstock.intake.worker_request import WorkerRequest
 
-logger = logging.getLogger("penstock")
-
 _REMEMBERED: Final = 1024
-
-
-class Target:
-    """What can answer: `execute` is its step; `methods` are those it takes (empty: all); it lives between two actions."""
-
-    __slots__ = ("at", "execute", "finish", "methods", "name", "on_start", "on_stop", "template")
-
-    def __init__(
-        self,
-        name: str,
-        at: str,
-        execute: Call,
-        *,
-        template: Template | None = None,
-        methods: Sequence[str] = (),
-        finish: Call | None = None,
-        on_start: Action | None = None,
-        on_stop: Action | None = None,
-    ) -> None:
-        self.name = name
-        self.at = at
-        self.execute = execute
-        self.finish = finish
-        self.template = template
-        self.methods = tuple(methods)
-        self.on_start = on_start
-        self.on_stop = on_stop
-
-
-class Location:
-    """The rules for everything below `at`, inheritance already worked out."""
-
-    __slots__ = ("access_log", "at", "body_limit", "headers", "modules", "where")
-
-    def __init__(
-        self,
-        at: str = "/",
-        *,
-        headers: Sequence[tuple[bytes, bytes]] = (),
-        body_limit: int = 30_000_000,
-        access_log: bool = True,
-        modules: Sequence[Hooks] = (),
-        where: str = "",
-    ) -> None:
-        """`at` is its prefix, `headers` are lower-case pairs, `body_limit` is in bytes, `where` its place in the site file."""
-        self.at = at
-        self.headers = tuple(headers)
-        self.body_limit = body_limit
-        self.access_log = access_log
-        self.modules = tuple(modules)
-        self.where = where
 
 
 # What a path leads to: its plan and the values of the route's template.
@@ -117,7 +65,7 @@ class PipelineSite:
         self._nothing = Target("nothing", "/", _answer_not_found)
         self._refusals: dict[tuple[str, ...], Target] = {}
         self._found: dict[RequestLine, Found] = {}
-        self._started: list[Action] = []
+        self._starting = Starting([*self._module_parts(), *self._target_parts()])
         _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
@@ -125,25 +73,11 @@ class PipelineSite:
 
     async def start(self) -> None:
         """Start modules, then applications, in order. Raises StartupError after stopping what had started."""
-        pairs: list[tuple[str, Action | None, Sequence[Action]]] = []
-        for hooks in self._all_modules():
-            pairs += [(f"module {hooks.module}", action, ()) for action in hooks.start_actions]
-            pairs.append((f"module {hooks.module}", None, hooks.stop_actions))
-        for target in self._all_targets():
-            pairs.append((target.name, target.on_start, (target.on_stop,) if target.on_stop else ()))
-        for name, action, stop_actions in pairs:
-            if action is not None:
-                await self._start_one(name, action)
-            self._started += stop_actions
+        await self._starting.start()
 
     async def stop(self) -> None:
         """Stop applications and modules in reverse order; a failure is logged and harms no other."""
-        while self._started:
-            action = self._started.pop()
-            try:
-                await _call(action)
-            except Exception:
-                logger.exception("failed to stop")
+        await self._starting.stop()
 
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """Lead a request through the plan of its location to what answers it. Never raises."""
@@ -230,16 +164,15 @@ class PipelineSite:
             modules += [hooks for hooks in location.modules if hooks not in modules]
         return modules
 
-    async def _start_one(self, name: str, action: Action) -> None:
-        try:
-            await _call(action)
-        except BaseException as error:
-            await self.stop()
-            if isinstance(error, StartupError) or not isinstance(error, Exception):
-                raise
-            failure = StartupError(f"{name} failed to start: {error}")
-            failure.__cause__ = error  # mypyc drops the cause of "raise ... from ..."
-            raise failure from error
+    def _module_parts(self) -> list[Part]:
+        return [Part(f"module {each.module}", each.start_actions, each.stop_actions) for each in self._all_modules()]
+
+    def _target_parts(self) -> list[Part]:
+        parts: list[Part] = []
+        for target in self._all_targets():
+            starts = () if target.on_start is None else (target.on_start,)
+            parts.append(Part(target.name, starts, () if target.on_stop is None else (target.on_stop,)))
+        return parts
 
 
 def _check_begin(locations: Sequence[Location]) -> None:
@@ -253,12 +186,6 @@ def _check_begin(locations: Sequence[Location]) -> None:
                 found.setdefault(hooks, Problem(message, location.where))
     if found:
         raise ConfigurationError(list(found.values()))
-
-
-async def _call(action: Action) -> None:
-    result = action()
-    if inspect.isawaitable(result):
-        await result
 
 
 def _answer_not_found(context: Context) -> None:

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.http.headers import encode_field
 from penstock.pipeline.handler import execute_step
+from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.routes import Template
-from penstock.pipeline.site import Location, PipelineSite, Target
+from penstock.pipeline.site import PipelineSite
+from penstock.pipeline.target import Target
 from penstock.settings import AppSettings, ModuleSettings, RouteSettings, ServerSettings, Settings, SiteSettings
 from penstock.settings.locations import effective, locations_of
 from penstock.settings.references import load_reference

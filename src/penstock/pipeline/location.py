@@ -1,0 +1,57 @@
+"""Location: the rules for everything below a path prefix, inheritance already worked out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from penstock.pipeline.module import Hooks
+
+
+class Location:
+    """The rules for everything below `at`.
+
+    `headers` are set on every answer. `body_limit` and `form_memory` are in bytes, `form_fields` counts fields and files,
+    `deadline` is in seconds to the head of the answer (0 for none). `access` holds the rights "read" (files) and "script"
+    (whatever runs code); a target that needs another is answered with 403 (pipeline H-09).
+    """
+
+    __slots__ = (
+        "access",
+        "access_log",
+        "at",
+        "body_limit",
+        "deadline",
+        "form_fields",
+        "form_memory",
+        "headers",
+        "modules",
+        "where",
+    )
+
+    def __init__(
+        self,
+        at: str = "/",
+        *,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+        body_limit: int = 30_000_000,
+        access_log: bool = True,
+        modules: Sequence[Hooks] = (),
+        where: str = "",
+        deadline: float = 0.0,
+        form_fields: int = 1000,
+        form_memory: int = 81_920,
+        access: Sequence[str] = ("read", "script"),
+    ) -> None:
+        """`at` is its prefix, `headers` are lower-case pairs, `where` its place in the site file."""
+        self.at = at
+        self.headers = tuple(headers)
+        self.body_limit = body_limit
+        self.access_log = access_log
+        self.modules = tuple(modules)
+        self.where = where
+        self.deadline = deadline
+        self.form_fields = form_fields
+        self.form_memory = form_memory
+        self.access = tuple(access)
