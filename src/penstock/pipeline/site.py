@@ -10,7 +10,7 @@ from penstock.errors import ConfigurationError, HTTPError, Problem
 from penstock.http.messages import RequestLine
 from penstock.pipeline.context import Context
 from penstock.pipeline.location import Location
-from penstock.pipeline.module import Action, Hooks
+from penstock.pipeline.module import Hooks
 from penstock.pipeline.plan import Plan, assemble
 from penstock.pipeline.routes import Prefixes
 from penstock.pipeline.stages import Stage
