@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from penstock.pipeline.error_pages import ErrorPages
     from penstock.pipeline.module import Hooks
 
 
@@ -14,7 +15,8 @@ class Location:
 
     `headers` are set on every answer. `body_limit` and `form_memory` are in bytes, `form_fields` counts fields and files,
     `deadline` is in seconds to the head of the answer (0 for none). `access` holds the rights "read" (files) and "script"
-    (whatever runs code); a target that needs another is answered with 403 (pipeline H-09).
+    (whatever runs code); a target that needs another is answered with 403 (pipeline H-09). `error_format` is "negotiated",
+    "html", "json", "problem" or "text"; `error_pages` come before what is built in (pipeline X-07).
     """
 
     __slots__ = (
@@ -23,6 +25,8 @@ class Location:
         "at",
         "body_limit",
         "deadline",
+        "error_format",
+        "error_pages",
         "form_fields",
         "form_memory",
         "headers",
@@ -43,6 +47,8 @@ class Location:
         form_fields: int = 1000,
         form_memory: int = 81_920,
         access: Sequence[str] = ("read", "script"),
+        error_format: str = "negotiated",
+        error_pages: ErrorPages | None = None,
     ) -> None:
         """`at` is its prefix, `headers` are lower-case pairs, `where` its place in the site file."""
         self.at = at
@@ -55,3 +61,5 @@ class Location:
         self.form_fields = form_fields
         self.form_memory = form_memory
         self.access = tuple(access)
+        self.error_format = error_format
+        self.error_pages = error_pages
