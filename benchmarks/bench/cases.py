@@ -2,7 +2,14 @@
 
 from benchmarks.apps.hello_asgi import EVENT, GREETING, LARGE
 from benchmarks.bench.clients import Events, FirstAnswer, IdleMemory
-from benchmarks.bench.exchanges import BROWSER, FASTAPI_ANSWER, STARLETTE_ANSWER, TEN_KILOBYTES, TEN_MEGABYTES
+from benchmarks.bench.exchanges import (
+    BROWSER,
+    FASTAPI_ANSWER,
+    FROM_A_SHOP,
+    STARLETTE_ANSWER,
+    TEN_KILOBYTES,
+    TEN_MEGABYTES,
+)
 from benchmarks.bench.h2load import ConstantRate
 from benchmarks.bench.model import EVENTS, MEMORY, P99, PER_CONNECTION, REQUESTS, START, Case, Exchange, Rival
 from benchmarks.bench.playground import file_bytes
@@ -19,11 +26,14 @@ from benchmarks.bench.recipes import (
     penstock_site,
     uvicorn,
     uvicorn_logging,
+    without_modules,
 )
 from benchmarks.bench.wrk import Wrk
 
 HELLO = Exchange(expected=GREETING)
+SHOP_ITEM = Exchange(path="/items/7", headers=FROM_A_SHOP, expected=STARLETTE_ANSWER)
 ASGI, WSGI = "hello_asgi:hello", "hello_wsgi:hello"
+BEHIND_FIVE = uvicorn("five_middlewares:build", "--factory")
 
 
 def file_case(size: str, length: int, *, pure: float, compiled: float) -> Case:
@@ -150,6 +160,42 @@ CASES = (
         exchange=Exchange(path="/items/7", expected=STARLETTE_ANSWER),
         ours=penstock("hello_starlette:application"),
         rivals=(Rival(recipe=uvicorn("hello_starlette:application"), pure=1.15, compiled=1.25),),
+    ),
+    Case(
+        name="hooks-plain",
+        title="plain function behind a module with 20 plain hooks",
+        metric=REQUESTS,
+        load=Wrk(),
+        exchange=HELLO,
+        ours=penstock_site("hooks_plain"),
+        rivals=(Rival(recipe=without_modules("function"), pure=0.85, compiled=0.85),),
+    ),
+    Case(
+        name="hooks-async",
+        title="plain function behind a module with 20 async hooks that do not wait",
+        metric=REQUESTS,
+        load=Wrk(),
+        exchange=HELLO,
+        ours=penstock_site("hooks_async"),
+        rivals=(Rival(recipe=without_modules("function"), pure=0.65, compiled=0.65),),
+    ),
+    Case(
+        name="modules-starlette",
+        title="Starlette JSON route behind five modules; uvicorn with five ASGI middlewares",
+        metric=REQUESTS,
+        load=Wrk(),
+        exchange=SHOP_ITEM,
+        ours=penstock_site("modules_starlette"),
+        rivals=(Rival(recipe=BEHIND_FIVE, pure=1.6, compiled=1.6),),
+    ),
+    Case(
+        name="modules-function",
+        title="plain function with the same JSON behind five modules; uvicorn with Starlette and five middlewares",
+        metric=REQUESTS,
+        load=Wrk(),
+        exchange=SHOP_ITEM,
+        ours=penstock_site("modules_function"),
+        rivals=(Rival(recipe=BEHIND_FIVE, pure=2.3, compiled=2.3),),
     ),
     Case(
         name="fastapi",

@@ -22,6 +22,8 @@ BROWSER = (
     ("If-Modified-Since", "Thu, 20 Nov 2025 10:00:00 GMT"),
     ("Priority", "u=0, i"),
 )  # fmt: skip
+# What the five modules, and the five middlewares, look at.
+FROM_A_SHOP = (("Origin", "https://shop.example"), ("X-Api-Key", "k-1"))
 FASTAPI_ANSWER = b'{"id":7,"name":"Penstock","price":9.5,"tags":["water","gate"]}'
 STARLETTE_ANSWER = b'{"id":7,"name":"Penstock","tags":["water","gate"]}'
 TEN_KILOBYTES = b"abcdefghij" * 1024

@@ -85,7 +85,10 @@ class Load(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rival:
-    """A server to be compared with, and the ratios that are due. `load` and `exchange`: where they differ from ours."""
+    """A server to be compared with, and the ratios that are due. `load` and `exchange`: where they differ from ours.
+
+    One of ours (its recipe's venv says so) is run in each variant, and each variant is compared with its like.
+    """
 
     recipe: Recipe
     pure: float
@@ -93,6 +96,10 @@ class Rival:
     aim: float | None = None
     load: Load | None = None
     exchange: Exchange | None = None
+
+    @property
+    def is_ours(self) -> bool:
+        return self.recipe.venv == "ours"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

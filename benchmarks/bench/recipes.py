@@ -1,5 +1,7 @@
 """How every server is started: each peer in its best form on one core, ours as its users start it."""
 
+from dataclasses import replace
+
 from benchmarks.bench.model import Recipe
 
 TLS = ("--ssl-certfile", "{work}/tls/cert.pem", "--ssl-keyfile", "{work}/tls/key.pem")
@@ -23,6 +25,11 @@ def penstock_logging(target: str, *options: str) -> Recipe:
 
 def penstock_site(name: str) -> Recipe:
     return penstock(f"{{work}}/sites/{name}.toml")
+
+
+def without_modules(name: str) -> Recipe:
+    """The same server with another site file, to compare ours with."""
+    return replace(penstock_site(name), name="without modules")
 
 
 def uvicorn(target: str, *options: str) -> Recipe:

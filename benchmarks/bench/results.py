@@ -30,6 +30,7 @@ def server_entry(runs: Runs, case: Case) -> Entry:
     return {
         "name": runs.name,
         "variant": runs.variant,
+        "rival": runs.rival,
         "command": runs.command,
         "failure": runs.failure,
         "value": middle([sample.value for sample in samples]),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from benchmarks.bench.model import BenchError, Case, Exchange, Load, Recipe, Sample
+from benchmarks.bench.model import BenchError, Case, Exchange, Load, Recipe, Rival, Sample
 from benchmarks.bench.playground import Playground
 
 
@@ -14,6 +14,7 @@ class Runs:
     name: str
     recipe: Recipe
     variant: str  # which of ours; "" for the others
+    rival: str = ""  # the name of the recipe that ours are compared with; "" for what is compared
     load: Load
     exchange: Exchange
     command: str = ""
@@ -27,17 +28,24 @@ def servers_of(case: Case, variants: Sequence[str], *, peers: bool) -> list[Runs
         for variant in variants
     ]
     theirs = [
-        Runs(
-            name=rival.recipe.name,
-            recipe=rival.recipe,
-            variant="",
-            load=rival.load or case.load,
-            exchange=rival.exchange or case.exchange,
-        )
+        rival_runs(rival, case, variant=variant)
         for rival in case.rivals
-        if peers
+        for variant in (variants if rival.is_ours else [""])
+        if peers or rival.is_ours
     ]
     return ours + theirs
+
+
+def rival_runs(rival: Rival, case: Case, *, variant: str) -> Runs:
+    name = rival.recipe.name
+    return Runs(
+        name=f"{name} ({variant})" if variant else name,
+        recipe=rival.recipe,
+        variant=variant,
+        rival=name,
+        load=rival.load or case.load,
+        exchange=rival.exchange or case.exchange,
+    )
 
 
 def run(servers: Sequence[Runs], playground: Playground, *, rounds: int, seconds: float) -> None:

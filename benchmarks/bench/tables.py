@@ -66,12 +66,23 @@ def outcome(verdict: Entry) -> str:
 def rows(entries: list[Entry]) -> Iterator[tuple[str, ...]]:
     """A row for each case and rival: case, rival, their value, our values, ratios and targets."""
     for entry in entries:
-        for rival in (server for server in entry["servers"] if not server["variant"]):
+        # In the order of the case, each once: one of ours was run in two variants.
+        for rival in dict.fromkeys(rival_of(server) for server in entry["servers"] if rival_of(server)):
+            cells = [cell(server) + in_variant(server) for server in entry["servers"] if rival_of(server) == rival]
             yield (
                 f"{entry['title']} ({entry['unit']})",
-                f"{rival['name']}: {cell(rival)}",
-                *(ours_cell(entry, rival["name"], variant) for variant in ("pure", "compiled")),
+                f"{rival}: {', '.join(cells)}",
+                *(ours_cell(entry, rival, variant) for variant in ("pure", "compiled")),
             )
+
+
+def rival_of(server: Entry) -> str:
+    """The name under which ours are compared with it; "" for what is compared."""
+    return str(server.get("rival", "" if server["variant"] else server["name"]))
+
+
+def in_variant(server: Entry) -> str:
+    return f" ({server['variant']})" if server["variant"] else ""
 
 
 def cell(server: Entry) -> str:
@@ -82,7 +93,8 @@ def cell(server: Entry) -> str:
 
 
 def ours_cell(entry: Entry, rival: str, variant: str) -> str:
-    server = next((server for server in entry["servers"] if server["variant"] == variant), None)
+    ours = [server for server in entry["servers"] if server["variant"] == variant and not rival_of(server)]
+    server = ours[0] if ours else None
     if server is None:
         return "-"
     verdict = next((v for v in entry["verdicts"] if v["variant"] == variant and v["rival"] == rival), None)

@@ -28,17 +28,22 @@ class Verdict:
 
 def judge(case: Case, servers: list[Runs]) -> list[Verdict]:
     """A verdict for each of ours beside each of the others, where both were measured."""
-    theirs = {runs.name: runs for runs in servers if not runs.variant}
-    return [
-        compare(ours, theirs[rival.recipe.name], rival=rival, metric=case.metric)
+    theirs = {(runs.rival, runs.variant): runs for runs in servers if runs.rival}
+    pairs = [
+        (rival, ours, theirs.get((rival.recipe.name, ours.variant if rival.is_ours else "")))
         for ours in servers
         for rival in case.rivals
-        if ours.variant and is_comparable(ours, theirs.get(rival.recipe.name))
+        if not ours.rival
+    ]
+    return [
+        compare(ours, other, rival=rival, metric=case.metric)
+        for rival, ours, other in pairs
+        if other is not None and is_comparable(ours, other)
     ]
 
 
-def is_comparable(ours: Runs, theirs: Runs | None) -> bool:
-    return theirs is not None and not ours.failure and not theirs.failure and bool(ours.samples and theirs.samples)
+def is_comparable(ours: Runs, theirs: Runs) -> bool:
+    return not ours.failure and not theirs.failure and bool(ours.samples and theirs.samples)
 
 
 def compare(ours: Runs, theirs: Runs, *, rival: Rival, metric: Metric) -> Verdict:
@@ -51,7 +56,7 @@ def compare(ours: Runs, theirs: Runs, *, rival: Rival, metric: Metric) -> Verdic
     target = rival.pure if ours.variant == "pure" else rival.compiled
     return Verdict(
         variant=ours.variant,
-        rival=theirs.name,
+        rival=theirs.rival,
         by="cpu" if by_cost else "value",
         ratio=round(ratio, 3),
         ratios=tuple(round(each, 3) for each in ratios),

@@ -1,0 +1,99 @@
+"""What the bench compares is comparable: the five modules answer as the five ASGI middlewares do, header by header."""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from benchmarks.apps import every_hook, five_middlewares, five_modules, hello_function, hello_starlette
+from penstock import Hooks
+from penstock.server import open_client
+from penstock.settings import AppSettings, ModuleSettings, RouteSettings, SiteSettings
+from penstock.testing import Client, ClientResponse
+
+FIVE = ("RequestId", "Timing", "Cors", "ErrorPage", "HeaderCheck")
+MODULES = tuple(ModuleSettings(use=f"five_modules:{name}") for name in FIVE)
+KEY = {"x-api-key": "k-1"}
+SHOP = {**KEY, "origin": "https://shop.example"}
+ASKED = {"access-control-request-method": "POST"}
+
+ANSWERS = [
+    ("GET", "/items/7", SHOP, 200),
+    ("GET", "/items/7", KEY, 200),
+    ("GET", "/items/7", {**SHOP, "x-request-id": "abc123"}, 200),
+    ("GET", "/items/7", {**SHOP, "x-request-id": "a b"}, 200),
+    ("GET", "/items/7", {**KEY, "origin": "https://evil.example"}, 200),
+    ("GET", "/items/7", {}, 401),
+    ("GET", "/items/7", {"origin": "https://shop.example"}, 401),
+    ("GET", "/nothing", SHOP, 404),
+    ("POST", "/items/7", SHOP, 405),
+    ("OPTIONS", "/items/7", SHOP | ASKED, 204),
+    ("OPTIONS", "/items/7", ASKED, 401),
+]
+
+
+async def broken(request: Request) -> PlainTextResponse:
+    raise RuntimeError("broken")
+
+
+def site_of(application: Any, **fields: Any) -> Client:
+    objects = {f"five_modules:{name}": getattr(five_modules, name) for name in FIVE}
+    site = SiteSettings(modules=MODULES, **(fields or {"apps": (AppSettings(at="/", asgi="the:application"),)}))
+    return open_client(site, objects={**objects, "the:application": application})
+
+
+def told(answer: ClientResponse) -> tuple[int, list[tuple[str, str]], str]:
+    """Status, headers and body, without what differs from one request to the next, and what a host adds (the length)."""
+    fields = [(name, re.sub(r"[0-9a-f]{32}|\d+\.\d{3}", "…", value)) for name, value in answer.headers.items()]
+    kept = sorted(each for each in fields if each[0] != "content-length")
+    return answer.status, kept, re.sub("[0-9a-f]{32}", "…", answer.text)
+
+
+async def ask(client: Client, method: str, *, target: str, headers: dict[str, str]) -> ClientResponse:
+    async with client:
+        return await client.request(method, target, headers=headers)
+
+
+@pytest.mark.parametrize(("method", "target", "headers", "status"), ANSWERS)
+def test_modules_answer_as_the_middlewares_do(method: str, target: str, headers: dict[str, str], status: int) -> None:
+    here = asyncio.run(ask(site_of(hello_starlette.application), method, target=target, headers=headers))
+    there_app = five_middlewares.wrapped(hello_starlette.application)
+    there = asyncio.run(ask(open_client(there_app), method, target=target, headers=headers))
+    assert here.status == status
+    assert told(here) == told(there)
+    assert {"x-request-id", "server-timing", "vary"} <= {name for name, _ in here.headers.items()}
+
+
+def test_an_application_that_fails_is_answered_alike() -> None:
+    application = Starlette(routes=[Route("/", broken)])
+    here = asyncio.run(ask(site_of(application), "GET", target="/", headers=SHOP))
+    there = asyncio.run(ask(open_client(five_middlewares.wrapped(application)), "GET", target="/", headers=SHOP))
+    assert here.status == 500
+    assert told(here) == told(there)
+
+
+def test_the_function_answers_as_the_starlette_application_does() -> None:
+    routes = (RouteSettings(at="/items/{id}", function="the:application"),)
+    here = asyncio.run(ask(site_of(hello_function.item, routes=routes), "GET", target="/items/7", headers=SHOP))
+    there = asyncio.run(ask(site_of(hello_starlette.application), "GET", target="/items/7", headers=SHOP))
+    assert (here.status, here.text) == (there.status, there.text) == (200, there.text)
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_every_hook_has_twenty(asynchronous: bool) -> None:
+    settings = {"asynchronous": asynchronous}
+    site = SiteSettings(
+        modules=(ModuleSettings(use="every:Hook", settings=settings),),
+        routes=(RouteSettings(at="/", function="the:hello"),),
+    )
+    client = open_client(site, objects={"every:Hook": every_hook.EveryHook, "the:hello": hello_function.hello})
+    answer = asyncio.run(ask(client, "GET", target="/", headers={}))
+    assert answer.text == "Hello, world!"
+    hooks = Hooks("EveryHook")
+    every_hook.EveryHook(asynchronous=asynchronous).attach(hooks)
+    assert len(hooks.subscriptions) == 20
