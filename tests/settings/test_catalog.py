@@ -33,6 +33,9 @@ class TestCatalog:
             "[[site.location]]",
             "[site.location.limits]",
             "[[site.location.modules]]",
+            "[site.location.filtering]",
+            "[[site.location.errors]]",
+            "[[site.trace]]",
         ]
 
     def test_home_of_a_key(self) -> None:

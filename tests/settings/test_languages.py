@@ -3,7 +3,7 @@
 import pytest
 from msgspec import inspect
 
-from penstock.settings.catalog import fields_of, plain_type, tables
+from penstock.settings.catalog import fields_of, members_of, plain_type, tables
 from penstock.settings.languages import JUDGES
 from penstock.settings.model import Settings
 
@@ -23,6 +23,16 @@ class TestJudges:
             ("file_name", "index.html"),
             ("root_path", ""),
             ("root_path", "/shop"),
+            ("extension", ".py"),
+            ("extension", ".tar.gz"),
+            ("segment", ".git"),
+            ("segment", "größe"),
+            ("module_name", ""),
+            ("module_name", "sign-in.v2"),
+            ("path", "/oops/"),
+            ("statuses", "404"),
+            ("statuses", "5xx"),
+            ("statuses", "500-599"),
         ],
     )
     def test_good(self, language: str, text: str) -> None:
@@ -53,6 +63,22 @@ class TestJudges:
             ("root_path", "/", "must be empty"),
             ("root_path", "shop", 'write "/shop"'),
             ("root_path", "/shop/", 'write "/shop"'),
+            ("extension", "py", 'write ".py"'),
+            ("extension", "*.py", 'write ".py"'),
+            ("extension", "", "not the ending"),
+            ("extension", "a/b", "not the ending"),
+            ("segment", "/bin/", 'write "bin"'),
+            ("segment", "a/b", "between two slashes"),
+            ("segment", "", "between two slashes"),
+            ("module_name", "sign in", "not a name"),
+            ("module_name", "2nd", "not a name"),
+            ("path", "oops", 'write "/oops"'),
+            ("path", "/oops?a=1", "without query"),
+            ("statuses", "6xx", 'write 404, "5xx" or "500-599"'),
+            ("statuses", "40", "not a status"),
+            ("statuses", "500-", "not a status"),
+            ("statuses", "", "not a status"),
+            ("statuses", "599-500", 'write "500-599"'),
         ],
     )
     def test_bad(self, language: str, text: str, advice: str) -> None:
@@ -73,6 +99,8 @@ def languages_in(declared: inspect.Type) -> set[str]:
     found = {language} if language else set()
     if isinstance(kind, inspect.VarTupleType):
         found |= languages_in(kind.item_type)
+    if isinstance(kind, inspect.UnionType):
+        found |= set().union(*(languages_in(member) for member in members_of(kind)))
     if isinstance(kind, inspect.DictType):
         found |= languages_in(kind.key_type) | languages_in(kind.value_type)
     return found

@@ -2,7 +2,14 @@
 
 import pytest
 
-from penstock.settings import LocationLimitSettings, LocationSettings, ModuleSettings, SiteSettings
+from penstock.settings import (
+    ErrorSettings,
+    FilteringSettings,
+    LocationLimitSettings,
+    LocationSettings,
+    ModuleSettings,
+    SiteSettings,
+)
 from penstock.settings.locations import covers, effective, locations_of
 
 AUDIT = ModuleSettings(use="shop.modules:Audit")
@@ -13,6 +20,29 @@ SITE = SiteSettings(
         LocationSettings(at="/admin-old", access_log=True),
         LocationSettings(at="/", headers={"X-A": "1", "x-b": "1"}, access_log=False),
         LocationSettings(at="/admin", limits=LocationLimitSettings(body=1000), headers={"x-a": "2"}, modules=(AUDIT,)),
+    )
+)
+
+
+NOT_FOUND = ErrorSettings(status=(404,), file="404.html")
+OOPS = ErrorSettings(status=("5xx",), path="/oops")
+REFINED = SiteSettings(
+    locations=(
+        LocationSettings(
+            at="/",
+            limits=LocationLimitSettings(deadline=60.0, form_fields=5),
+            filtering=FilteringSettings(path=260, extensions=(".py",)),
+            error_format="json",
+            errors=(OOPS,),
+        ),
+        LocationSettings(
+            at="/a",
+            limits=LocationLimitSettings(deadline=0.0, form_memory=10),
+            access=("read",),
+            filtering=FilteringSettings(extensions=(), double_escaped=True),
+            errors=(NOT_FOUND,),
+        ),
+        LocationSettings(at="/a/b", access=(), error_format="html"),
     )
 )
 
@@ -48,6 +78,20 @@ class TestEffective:
         assert rules.headers == {"x-a": "2", "x-b": "1", "x-c": "3"}
         assert rules.modules == (AUDIT, GREETING)
         assert [location.at for location in rules.locations] == ["/", "/admin", "/admin/users"]
+
+    def test_limits_are_refined_one_by_one(self) -> None:
+        rules = effective(REFINED, "/a/x")
+        assert (rules.body, rules.deadline, rules.form_fields, rules.form_memory) == (None, 0.0, 5, 10)
+
+    def test_filtering_is_put_together_key_by_key(self) -> None:
+        assert effective(REFINED, "/a").filtering == FilteringSettings(path=260, extensions=(), double_escaped=True)
+
+    def test_errors_of_the_nearest_location_come_first(self) -> None:
+        assert effective(REFINED, "/a/b").errors == (NOT_FOUND, OOPS)
+
+    def test_access_and_format_of_a_child_stand_in_place_of_the_parents(self) -> None:
+        assert [effective(REFINED, at).access for at in ("/", "/a", "/a/b")] == [None, ("read",), ()]
+        assert [effective(REFINED, at).error_format for at in ("/", "/a", "/a/b")] == ["json", "json", "html"]
 
     def test_a_longer_name_is_not_below(self) -> None:
         rules = effective(SITE, "/administrator")

@@ -65,6 +65,13 @@ class TestPaths:
                 'did you mean "index.html"?',
             ),
             (
+                {"site": [{"location": [{"errors": [{"file": "404.html"}]}]}]},
+                ("site", 0, "location", 0, "errors", 0, "file"),
+                "file: there is no file",
+            ),
+            ({"server": {"log": {"traces": "a/traces"}}}, ("server", "log", "traces"), "traces: there is no folder"),
+            ({"server": {"log": {"traces": "cert.pem"}}}, ("server", "log", "traces"), "is a file, not a folder"),
+            (
                 {"site": [{"root": "public", "files": {"fallback": "../cert.pem"}}]},
                 ("site", 0, "files", "fallback"),
                 "must lie below root",
@@ -75,6 +82,21 @@ class TestPaths:
         ((where, message),) = resolve(tree, folder)
         assert path == where
         assert told in message
+
+    def test_files_of_errors_become_absolute(self, folder: Path) -> None:
+        page = {"file": "public/index.html"}
+        assert resolve({"site": [{"location": [{"errors": [page]}]}]}, folder) == []
+        assert page == {"file": str(folder / "public" / "index.html")}
+
+    def test_traces_lie_beside_the_site_file(self, folder: Path) -> None:
+        tree: dict[str, Any] = {"site": [{"trace": [{}]}]}
+        assert resolve(tree, folder) == []
+        assert tree["server"]["log"] == {"traces": str(folder / "traces")}
+
+    def test_no_traces_no_folder(self, folder: Path) -> None:
+        tree: dict[str, Any] = {"site": [{}]}
+        assert resolve(tree, folder) == []
+        assert "log" not in tree["server"]
 
     def test_the_fallback_of_a_missing_root_is_not_reported_as_well(self, folder: Path) -> None:
         assert len(resolve({"site": [{"root": "publik", "files": {"fallback": "x"}}]}, folder)) == 1

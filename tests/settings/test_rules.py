@@ -19,6 +19,9 @@ def judge(tree: dict[str, Any], *, refused: tuple[KeyPath, ...] = ()) -> list[tu
     return problems
 
 
+FUNCTION = {"function": "a:b"}
+
+
 def app(**keys: object) -> dict[str, Any]:
     return {"site": [{"app": [{"at": "/", **keys}]}]}
 
@@ -51,6 +54,74 @@ class TestApplications:
         assert told in message
 
 
+class TestRoutes:
+    @pytest.mark.parametrize(
+        "keys",
+        [
+            {"function": "a:b", "threads": 2, "preload": True},
+            {"function": "a:b", "cancel_on_disconnect": True, "preload": False},
+            {"handler": "a:B", "lifetime": "per_request", "settings": {"x": 1}, "threads": 2},
+            {"factory": "a:B", "settings": {"x": 1}, "preload": True},
+            {"status": 403, "allow_anonymous": True},
+        ],
+    )
+    def test_good(self, keys: dict[str, object]) -> None:
+        assert judge({"site": [{"route": [{"at": "/a", **keys}]}]}) == []
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            ({}, '[[site.route]] needs exactly one of "function", "handler", "factory" or "status"'),
+            ({"function": "a:b", "status": 404}, '[[site.route]] has "function" and "status"; it needs exactly one of'),
+            ({"function": "a:b", "lifetime": "per_request"}, '"lifetime" goes with "handler", and this is a function'),
+            ({"factory": "a:b", "lifetime": "singleton"}, '"lifetime" goes with "handler", and this is a factory'),
+            (
+                {"function": "a:b", "settings": {}},
+                '"settings" goes with "handler" or "factory", and this is a function',
+            ),
+            ({"status": 404, "threads": 2}, '"threads" goes with "function", "handler" or "factory"'),
+            ({"status": 404, "preload": True}, '"preload" goes with'),
+            ({"status": 404, "cancel_on_disconnect": True}, '"cancel_on_disconnect" goes with'),
+            ({"function": "a:b", "threads": 2, "cancel_on_disconnect": True}, "a thread cannot be cancelled"),
+            ({"function": "a:b", "threads": 2, "preload": False}, "a thread cannot read the body"),
+        ],
+    )
+    def test_bad(self, keys: dict[str, object], told: str) -> None:
+        ((path, message),) = judge({"site": [{"route": [{"at": "/a", **keys}]}]})
+        assert path[:4] == ("site", 0, "route", 0)
+        assert message.startswith(told)
+
+    def test_a_kind_that_was_refused_is_not_missing(self) -> None:
+        tree = {"site": [{"route": [{"at": "/"}]}]}
+        assert judge(tree, refused=(("site", 0, "route", 0, "status"),)) == []
+
+
+class TestErrorsAndTraces:
+    def test_good(self) -> None:
+        errors = [{"status": [404, "5xx"], "file": "a"}, {"status": ["400-499"], "path": "/oops"}]
+        assert judge({"site": [{"location": [{"at": "/", "errors": errors}]}]}) == []
+        assert judge({"site": [{"trace": [{}, {"status": [], "slower_than": 1.0}, {"status": [200]}]}]}) == []
+
+    @pytest.mark.parametrize(
+        ("page", "told"),
+        [
+            ({"status": [404]}, '[[site.location.errors]] needs exactly one of "file", "function" or "path"'),
+            ({"status": [404], "file": "a", "path": "/"}, '[[site.location.errors]] has "file" and "path"'),
+            ({"status": [404, 200], "file": "a"}, "status: 200 is no error"),
+            ({"status": ["", "3xx"], "file": "a"}, "status: 3xx is no error"),
+        ],
+    )
+    def test_bad_error_pages(self, page: dict[str, object], told: str) -> None:
+        ((path, message),) = judge({"site": [{"location": [{"at": "/", "errors": [page]}]}]})
+        assert path[:6] == ("site", 0, "location", 0, "errors", 0)
+        assert message.startswith(told)
+
+    def test_a_trace_of_nothing(self) -> None:
+        ((path, message),) = judge({"site": [{"trace": [{"status": []}]}]})
+        assert path == ("site", 0, "trace", 0)
+        assert "status or slower_than" in message
+
+
 class TestClashes:
     @pytest.mark.parametrize("kind", ["app", "location"])
     def test_the_same_prefix_twice(self, kind: str) -> None:
@@ -73,18 +144,27 @@ class TestClashes:
             ({"at": "/{a}"}, {"at": "/{b}"}, "GET"),
             ({"at": "/a", "methods": ["POST", "PUT"]}, {"at": "/a", "methods": ["GET", "PUT"]}, "PUT"),
             ({"at": "/a"}, {"at": "/a", "methods": ["HEAD"]}, "HEAD"),
+            ({"at": "/a", "methods": ["*"]}, {"at": "/a", "methods": ["PUT"]}, "PUT"),
+            ({"at": "/a", "methods": ["*"]}, {"at": "/a", "methods": ["*"]}, "*"),
         ],
     )
     def test_routes_that_would_answer_the_same(self, first: Any, second: Any, method: str) -> None:
-        ((path, message),) = judge({"site": [{"route": [first, second]}]})
+        ((path, message),) = judge({"site": [{"route": [FUNCTION | first, FUNCTION | second]}]})
         assert path == ("site", 0, "route", 1, "at")
         assert message.startswith(f'{method} "{second["at"]}" has another [[site.route]]')
 
     @pytest.mark.parametrize(
-        "second", [{"at": "/a", "methods": ["POST"]}, {"at": "/{a}"}, {"at": "/a/"}, {"methods": ["GET"]}]
+        "second",
+        [
+            {"at": "/a", "methods": ["POST"]},
+            {"at": "/a", "methods": ["*"]},
+            {"at": "/{a}"},
+            {"at": "/a/"},
+            {"methods": ["GET"]},
+        ],
     )
     def test_routes_that_differ(self, second: Any) -> None:
-        assert judge({"site": [{"route": [{"at": "/a"}, second]}]}) == []
+        assert judge({"site": [{"route": [FUNCTION | {"at": "/a"}, FUNCTION | second]}]}) == []
 
     def test_hosts_lead_to_one_site(self) -> None:
         ((path, message),) = judge({"site": [{"hosts": ["a", "b"]}, {"hosts": ["c", "B"]}]})

@@ -69,6 +69,19 @@ class TestTypes:
             ({"server": {"tls": None}}, "tls must be a table, not nothing"),
             ({"server": {"headers": ["a"]}}, "headers must be a table, not an array"),
             ({"server": {"headers": {"a": 1}}}, 'a must be a string, not a whole number: write a = "1"'),
+            (
+                {"site": [{"trace": [{"status": [4.5]}]}]},
+                "an element of status must be a whole number or a string, not a fraction",
+            ),
+            (
+                {"site": [{"trace": [{"status": 404}]}]},
+                "status must be an array of whole numbers or strings, not a whole number: write status = [404]",
+            ),
+            ({"site": [{"trace": [{"status": [99]}]}]}, "status must be at least 100, not 99"),
+            (
+                {"site": [{"trace": [{"status": ["6xx"]}]}]},
+                'status: "6xx" is not a status: write 404, "5xx" or "500-599"',
+            ),
             ({"site": [{"root": 5}]}, 'root must be a string, not a whole number: write root = "5"'),
         ],
     )

@@ -47,6 +47,8 @@ class TestTemplate:
             "/{a}/{b:int}/{c:path}",
             "/größe",
             "/{a}-{b}.csv",
+            "/{rest:path}.py",
+            "/a/{rest:path}~",
         ],
     )
     def test_good(self, at: str) -> None:
@@ -70,9 +72,11 @@ class TestTemplate:
             ("/{a}/{a:int}", 'two parameters called "a"'),
             ("/{a:itn}", 'did you mean "int"?'),
             ("/{a:}", "unknown converter"),
-            ("/{rest:path}/x", "must be last"),
-            ("/{rest:path}/", "must be last"),
-            ("/{rest:path}/{b}", "must be last"),
+            ("/{rest:path}/x", "only an ending"),
+            ("/{rest:path}/", "only an ending"),
+            ("/{rest:path}/{b}", "only an ending"),
+            ("/{rest:path}.{b}", "only an ending"),
+            ("/{a}{rest:path}.py", "two parameters without anything between"),
             ("/a/./b", "dot segment"),
             ("/a//b", "empty segment"),
         ],

@@ -5,7 +5,9 @@ Only the models are imported here; the loader (which needs a TOML parser) is imp
 
 from penstock.settings.model import (
     AppSettings,
+    ErrorSettings,
     FilesSettings,
+    FilteringSettings,
     LimitSettings,
     LocationLimitSettings,
     LocationSettings,
@@ -17,11 +19,14 @@ from penstock.settings.model import (
     Settings,
     SiteSettings,
     TlsSettings,
+    TraceSettings,
 )
 
 __all__ = [
     "AppSettings",
+    "ErrorSettings",
     "FilesSettings",
+    "FilteringSettings",
     "LimitSettings",
     "LocationLimitSettings",
     "LocationSettings",
@@ -33,4 +38,5 @@ __all__ = [
     "Settings",
     "SiteSettings",
     "TlsSettings",
+    "TraceSettings",
 ]

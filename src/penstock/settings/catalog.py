@@ -18,15 +18,26 @@ def fields_of(model: type[Struct]) -> Mapping[str, inspect.Field]:
 
 
 def plain_type(declared: inspect.Type) -> tuple[inspect.Type, str]:
-    """The type without its annotations and without None (which TOML cannot say), and the language of its text or ""."""
+    """The type without its annotations and without None (which TOML cannot say), and the language of its text or "".
+
+    What may be of several types stays a union: `members_of` has its types.
+    """
     language = ""
     while isinstance(declared, inspect.Metadata | inspect.UnionType):
         if isinstance(declared, inspect.Metadata):
             language = (declared.extra or {}).get("language", language)
             declared = declared.type
-        else:
-            declared = next(member for member in declared.types if not isinstance(member, inspect.NoneType))
+            continue
+        members = members_of(declared)
+        if len(members) > 1:
+            return declared, language
+        declared = members[0]
     return declared, language
+
+
+def members_of(declared: inspect.UnionType) -> tuple[inspect.Type, ...]:
+    """The types that a value may be of, None left out."""
+    return tuple(member for member in declared.types if not isinstance(member, inspect.NoneType))
 
 
 def find_type(path: KeyPath) -> inspect.Type | None:

@@ -5,8 +5,9 @@ from collections.abc import Callable, Mapping
 
 from penstock.http.grammar import is_field_value, is_token
 from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_trusted
-from penstock.settings.model import REFERENCE_FORM
-from penstock.settings.templates import judge_prefix, judge_template
+from penstock.settings.forms import REFERENCE_FORM
+from penstock.settings.statuses import judge_statuses
+from penstock.settings.templates import judge_path, judge_prefix, judge_template
 
 _REFERENCE = re.compile(REFERENCE_FORM)
 
@@ -54,6 +55,31 @@ def judge_file_name(text: str) -> str:
     return "" if re.fullmatch(r"[^/\\]+", text) and text not in {".", ".."} else f'"{text}" is not the name of a file'
 
 
+def judge_extension(text: str) -> str:
+    """What is wrong with the ending of a path, such as ".py"."""
+    if re.fullmatch(r"\.[^/\\\s]+", text):
+        return ""
+    bare = text.lstrip("*.")
+    advice = f': write ".{bare}"' if bare and "/" not in bare else ""
+    return f'"{text}" is not the ending of a path{advice}'
+
+
+def judge_segment(text: str) -> str:
+    """What is wrong with one segment of a path."""
+    if re.fullmatch(r"[^/\\]+", text):
+        return ""
+    bare = text.strip("/")
+    advice = f': write "{bare}"' if bare and "/" not in bare else ": it is what stands between two slashes"
+    return f'"{text}" is not a segment of a path{advice}'
+
+
+def judge_module_name(text: str) -> str:
+    """What is wrong with the name of a module; an empty one is the name of its class."""
+    if not text or re.fullmatch(r"[^\W\d][\w.-]*", text):
+        return ""
+    return f'"{text}" is not a name: write letters, digits, "_", "-" and ".", a letter first'
+
+
 def judge_root_path(text: str) -> str:
     """What is wrong with a prefix that may be empty."""
     if text == "/":
@@ -62,15 +88,20 @@ def judge_root_path(text: str) -> str:
 
 
 JUDGES: Mapping[str, Callable[[str], str]] = {
+    "extension": judge_extension,
     "file_name": judge_file_name,
     "header_name": judge_header_name,
     "header_value": judge_header_value,
     "host": judge_host_pattern,
     "listen": judge_listen,
     "method": judge_method,
+    "module_name": judge_module_name,
+    "path": judge_path,
     "prefix": judge_prefix,
     "reference": judge_reference,
     "root_path": judge_root_path,
+    "segment": judge_segment,
+    "statuses": judge_statuses,
     "template": judge_template,
     "trusted": judge_trusted,
 }

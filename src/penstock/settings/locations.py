@@ -1,17 +1,25 @@
 """Inheritance by location: which rules hold for a path, when every location refines those above it."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from penstock.settings.model import LocationSettings, ModuleSettings, SiteSettings
+from msgspec import Struct
+from msgspec.structs import asdict
+
+from penstock.settings.model import ErrorSettings, FilteringSettings, LocationSettings, ModuleSettings, SiteSettings
+
+# What a location says of these stands in place of what its parents say.
+_REPLACED = ("access_log", "access", "error_format")
 
 
 class EffectiveRules(NamedTuple):
     """What holds for every path below a location, after inheritance.
 
-    `body` (bytes) and `access_log` are None where no location says anything: then the server's settings hold.
-    `headers` have lower-case names. `modules` are those of the locations, parents first; the site's own go before them.
-    `locations` are the locations that took part, parents first; the last one is the nearest.
+    `body` (bytes), `deadline` (seconds), `form_fields`, `form_memory` (bytes), `access_log`, `access` and `error_format` are
+    None where no location says anything: then the server's settings or the defaults hold. `headers` have lower-case names.
+    `modules` are those of the locations, parents first; the site's own go before them. `filtering` is put together key by
+    key. `errors` are those of the nearest location first: the first that fits is taken. `locations` are the locations that
+    took part, parents first; the last one is the nearest.
     """
 
     body: int | None
@@ -19,6 +27,13 @@ class EffectiveRules(NamedTuple):
     access_log: bool | None
     modules: tuple[ModuleSettings, ...]
     locations: tuple[LocationSettings, ...]
+    deadline: float | None = None
+    form_fields: int | None = None
+    form_memory: int | None = None
+    access: tuple[str, ...] | None = None
+    filtering: FilteringSettings = FilteringSettings()
+    error_format: str | None = None
+    errors: tuple[ErrorSettings, ...] = ()
 
 
 def covers(prefix: str, path: str) -> bool:
@@ -34,16 +49,37 @@ def locations_of(site: SiteSettings) -> tuple[LocationSettings, ...]:
 def effective(site: SiteSettings, at: str) -> EffectiveRules:
     """The rules for the path `at` (decoded, as in `RequestHead.path`) and, where no location begins, all below it."""
     chain = tuple(location for location in locations_of(site) if covers(location.at, at))
-    body: int | None = None
-    access_log: bool | None = None
     headers: dict[str, str] = {}
     modules: list[ModuleSettings] = []
+    errors: list[ErrorSettings] = []
+    limits: dict[str, Any] = {}
+    filtering: dict[str, Any] = {}
+    own: dict[str, Any] = {}
     for location in chain:
-        body = location.limits.body if location.limits.body is not None else body
-        access_log = location.access_log if location.access_log is not None else access_log
+        limits |= _given(location.limits)
+        filtering |= _given(location.filtering)
+        own |= {key: value for key in _REPLACED if (value := getattr(location, key)) is not None}
         headers |= {name.lower(): value for name, value in location.headers.items()}
         modules += location.modules
-    return EffectiveRules(body, headers, access_log, tuple(modules), chain)
+        errors[:0] = location.errors
+    return EffectiveRules(
+        body=limits.get("body"),
+        headers=headers,
+        access_log=own.get("access_log"),
+        modules=tuple(modules),
+        locations=chain,
+        deadline=limits.get("deadline"),
+        form_fields=limits.get("form_fields"),
+        form_memory=limits.get("form_memory"),
+        access=own.get("access"),
+        filtering=FilteringSettings(**filtering),
+        error_format=own.get("error_format"),
+        errors=tuple(errors),
+    )
+
+
+def _given(table: Struct) -> dict[str, Any]:
+    return {key: value for key, value in asdict(table).items() if value is not None}
 
 
 def _segments(at: str) -> list[str]:

@@ -28,6 +28,11 @@ class Paths:
             self._resolve_tls(site, path=path)
             self._resolve_key(site, "root", path=path, judge=_judge_folder)
             self._judge_fallback(site, path=path)
+            for index, location in enumerate(site.get("location", [])):
+                for number, page in enumerate(location.get("errors", [])):
+                    place: KeyPath = (*path, "location", index, "errors", number)
+                    self._resolve_key(page, "file", path=place, judge=_judge_file)
+        self._resolve_traces(server, is_wanted=any(site.get("trace") for site in tree.get("site", [])))
 
     def _resolve_list(self, server: Table, key: str, *, path: KeyPath) -> None:
         if key == "app_dirs":
@@ -48,6 +53,15 @@ class Paths:
             log["access_file"] = str(self._absolute(log["access_file"]))
             if problem := _judge_folder(Path(log["access_file"]).parent):
                 self._report(("server", "log", "access_file"), f"access_file: {problem}")
+
+    def _resolve_traces(self, server: Table, *, is_wanted: bool) -> None:
+        log = server.get("log", {})
+        if log.get("traces"):
+            log["traces"] = str(self._absolute(log["traces"]))
+            if problem := _judge_new_folder(Path(log["traces"])):
+                self._report(("server", "log", "traces"), f"traces: {problem}")
+        elif is_wanted:
+            server.setdefault("log", {})["traces"] = str(self._absolute("traces"))
 
     def _judge_fallback(self, site: Table, *, path: KeyPath) -> None:
         fallback = site.get("files", {}).get("fallback")
@@ -80,6 +94,10 @@ def _judge_folder(path: Path) -> str:
     if path.is_dir():
         return ""
     return f'"{path}" is a file, not a folder' if path.exists() else _missing("folder", path)
+
+
+def _judge_new_folder(path: Path) -> str:
+    return _judge_folder(path if path.exists() else path.parent)
 
 
 def _judge_file(path: Path) -> str:

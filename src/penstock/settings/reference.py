@@ -9,11 +9,16 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, inspect
 
 from penstock.settings.catalog import fields_of, label, plain_type, tables
-from penstock.settings.model import AppSettings
+from penstock.settings.model import AppSettings, ErrorSettings, RouteSettings
 from penstock.settings.positions import KeyPath
+from penstock.settings.shape import plural_of
 
-# What an example of an ASGI application cannot have.
-_COMMENTED: Mapping[type[Struct], tuple[str, ...]] = {AppSettings: ("wsgi", "app", "threads", "queue")}
+# What an example cannot have beside what it has.
+_COMMENTED: Mapping[type[Struct], tuple[str, ...]] = {
+    AppSettings: ("wsgi", "app", "threads", "queue"),
+    RouteSettings: ("handler", "factory", "status", "lifetime", "settings"),
+    ErrorSettings: ("function", "path"),
+}
 
 _INTRODUCTION = """\
 # The site file
@@ -84,7 +89,9 @@ or a file. Where locations lie within one another, all of them hold, and the inn
 
 | Key | The inner location |
 |---|---|
-| `limits.body`, `access_log` | replaces the outer value; what it does not give is inherited |
+| the keys of `limits`, `access_log`, `access`, `error_format` | replaces the outer value; what it does not give is inherited |
+| the keys of `filtering` | the same, key by key; `0`, `""` or `[]` switches one off |
+| `errors` | its elements are tried first, then those of the outer location |
 | `headers` | adds to the outer headers; a header of the same name wins, in capitals or not |
 | `modules` | adds its modules after those of the outer location, which come after those of the site |
 
@@ -170,8 +177,7 @@ def _type_text(declared: inspect.Type) -> str:
         return f"number{_range_text(kind)}"
     if isinstance(kind, inspect.VarTupleType):
         item, _ = plain_type(kind.item_type)
-        inner = "tables" if isinstance(item, inspect.StructType) else "strings"
-        return f"array of {inner if not isinstance(item, inspect.LiteralType) else _type_text(item)}"
+        return f"array of {plural_of(item) if not isinstance(item, inspect.LiteralType) else _type_text(item)}"
     return _TYPE_TEXTS[type(kind)]
 
 
@@ -192,6 +198,8 @@ def _range_text(kind: inspect.IntType | inspect.FloatType) -> str:
 def _default_text(field: inspect.Field) -> str:
     if field.required:
         return "required"
+    if isinstance(field.type, inspect.Metadata) and "default" in (field.type.extra or {}):
+        return f"`{toml_value((field.type.extra or {})['default'])}`"
     if field.default is NODEFAULT:
         return "`{}`"
     if field.default is None or isinstance(field.default, Struct):

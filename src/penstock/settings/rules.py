@@ -1,16 +1,33 @@
-"""What must hold between several keys: one kind of application, no clashes, and hosts that lead to one site."""
+"""What must hold between several keys: one kind of answer, no clashes, and hosts that lead to one site."""
 
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import Struct
+
+from penstock.settings.model import AppSettings, ErrorSettings, RouteSettings
 from penstock.settings.names import join_choices
 from penstock.settings.positions import KeyPath
 from penstock.settings.shape import Report, Table
+from penstock.settings.statuses import statuses_of
 from penstock.settings.templates import shape_of
 
-KINDS = ("asgi", "wsgi", "app")
+# Of these keys, a table has exactly one.
+ONE_OF: Mapping[type[Struct], tuple[str, ...]] = {
+    AppSettings: ("asgi", "wsgi", "app"),
+    RouteSettings: ("function", "handler", "factory", "status"),
+    ErrorSettings: ("file", "function", "path"),
+}
 WSGI_ONLY = ("threads", "queue")
 ASGI_ONLY = ("pathsend",)
+# Keys of a route that mean something with some kinds of answer only.
+_ROUTE_KEYS = {
+    "lifetime": ("handler",),
+    "settings": ("handler", "factory"),
+    "threads": ("function", "handler", "factory"),
+    "preload": ("function", "handler", "factory"),
+    "cancel_on_disconnect": ("function", "handler", "factory"),
+}
 
 
 class Rules:
@@ -38,6 +55,11 @@ class Rules:
             self._judge_routes(site.get("route", []), path=(*path, "route"))
             for index, location in enumerate(site.get("location", [])):
                 self._judge_headers(location, path=(*path, "location", index))
+                for number, page in enumerate(location.get("errors", [])):
+                    place: KeyPath = (*path, "location", index, "errors", number)
+                    self._judge_page(page, path=place)
+            for index, trace in enumerate(site.get("trace", [])):
+                self._judge_trace(trace, path=(*path, "trace", index))
 
     def _judge_headers(self, table: Table, *, path: KeyPath) -> None:
         # RFC 9110 section 5.1: field names are case-insensitive
@@ -60,21 +82,48 @@ class Rules:
                 self._report(path, f'the host "{host}" belongs to another [[site]], at {self._where(first)}{advice}')
 
     def _judge_app(self, app: Table, *, path: KeyPath) -> None:
-        kinds = [kind for kind in KINDS if kind in app]
-        if any((*path, kind) in self._refused for kind in KINDS) or path in self._refused:
-            return
-        if not kinds:
-            self._report(path, f"[[site.app]] needs exactly one of {join_choices(KINDS)}")
-        if len(kinds) > 1:
-            both = join_choices(kinds).replace(" or ", " and ")
-            self._report((*path, kinds[1]), f"[[site.app]] has {both}; it needs exactly one of {join_choices(KINDS)}")
-        if len(kinds) != 1:
-            return
+        found = self._find_kind(app, AppSettings, "[[site.app]]", path=path)
         for kind, foreign in (("asgi", WSGI_ONLY), ("wsgi", ASGI_ONLY)):
-            for key in foreign if kinds == [kind] else ():
+            for key in foreign if found == kind else ():
                 if key in app:
                     other = "WSGI" if kind == "asgi" else "ASGI"
                     self._report((*path, key), f'"{key}" is for {other} applications, and this is {kind.upper()}')
+
+    def _find_kind(self, table: Table, model: type[Struct], label: str, *, path: KeyPath) -> str | None:
+        """The one key of several that `table` has; None where it is not one, which is reported."""
+        choices = ONE_OF[model]
+        kinds = [kind for kind in choices if kind in table]
+        if any((*path, kind) in self._refused for kind in choices) or path in self._refused:
+            return None
+        if not kinds:
+            self._report(path, f"{label} needs exactly one of {join_choices(choices)}")
+        if len(kinds) > 1:
+            both = join_choices(kinds).replace(" or ", " and ")
+            self._report((*path, kinds[1]), f"{label} has {both}; it needs exactly one of {join_choices(choices)}")
+        return kinds[0] if len(kinds) == 1 else None
+
+    def _judge_route(self, route: Table, *, path: KeyPath) -> None:
+        found = self._find_kind(route, RouteSettings, "[[site.route]]", path=path)
+        for key, kinds in _ROUTE_KEYS.items() if found else ():
+            if key in route and found not in kinds:
+                self._report((*path, key), f'"{key}" goes with {join_choices(kinds)}, and this is a {found}')
+        if route.get("cancel_on_disconnect") and route.get("threads"):
+            self._report(
+                (*path, "cancel_on_disconnect"), "a thread cannot be cancelled: leave out threads, or this key"
+            )
+        if route.get("threads") and route.get("preload") is False:
+            self._report((*path, "preload"), "a thread cannot read the body: leave out threads, or this key")
+
+    def _judge_page(self, page: Table, *, path: KeyPath) -> None:
+        self._find_kind(page, ErrorSettings, "[[site.location.errors]]", path=path)
+        for index, spec in enumerate(page.get("status", [])):
+            if spec != "" and min(statuses_of([spec]), default=400) < 400:  # "" was refused
+                told = "errors are answers from 400 to 599"
+                self._report((*path, "status", index), f"status: {spec} is no error: {told}")
+
+    def _judge_trace(self, trace: Table, *, path: KeyPath) -> None:
+        if trace.get("status") == [] and not trace.get("slower_than") and (*path, "slower_than") not in self._refused:
+            self._report(path, "[[site.trace]] traces nothing: give it status or slower_than")
 
     def _judge_mounts(self, site: Table, key: str, *, path: KeyPath) -> None:
         seen: dict[str, KeyPath] = {}
@@ -87,11 +136,13 @@ class Rules:
     def _judge_routes(self, routes: Sequence[Table], *, path: KeyPath) -> None:
         seen: dict[tuple[str, str], KeyPath] = {}
         for index, route in enumerate(routes):
+            self._judge_route(route, path=(*path, index))
             place: KeyPath = (*path, index, "at")
             if "at" not in route or (*path, index, "methods") in self._refused:
                 continue
             for method in _methods_of(route):
-                first = seen.setdefault((shape_of(route["at"]), method), place)
+                shape = shape_of(route["at"])
+                first = seen.get((shape, "*")) or seen.setdefault((shape, method), place)
                 if first != place:
                     told = f'{method} "{route["at"]}" has another [[site.route]], at {self._where(first)}'
                     self._report(place, f"{told}: only one can answer")
@@ -108,5 +159,6 @@ class Rules:
 
 
 def _methods_of(route: dict[str, Any]) -> Sequence[str]:
-    methods = [method for method in dict.fromkeys(route.get("methods", ["GET"])) if method]
+    given = route.get("methods", ["*"] if "status" in route else ["GET"])
+    methods = [method for method in dict.fromkeys(given) if method]
     return [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.json import schema
 
 from penstock.settings.model import Settings
+from penstock.settings.rules import ONE_OF
 
 Schema = dict[str, Any]
 
@@ -15,7 +16,8 @@ def build_schema() -> Schema:
     """The schema of the models, without the null that TOML cannot say, and with what the loader asks beyond types."""
     built: Schema = _without_null(schema(Settings))
     definitions = built["$defs"]
-    definitions["AppSettings"]["oneOf"] = [{"required": [kind]} for kind in ("asgi", "wsgi", "app")]
+    for model, kinds in ONE_OF.items():
+        definitions[model.__name__]["oneOf"] = [{"required": [kind]} for kind in kinds]
     definitions["Settings"]["required"] = ["site"]
     definitions["Settings"]["properties"]["site"]["minItems"] = 1
     return {

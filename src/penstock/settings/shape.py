@@ -7,7 +7,7 @@ from typing import Any
 
 from msgspec import Struct, inspect
 
-from penstock.settings.catalog import fields_of, find_home, label, plain_type
+from penstock.settings.catalog import fields_of, find_home, label, members_of, plain_type
 from penstock.settings.languages import JUDGES
 from penstock.settings.model import Settings
 from penstock.settings.names import join_choices, suggest
@@ -47,6 +47,8 @@ class Shape:
 
     def _value(self, value: object, declared: inspect.Type, *, path: KeyPath) -> object:
         kind, language = plain_type(declared)
+        if isinstance(kind, inspect.UnionType) and (fitting := _find_member(value, kind)):
+            return self._value(value, fitting, path=path)
         if isinstance(kind, inspect.AnyType):
             return value
         if not _fits(value, kind):
@@ -127,7 +129,13 @@ def _unknown_key(key: str, fields: Mapping[str, inspect.Field], *, path: KeyPath
     return f'{label(path)} does not know "{key}"{near or (home and f"; it belongs in {home}")}'
 
 
+def _find_member(value: object, union: inspect.UnionType) -> inspect.Type | None:
+    return next((member for member in members_of(union) if _fits(value, plain_type(member)[0])), None)
+
+
 def _fits(value: object, kind: inspect.Type) -> bool:
+    if isinstance(kind, inspect.UnionType):
+        return False  # none of its members fitted
     return isinstance(value, _PYTHON_TYPES[type(kind)]) and (
         not isinstance(value, bool) or isinstance(kind, inspect.BoolType)
     )
@@ -140,11 +148,21 @@ def _wrong_type(value: object, kind: inspect.Type, *, path: KeyPath) -> str:
 
 
 def _wanted(kind: inspect.Type) -> str:
+    if isinstance(kind, inspect.UnionType):
+        return " or ".join(_wanted(plain_type(member)[0]) for member in members_of(kind))
     if isinstance(kind, inspect.VarTupleType):
-        return f"an array of {'tables' if isinstance(kind.item_type, inspect.StructType) else 'strings'}"
+        return f"an array of {plural_of(kind.item_type)}"
     if isinstance(kind, inspect.LiteralType):
         return join_choices(str(choice) for choice in kind.values)
     return _WANTED[type(kind)]
+
+
+def plural_of(declared: inspect.Type) -> str:
+    """What the elements of an array are called."""
+    kind, _ = plain_type(declared)
+    if isinstance(kind, inspect.UnionType):
+        return " or ".join(plural_of(member) for member in members_of(kind))
+    return {inspect.StructType: "tables", inspect.IntType: "whole numbers"}.get(type(kind), "strings")
 
 
 def _found(value: object) -> str:
@@ -159,6 +177,8 @@ def _hint(value: object, kind: inspect.Type, *, path: KeyPath) -> str:
     if isinstance(kind, inspect.VarTupleType):
         if isinstance(value, str):
             return f': write {name} = ["{value}"]'
+        if isinstance(value, int) and isinstance(kind.item_type, inspect.UnionType):
+            return f": write {name} = [{value}]"
         if isinstance(value, dict) and isinstance(kind.item_type, inspect.StructType):
             return f": write [{label(path)}]"
     if isinstance(value, str) and isinstance(kind, inspect.IntType) and value.isdecimal():

@@ -19,20 +19,11 @@ def judge_prefix(at: str) -> str:
         return f'"{at}" has a parameter: only the `at` of a route has them'
     if at != "/" and at.endswith("/") and not at.startswith("//"):
         return f'"{at}" ends with a slash: write "{at.rstrip("/")}", which covers everything below as well'
-    return _judge_path(at)
+    return judge_path(at)
 
 
-def judge_template(at: str) -> str:
-    """What is wrong with the `at` of a route."""
-    return _judge_path(at) or _judge_braces(at) or _judge_parameters(at)
-
-
-def shape_of(at: str) -> str:
-    """The template without the names of its parameters; two routes of one shape answer the same paths."""
-    return _PARAMETER.sub(lambda found: f"{{:{found[1].partition(':')[2]}}}", at)
-
-
-def _judge_path(at: str) -> str:
+def judge_path(at: str) -> str:
+    """What is wrong with a decoded path without query and fragment."""
     if not at.startswith("/"):
         return f'"{at}" must begin with a slash: write "/{at}"'
     if found := re.search(r"[%?#\\\s\x00-\x1f\x7f]", at):
@@ -44,6 +35,16 @@ def _judge_path(at: str) -> str:
         if dots in segments:
             return f'"{at}" has a dot segment: "{dots}" never arrives, the path is resolved before'
     return ""
+
+
+def judge_template(at: str) -> str:
+    """What is wrong with the `at` of a route."""
+    return judge_path(at) or _judge_braces(at) or _judge_parameters(at)
+
+
+def shape_of(at: str) -> str:
+    """The template without the names of its parameters; two routes of one shape answer the same paths."""
+    return _PARAMETER.sub(lambda found: f"{{:{found[1].partition(':')[2]}}}", at)
 
 
 def _judge_braces(at: str) -> str:
@@ -66,11 +67,12 @@ def _judge_parameters(at: str) -> str:
             return f'"{at}" has two parameters called "{name}"'
         if colon and converter not in CONVERTERS:
             return f'"{at}" has an unknown converter: {join_choices(CONVERTERS)}, not "{converter}"{suggest(converter, CONVERTERS)}'
-        if converter == "path" and not (index == len(parameters) - 1 and at.endswith("}")):
+        if converter == "path" and not (index == len(parameters) - 1 and "/" not in at.rpartition("}")[2]):
             return (
-                f'"{at}" goes on after "{{{parameter}}}": a path parameter takes all that is left, so it must be last'
+                f'"{at}" goes on after "{{{parameter}}}": a path parameter takes all that is left, so only an ending '
+                'such as ".py" may follow'
             )
-        if converter == "path" and not at.endswith(f"/{{{parameter}}}"):
+        if converter == "path" and f"/{{{parameter}}}" not in at:
             return f'"{at}" has text before "{{{parameter}}}": a path parameter begins after a slash'
         names.append(name)
     return ""

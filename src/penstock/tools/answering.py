@@ -22,7 +22,7 @@ def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
     # A template without parameters goes before those with some, whatever their order in the file.
     fitting.sort(key=lambda pair: "{" in pair[0].at)
     for route, values in fitting:
-        if method in route.answered_methods:
+        if not route.answered_methods or method in route.answered_methods:
             return _by_route(route, values)
     if fitting:
         allowed = dict.fromkeys(name for route, _ in fitting for name in route.answered_methods)
@@ -39,8 +39,9 @@ def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
 
 def _by_route(route: RouteSettings, values: dict[str, object]) -> Answer:
     details = [("with", f"{name} = {value!r}") for name, value in values.items()]
-    details.append(("runs", "on the event loop" if not route.threads else f"in {threads_text(route.threads)}"))
-    return Answer(f"function {route.function}", f"the route {route.at}", tuple(details))
+    if route.status is None:
+        details.append(("runs", "on the event loop" if not route.threads else f"in {threads_text(route.threads)}"))
+    return Answer(route.label, f"the route {route.at}", tuple(details))
 
 
 def _by_mount(app: AppSettings, path: str) -> Answer:
@@ -81,7 +82,7 @@ def threads_text(threads: int) -> str:
 def answers_of(site: SiteSettings) -> Iterator[tuple[str, str]]:
     """Where and what: each route, each mount, and the files."""
     for route in site.routes:
-        yield route.at, f"function {route.function}"
+        yield route.at, route.label
     for app in site.apps:
         yield app.at, app_text(app)
     if site.root:
