@@ -6,14 +6,23 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Final
 
-from penstock.http.messages import ResponseHead
+from penstock.errors import HTTPError
 from penstock.intake.admission import Admission
+from penstock.intake.gate import CHECK_INTERVAL, Gate
+from penstock.intake.host_names import match_host
+from penstock.intake.refusals import answer_plainly
+from penstock.intake.requests_inside import RequestInside, Waiting, describe_waiting
+from penstock.intake.retired import Retired
+from penstock.intake.site import Site, start_sites
 from penstock.intake.statistics import RuntimeStatistics
 from penstock.intake.worker_request import Address, WorkerRequest, client_name
 
 logger = logging.getLogger("penstock")
+
+# How many reasons for one recycle are remembered.
+_REASONS_KEPT: Final = 100
 
 
 class RuntimeState(Enum):
@@ -23,23 +32,6 @@ class RuntimeState(Enum):
     RUNNING = "running"
     DRAINING = "draining"
     STOPPED = "stopped"
-
-
-class Site(Protocol):
-    """What answers for some hosts; the runtime knows nothing more about it."""
-
-    @property
-    def hosts(self) -> Sequence[str]:
-        """The host names it answers for: exact, "*.example.org", or "*"."""
-
-    async def start(self) -> None:
-        """Start its modules and applications. Raises StartupError."""
-
-    async def stop(self) -> None:
-        """Stop what was started, in reverse order."""
-
-    def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
-        """Lead a request through the stages. Never raises; ends with `runtime.leave`, now or later."""
 
 
 class Runtime:
@@ -60,7 +52,12 @@ class Runtime:
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
         self.admission = Admission(requests_inside, queue)
         self.background: set[asyncio.Task[None]] = set()
+        # Those that wait: whoever passes without waiting is never in it (pipeline D-05).
+        self.inside: dict[WorkerRequest, Waiting] = {}
         self.record = record
+        self.gate = Gate(self.loop)
+        self.on_recycle: Callable[[str], None] | None = None
+        self.recycle_reasons: list[str] = []
         self._on_quota: Callable[[], None] | None = None
         self._quota = 0
         self._retry_after = retry_after
@@ -69,38 +66,53 @@ class Runtime:
         self._failed = 0
         self._rejected = 0
         self._disconnected = 0
+        self._not_authorized = 0
+        self._not_found = 0
+        self._timed_out = 0
         self._places_kept = 0
+        self._retired: list[Retired] = []
         self._empty: asyncio.Future[None] | None = None
         self._by_host: dict[str, Site] = {}
-        self._only_site = self.sites[0] if len(self.sites) == 1 and "*" in self.sites[0].hosts else None
+        self._only_site: Site | None = None
+        self._use(sites)
 
     async def start(self) -> None:
         """Start all sites. Raises StartupError after stopping those that had started."""
-        started: list[Site] = []
         try:
-            for site in self.sites:
-                await site.start()
-                started.append(site)
+            await start_sites(self.sites)
         except BaseException:
-            for site in reversed(started):
-                await site.stop()
             self.state = RuntimeState.STOPPED
             raise
         self.state = RuntimeState.RUNNING
+        self.gate.set_running(True)
 
     def process(self, worker_request: WorkerRequest) -> None:
         """Take a request in. Never raises; the answer comes through the worker request."""
         self._total += 1
         admission = self.admission
-        if admission.inside >= admission.limit or self.state is not RuntimeState.RUNNING:
+        if admission.inside >= admission.limit or self.gate.is_shut:
             self._wait_or_refuse(worker_request)
             return
         admission.inside += 1
-        site = self._only_site or self.find_site(worker_request.head.host)
-        if site is None:
-            self._refuse_host(worker_request)
-            return
-        site.process(worker_request, self)
+        try:
+            site = self._only_site or self.find_site(worker_request.head.host)
+            if site is None:
+                self._refuse_host(worker_request)
+                return
+            site.process(worker_request, self)
+        except Exception as error:
+            self._fail_entry(worker_request, error)
+
+    def enter(self, waiting: Waiting) -> None:
+        """Note a request that begins to wait, so that people can see it; a second time changes nothing.
+
+        Its `started` is set where nobody had asked for it.
+        """
+        worker_request = waiting.worker_request
+        if worker_request not in self.inside:
+            if worker_request.started == 0.0:
+                worker_request.started = self.loop.time()
+            self.inside[worker_request] = waiting
 
     def leave(
         self, worker_request: WorkerRequest, status: int, headers: list[tuple[bytes, bytes]], is_recorded: bool
@@ -111,9 +123,16 @@ class Runtime:
         elif status < 400:
             self._succeeded += 1
         else:
-            self._failed += 1
+            self._count_failure(status)
         if is_recorded and self.record is not None:
-            self.record(worker_request, status, headers)
+            try:
+                self.record(worker_request, status, headers)
+            except Exception:
+                logger.exception("the access record of a request could not be written")
+        if self.inside:
+            self.inside.pop(worker_request, None)
+            for retired in self._retired:
+                retired.discard(worker_request)
         admission = self.admission
         if admission.queue:
             # Its place is kept for who has waited longest: whoever comes in between comes behind (pipeline E-09).
@@ -133,7 +152,10 @@ class Runtime:
         self._rejected += 1
         logger.info("request from %s refused with %d: %s", client_name(client), status, reason)
         if worker_request is not None and self.record is not None:
-            self.record(worker_request, status, [])
+            try:
+                self.record(worker_request, status, [])
+            except Exception:
+                logger.exception("the access record of a request could not be written")
 
     def limit_requests(self, quota: int, reached: Callable[[], None]) -> None:
         """Call `reached` once when `quota` requests were taken in."""
@@ -144,7 +166,7 @@ class Runtime:
         """The site for a host name: the exact one, else the longest wildcard, else "*"."""
         site = self._by_host.get(host)
         if site is None:
-            site = _match_host(self.sites, host)
+            site = match_host(self.sites, host)
             if site is not None and len(self._by_host) < 1024:
                 self._by_host[host] = site
         return site
@@ -155,9 +177,56 @@ class Runtime:
             self.background.add(task)
             task.add_done_callback(self.end_behind)
 
+    def requests(self) -> list[RequestInside]:
+        """The requests that wait inside at this moment, in the order in which they began to wait."""
+        now = self.loop.time()
+        return [describe_waiting(each, now) for each in self.inside.values()]
+
+    def recycle(self, reason: str) -> None:
+        """Ask that what runs be started anew. The first reason wins, and `on_recycle` is called with it; all are logged (G-01)."""
+        self.recycle_reasons.append(reason)
+        if len(self.recycle_reasons) > 1:
+            logger.warning("a recycle was asked for again: %s (first: %s)", reason, self.recycle_reasons[0])
+            del self.recycle_reasons[_REASONS_KEPT:]
+            return
+        logger.warning("a recycle was asked for: %s", reason)
+        if self.on_recycle is not None:
+            self.on_recycle(reason)
+
+    def guard(self, ask: Callable[[], None], *, interval: float = CHECK_INTERVAL) -> None:
+        """Call `ask()` in front of a request, at most every `interval` seconds: it may use `gate` to keep requests out."""
+        self.gate.ask(ask, interval)
+
+    def let_in(self) -> None:
+        """Open the gate: those that were held go in, in the order in which they came."""
+        self.gate.open()
+        self._admit()
+
+    def turn_away(self, reason: str, seconds: float) -> None:
+        """Answer those that were held, and who comes within so many seconds, with 503."""
+        self.gate.turn_away(reason, seconds)
+        while self.admission.queue:
+            self._refuse(self.admission.queue.popleft(), reason, self.gate.retry_after)
+
+    def replace_sites(self, sites: Sequence[Site]) -> Retired:
+        """From now on requests go to `sites`, which have started. Returns those that had them so far (pipeline G-04)."""
+        retired = Retired(self.sites, self.inside, self.background, loop=self.loop)
+        self._retired.append(retired)
+        self._use(sites)
+        self.recycle_reasons = []
+        return retired
+
+    async def stop_retired(self, retired: Retired) -> None:
+        """Stop sites that were replaced, when the last of their requests has left."""
+        await retired.wait_empty()
+        if retired in self._retired:
+            self._retired.remove(retired)
+            await retired.stop()
+
     async def drain(self, within: float) -> bool:
         """Let nothing more in and wait at most `within` seconds for those inside. Did all leave in time?"""
         self.state = RuntimeState.DRAINING
+        self.gate.set_running(False)
         while self.admission.queue:
             self._refuse(self.admission.queue.popleft(), "the server is stopping")
         if self.admission.inside == 0 and not self.background:
@@ -175,8 +244,11 @@ class Runtime:
         if self.state is RuntimeState.STOPPED:
             return
         self.state = RuntimeState.STOPPED
+        self.gate.set_running(False)
         for task in tuple(self.background):
             task.cancel()
+        while self._retired:
+            await self._retired.pop().stop()
         for site in reversed(self.sites):
             await site.stop()
 
@@ -191,55 +263,103 @@ class Runtime:
             rejected=self._rejected,
             disconnected=self._disconnected,
             background=len(self.background),
+            not_authorized=self._not_authorized,
+            not_found=self._not_found,
+            timed_out=self._timed_out,
         )
 
     def _wait_or_refuse(self, worker_request: WorkerRequest) -> None:
-        if self.state is not RuntimeState.RUNNING:
+        gate = self.gate
+        gate.check()
+        admission = self.admission
+        if not gate.is_running:
             self._refuse(worker_request, "the server is stopping")
-        elif not self.admission.enqueue(worker_request):
+        elif gate.reason:
+            self._refuse(worker_request, gate.reason, gate.retry_after)
+        elif gate.is_holding or admission.inside >= admission.limit:
+            self._enqueue(worker_request)
+        else:
+            self._take_in(worker_request)
+
+    def _enqueue(self, worker_request: WorkerRequest) -> None:
+        if not self.admission.enqueue(worker_request):
             for gone in self.admission.take_disconnected():
                 self._drop(gone)
             if not self.admission.enqueue(worker_request):
                 self._refuse(worker_request, "too many requests are inside and the queue is full")
 
+    def _take_in(self, worker_request: WorkerRequest) -> None:
+        """As `process`, for those that have been judged already."""
+        self.admission.inside += 1
+        try:
+            site = self._only_site or self.find_site(worker_request.head.host)
+            if site is None:
+                self._refuse_host(worker_request)
+                return
+            site.process(worker_request, self)
+        except Exception as error:
+            self._fail_entry(worker_request, error)
+
     def _admit_waiting(self) -> None:
         self._places_kept -= 1
         self.admission.inside -= 1
-        while (worker_request := self.admission.find_next()) is not None:
+        self._admit()
+
+    def _admit(self) -> None:
+        while not self.gate.is_holding and (worker_request := self.admission.find_next()) is not None:
             if worker_request.is_disconnected:
                 self._drop(worker_request)
             else:
-                self._total -= 1
-                self.process(worker_request)
+                self._take_in(worker_request)
         if self._empty is not None:
             self._check_empty()
+
+    def _fail_entry(self, worker_request: WorkerRequest, error: Exception) -> None:
+        """No context could be made for this request: 400, and counted out as everybody else (pipeline E-03, E-04)."""
+        status = error.status if isinstance(error, HTTPError) else 400
+        logger.error("a request could not be led into its site, answered with %d: %s", status, error, exc_info=error)
+        if worker_request.has_sent_all:
+            return  # it has been answered, and has left: nobody is answered twice
+        headers = answer_plainly(worker_request, status, "")
+        self.leave(worker_request, status, headers, True)
 
     def _drop(self, worker_request: WorkerRequest) -> None:
         # Its client left while it waited: it is never run (pipeline E-08).
         self._disconnected += 1
         worker_request.abort()
 
-    def _refuse(self, worker_request: WorkerRequest, reason: str) -> None:
-        body = b"503 Service Unavailable\n"
-        headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", b"%d" % len(body)),
-            (b"retry-after", b"%d" % self._retry_after),
-        ]
-        worker_request.send(ResponseHead(503, headers), body, False)
+    def _refuse(self, worker_request: WorkerRequest, reason: str, retry_after: int = 0) -> None:
+        retry = (b"retry-after", b"%d" % (retry_after or self._retry_after))
+        answer_plainly(worker_request, 503, "", retry)
         self.reject(worker_request, 503, reason=reason, client=worker_request.client)
 
     def _refuse_host(self, worker_request: WorkerRequest) -> None:
         # RFC 9110 section 15.5.20: no site is configured for this host.
-        body = b"421 Misdirected Request: no site answers for this host\n"
-        headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(body))]
-        worker_request.send(ResponseHead(421, headers), body, False)
+        headers = answer_plainly(worker_request, 421, ": no site answers for this host")
         self.leave(worker_request, 421, headers, True)
+
+    def _count_failure(self, status: int) -> None:
+        self._failed += 1
+        if status == 401:
+            self._not_authorized += 1
+        elif status == 404 or status == 414:
+            self._not_found += 1
+        elif status == 504:
+            self._timed_out += 1
+
+    def _use(self, sites: Sequence[Site]) -> None:
+        self.sites = tuple(sites)
+        self._by_host = {}
+        self._only_site = self.sites[0] if len(self.sites) == 1 and "*" in self.sites[0].hosts else None
 
     def _reach_quota(self) -> None:
         self._quota = 0
-        if self._on_quota is not None:
+        if self._on_quota is None:
+            return
+        try:
             self._on_quota()
+        except Exception:
+            logger.exception("what was to happen after so many requests failed")
 
     def end_behind(self, task: asyncio.Task[None]) -> None:
         """A task that went on behind its answer has ended."""
@@ -250,24 +370,3 @@ class Runtime:
     def _check_empty(self) -> None:
         if self._empty is not None and not self._empty.done() and self.admission.inside == 0 and not self.background:
             self._empty.set_result(None)
-
-
-def _match_host(sites: Sequence[Site], host: str) -> Site | None:
-    best: Site | None = None
-    best_length = -1
-    for site in sites:
-        for pattern in site.hosts:
-            length = _match_length(pattern.lower(), host)
-            if length > best_length:
-                best, best_length = site, length
-    return best
-
-
-def _match_length(pattern: str, host: str) -> int:
-    if pattern == host:
-        return 1000
-    if pattern == "*":
-        return 0
-    if pattern[:2] == "*." and host.endswith(pattern[1:]) and len(host) >= len(pattern):
-        return len(pattern)
-    return -1

@@ -10,6 +10,8 @@ class RuntimeStatistics(NamedTuple):
 
     `rejected` were never let inside: malformed, too many at once, or too late. `failed` were answered with a status of 400
     or above; `disconnected` left before they were answered. `background` counts applications still at work behind an answer.
+
+    Of those that failed, `not_authorized` were answered with 401, `not_found` with 404 or 414, `timed_out` with 504.
     """
 
     total: int
@@ -20,3 +22,6 @@ class RuntimeStatistics(NamedTuple):
     rejected: int
     disconnected: int
     background: int
+    not_authorized: int = 0
+    not_found: int = 0
+    timed_out: int = 0

@@ -10,7 +10,8 @@ from typing import Protocol, Self
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.head import HeadLimits
 from penstock.http.headers import Headers, encode_field
-from penstock.intake.runtime import Runtime, Site
+from penstock.intake.runtime import Runtime
+from penstock.intake.site import Site
 
 
 class ClientResponse:
