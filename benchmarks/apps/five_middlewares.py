@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from importlib import import_module
 from typing import Any
 
+from starlette.datastructures import Headers, MutableHeaders
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-ORIGINS = frozenset({b"https://shop.example"})
-KEYS = frozenset({b"k-1"})
+ORIGINS = frozenset({"https://shop.example"})
+KEYS = frozenset({"k-1"})
 logger = logging.getLogger(__name__)
 
 
@@ -42,13 +44,13 @@ class RequestId:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.application(scope, receive, send)
-        given = header(scope, b"x-request-id").decode("latin-1")
+        given = Headers(scope=scope).get("x-request-id", "")
         made = given if given.isalnum() and len(given) <= 64 else os.urandom(16).hex()
         scope["request_id"] = made
 
         async def name(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], (b"x-request-id", made.encode("latin-1"))]
+                MutableHeaders(scope=message)["x-request-id"] = made
             await send(message)
 
         return await self.application(scope, receive, name)
@@ -67,8 +69,8 @@ class Timing:
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
-                value = b"total;dur=%.3f" % ((time.perf_counter() - began) * 1000)
-                message["headers"] = [*message["headers"], (b"server-timing", value)]
+                spent = (time.perf_counter() - began) * 1000
+                MutableHeaders(scope=message)["server-timing"] = f"total;dur={spent:.3f}"
             await send(message)
 
         return await self.application(scope, receive, tell)
@@ -83,16 +85,19 @@ class Cors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return await self.application(scope, receive, send)
-        origin = header(scope, b"origin")
+        asked = Headers(scope=scope)
+        origin = asked.get("origin", "")
         allowed = origin in ORIGINS
 
         async def allow(message: Message) -> None:
             if message["type"] == "http.response.start":
-                named = [(b"access-control-allow-origin", origin)] if allowed else []
-                message["headers"] = [*message["headers"], *named, (b"vary", b"origin")]
+                headers = MutableHeaders(scope=message)
+                if allowed:
+                    headers["access-control-allow-origin"] = origin
+                headers.append("vary", "origin")
             await send(message)
 
-        if allowed and scope["method"] == "OPTIONS" and header(scope, b"access-control-request-method"):
+        if allowed and scope["method"] == "OPTIONS" and "access-control-request-method" in asked:
             headers = [(b"access-control-allow-methods", b"GET, POST")]
             await allow({"type": "http.response.start", "status": 204, "headers": headers})
             return await allow({"type": "http.response.body", "body": b""})
@@ -134,17 +139,9 @@ class HeaderCheck:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and header(scope, b"x-api-key") not in KEYS:
+        if scope["type"] == "http" and Headers(scope=scope).get("x-api-key") not in KEYS:
             raise Refused(401)
         return await self.application(scope, receive, send)
-
-
-def header(scope: Scope, wanted: bytes) -> bytes:
-    for name, value in scope["headers"]:
-        if name == wanted:
-            found: bytes = value
-            return found
-    return b""
 
 
 async def answer(status: int, request_id: str, *, send: Send) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from penstock.http.grammar import is_field_value, is_token
 
@@ -21,7 +22,7 @@ class Headers:
 
     def get(self, name: str, default: str | None = None) -> str | None:
         """The first value of `name`, or `default`."""
-        key = name.lower().encode("latin-1")
+        key = _KEYS.get(name) or _learn_key(name)
         for field, value in self.raw:
             if field == key:
                 return value.decode("latin-1")
@@ -60,14 +61,21 @@ class Headers:
         return value
 
     def __setitem__(self, name: str, value: str) -> None:
+        raw = self.raw
         pair = encode_field(name, value)
         key = pair[0]
-        for position, (field, _) in enumerate(self.raw):
-            if field == key:
-                rest = [later for later in self.raw[position + 1 :] if later[0] != key]
-                self.raw[position:] = [pair, *rest]
+        for each in raw:
+            if each[0] == key:
+                self._replace(pair)
                 return
-        self.raw.append(pair)
+        raw.append(pair)
+
+    def _replace(self, pair: tuple[bytes, bytes]) -> None:
+        """Put `pair` where the first field of its name stands, and take the others out."""
+        key = pair[0]
+        position = next(at for at, each in enumerate(self.raw) if each[0] == key)
+        rest = [later for later in self.raw[position + 1 :] if later[0] != key]
+        self.raw[position:] = [pair, *rest]
 
     def __delitem__(self, name: str) -> None:
         key = name.lower().encode("latin-1")
@@ -92,8 +100,31 @@ class Headers:
         return f"Headers({self.items()!r})"
 
 
+# Names are few and come again with every request: what each is on the wire is found out once. `_FIELDS` are judged as well.
+_REMEMBERED: Final = 1024
+_KEYS: Final[dict[str, bytes]] = {}
+_FIELDS: Final[dict[str, bytes]] = {}
+
+
+def _learn_key(name: str) -> bytes:
+    key = name.lower().encode("latin-1")
+    if len(_KEYS) < _REMEMBERED:
+        _KEYS[name] = key
+    return key
+
+
 def encode_field(name: str, value: str) -> tuple[bytes, bytes]:
     """One field as it stands in `Headers.raw`. Raises ValueError that names the field at fault."""
+    known = _FIELDS.get(name)
+    if known is not None and value.isascii() and value.isprintable():
+        return known, value.encode("ascii").strip(b" ")
+    field, content = _judge_field(name, value)
+    if len(_FIELDS) < _REMEMBERED:
+        _FIELDS[name] = field
+    return field, content
+
+
+def _judge_field(name: str, value: str) -> tuple[bytes, bytes]:
     try:
         field, content = name.lower().encode("ascii"), value.encode("latin-1")
     except UnicodeEncodeError:
