@@ -69,6 +69,7 @@ class PipelineSite:
         _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
+        self._connect_pages()
         self.plans = self._assemble_all()
 
     async def start(self) -> None:
@@ -130,6 +131,25 @@ class PipelineSite:
             if values is not None:
                 matching.append((route, values))
         return matching
+
+    def _connect_pages(self) -> None:
+        """Error pages that are paths are made by what answers GET of them (pipeline X-07)."""
+        problems: dict[str, Problem] = {}  # the locations below inherit a page: it is told of once
+        for location in self.locations:
+            if location.error_pages is not None:
+                try:
+                    location.error_pages.connect(self._find_page)
+                except ConfigurationError as error:
+                    for each in error.problems:
+                        problems.setdefault(each.message, Problem(each.message, each.where or location.where))
+        if problems:
+            raise ConfigurationError(list(problems.values()))
+
+    def _find_page(self, path: str) -> tuple[Target, dict[str, Any] | None]:
+        target, values = self._find_target("GET", path)
+        if target is self._nothing or target in self._refusals.values():
+            raise ConfigurationError([Problem(f"error page {path}: nothing on this site answers GET {path}")])
+        return target, values
 
     def _refusal(self, allowed: tuple[str, ...]) -> Target:
         if allowed not in self._refusals:
