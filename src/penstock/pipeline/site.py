@@ -14,7 +14,7 @@ from penstock.pipeline.module import Hooks
 from penstock.pipeline.plan import Plan, assemble
 from penstock.pipeline.routes import Prefixes
 from penstock.pipeline.stages import Stage
-from penstock.pipeline.starting import Part, Starting
+from penstock.pipeline.starting import Part, Starting, refuse_for
 from penstock.pipeline.target import Target
 from penstock.pipeline.task import begin
 
@@ -65,7 +65,10 @@ class PipelineSite:
         self._nothing = Target("nothing", "/", _answer_not_found)
         self._refusals: dict[tuple[str, ...], Target] = {}
         self._found: dict[RequestLine, Found] = {}
-        self._starting = Starting([*self._module_parts(), *self._target_parts()])
+        self._target_parts = {each: _part_of(each) for each in self._all_targets()}
+        self.starting = Starting([*self._module_parts(), *self._target_parts.values()], self._found.clear)
+        self._stand_ins: dict[Part, Target] = {}
+        self._bare: set[Target] = set()  # those of them whose plan has no modules
         _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
@@ -73,12 +76,15 @@ class PipelineSite:
         self.plans = self._assemble_all()
 
     async def start(self) -> None:
-        """Start modules, then applications, in order. Raises StartupError after stopping what had started."""
-        await self._starting.start()
+        """Start modules, then applications, in order. Raises StartupError after stopping what had started.
+
+        Where a failed start is tried again, requests for what has failed are answered with 503 meanwhile (pipeline A-05).
+        """
+        await self.starting.start()
 
     async def stop(self) -> None:
         """Stop applications and modules in reverse order; a failure is logged and harms no other."""
-        await self._starting.stop()
+        await self.starting.stop()
 
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """Lead a request through the plan of its location to what answers it. Never raises."""
@@ -99,7 +105,8 @@ class PipelineSite:
         """The plan for a path and method, and the values of the route's template."""
         target, values = self._find_target(method, path)
         location = self._locations.find(path) or self.locations[0]
-        return self._plan(location, target), values
+        failed = self.starting.find_failed(self._target_parts.get(target))
+        return self._plan(location, target if failed is None else self._stand_in(failed)), values
 
     def _remember(self, line: RequestLine) -> Found:
         # The reader of heads remembers request lines; what each of them leads to is remembered here (pipeline H-02).
@@ -160,7 +167,7 @@ class PipelineSite:
         plan = self._plans.get((location, target))
         if plan is None:
             plan = self._plans[location, target] = assemble(
-                (*self.modules, *location.modules),
+                () if target in self._bare else (*self.modules, *location.modules),
                 target.execute,
                 target=target.name,
                 headers=location.headers,
@@ -185,14 +192,23 @@ class PipelineSite:
         return modules
 
     def _module_parts(self) -> list[Part]:
-        return [Part(f"module {each.module}", each.start_actions, each.stop_actions) for each in self._all_modules()]
+        return [
+            Part(f"module {each.module}", each.start_actions, each.stop_actions, is_for_all=True)
+            for each in self._all_modules()
+        ]
 
-    def _target_parts(self) -> list[Part]:
-        parts: list[Part] = []
-        for target in self._all_targets():
-            starts = () if target.on_start is None else (target.on_start,)
-            parts.append(Part(target.name, starts, () if target.on_stop is None else (target.on_stop,)))
-        return parts
+    def _stand_in(self, failed: Part) -> Target:
+        # Where a module has failed, no module takes part: what stands behind it relies on it (pipeline A-05).
+        if failed not in self._stand_ins:
+            stand_in = self._stand_ins[failed] = Target(failed.name, "/", refuse_for(failed))
+            if failed.is_for_all:
+                self._bare.add(stand_in)
+        return self._stand_ins[failed]
+
+
+def _part_of(target: Target) -> Part:
+    starts = () if target.on_start is None else (target.on_start,)
+    return Part(target.name, starts, () if target.on_stop is None else (target.on_stop,))
 
 
 def _check_begin(locations: Sequence[Location]) -> None:
