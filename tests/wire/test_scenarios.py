@@ -1,0 +1,113 @@
+"""The scenarios of the pipeline that need a wire: a client that leaves a stream, a body too large, pipelined requests."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from penstock import ClientGone, Context, Stage
+from penstock.server import ServerThread
+from penstock.settings import ModuleSettings, RouteSettings, Settings, SiteSettings
+from penstock.settings.model import LocationLimitSettings, LocationSettings
+from tests.pipeline.subject import on
+from tests.wire.listener_subject import eventually, get, server_settings
+from tests.wire.raw_client import RawClient
+
+MIB = 1024 * 1024
+
+
+@contextmanager
+def serving(
+    *modules: object, functions: dict[str, Callable[..., object]], body_limit: int = 30_000_000
+) -> Iterator[ServerThread]:
+    """A site of modules and functions by path, on a socket; at the end nothing of it is inside any more."""
+    objects: dict[str, object] = {f"tested:module{number}": each for number, each in enumerate(modules)}
+    objects |= {f"tested:{at.strip('/')}": each for at, each in functions.items()}
+    site = SiteSettings(
+        modules=tuple(ModuleSettings(use=f"tested:module{number}") for number in range(len(modules))),
+        routes=tuple(
+            RouteSettings(at=at, function=f"tested:{at.strip('/')}", methods=("GET", "POST")) for at in functions
+        ),
+        locations=(LocationSettings(at="/", limits=LocationLimitSettings(body=body_limit)),),
+    )
+    with ServerThread(Settings(server=server_settings(), sites=(site,)), objects=objects) as thread:
+        yield thread
+        assert eventually(lambda: thread.runtime.statistics().executing == 0), thread.runtime.statistics()
+
+
+class Flood:
+    """Writes one piece after another until the client has left, or 1 GiB."""
+
+    def __init__(self) -> None:
+        self.produced = 0
+        self.told: list[str] = []
+
+    async def __call__(self, context: Context) -> None:
+        piece = b"f" * 65_536
+        try:
+            while self.produced < 1024 * MIB:
+                context.response.write(piece)
+                await context.response.flush()
+                self.produced += len(piece)
+        except ClientGone:
+            self.told.append("gone" if context.disconnected else "told too early")
+            raise
+
+    def end(self, context: Context) -> None:
+        self.told.append("END")
+
+
+def test_scenario_09_a_client_leaves_a_stream() -> None:
+    flood = Flood()
+    with serving(on(Stage.END, flood.end), functions={"/flood": flood}) as thread:
+        with RawClient(thread.address, receive_buffer=65_536) as client:
+            client.send([get("/flood")])
+            while len(client.buffer) < MIB:
+                client._receive(time.monotonic() + client.seconds, "a stream")
+        assert eventually(lambda: flood.told == ["gone", "END"], seconds=1.5), flood.told
+        assert eventually(lambda: thread.runtime.statistics().disconnected == 1)
+        assert flood.produced < 32 * MIB
+
+
+def test_scenario_10_a_body_too_large_is_refused_without_being_asked_for() -> None:
+    log: list[str] = []
+
+    async def upload(context: Context) -> str:
+        log.append(f"read {len(await context.request.body())}")
+        return "stored"
+
+    fields = (b"Content-Length: %d" % (10 * MIB), b"Expect: 100-continue")
+    with serving(functions={"/upload": upload}, body_limit=4 * MIB) as thread, RawClient(thread.address) as client:
+        client.send([get("/upload", *fields, method="POST")])
+        answer, interim = client.read_final_answer("POST")
+        assert (answer.status, interim) == (413, 0)
+        assert client.read_end() == b""  # nothing more is read of it
+    assert log == []
+
+
+def test_scenario_10_a_body_within_the_limit_is_asked_for() -> None:
+    async def upload(context: Context) -> str:
+        return f"read {len(await context.request.body())}"
+
+    fields = (b"Content-Length: %d" % (4 * MIB), b"Expect: 100-continue")
+    with serving(functions={"/upload": upload}, body_limit=4 * MIB) as thread, RawClient(thread.address) as client:
+        client.send([get("/upload", *fields, method="POST")])
+        assert client.read_answer("POST").status == 100
+        client.send([b"x" * MIB] * 4)
+        assert client.read_answer("POST").body == b"read %d" % (4 * MIB)
+
+
+def test_scenario_09_a_stalled_reader_stops_the_writer() -> None:
+    """Back-pressure alone: nobody reads, so nothing more is produced than what fits in between (pipeline O-03)."""
+    flood = Flood()
+    with serving(functions={"/flood": flood}) as thread:
+        with RawClient(thread.address, receive_buffer=65_536) as client:
+            client.send([get("/flood")])
+            seen: list[int] = []
+
+            def has_stopped() -> bool:
+                seen.append(flood.produced)
+                return len(seen) > 20 and seen[-1] == seen[-20] > 0
+
+            assert eventually(has_stopped)
+            assert flood.produced < 16 * MIB
+        assert eventually(lambda: flood.told == ["gone"])
