@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
+from penstock.http.messages import ResponseHead
 from penstock.http.response_head import write_head
 from penstock.http.status import REASONS
 
@@ -26,7 +27,7 @@ def refuse(connection: Connection, error: RequestRejected) -> None:
         (b"content-length", b"%d" % len(body)),
         *error.headers,
     ]
-    text = write_head(error.status, headers)[0]
+    text = write_head(ResponseHead(error.status, headers))[0]
     connection.write(b"%b%bconnection: close\r\n\r\n%b" % (text, connection.clock.date, body))
     reason = f"{error.detail} ({error.rule})" if error.rule else error.detail
     connection.service.runtime.reject(None, error.status, reason=ascii(reason)[1:-1], client=connection.client)

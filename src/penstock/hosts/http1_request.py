@@ -9,7 +9,7 @@ from penstock.errors import ClientGone, ContractError
 from penstock.hosts.endings import HALF_CLOSED
 from penstock.hosts.request_body import RequestBody
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, write_head
+from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, write_fields, write_head
 from penstock.http.status import is_bodiless
 from penstock.intake.worker_request import Address, Capability
 
@@ -153,11 +153,11 @@ class Http1Request:
     def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
         if self.has_sent_head:
             raise ContractError("the head of this response has been sent already")
-        text, length, notes = write_head(head.status, head.raw_headers)
+        text, length, notes = write_head(head)
         connection = self.connection
         if notes & CLOSES or (self.body is not None and self.body.ends_connection):
             connection.keeps_alive = False
-        if more or self.head.line.is_head or (head.status != 200 and is_bodiless(head.status)):
+        if more or self.head.line.is_head or (head.status_code != 200 and is_bodiless(head.status_code)):
             return self._send_special(head, text, length, notes, body, more)
         # The commonest answer of all: a whole body. It leaves with its head in one write.
         count = len(body)
@@ -207,11 +207,11 @@ class Http1Request:
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
         self._is_chunked = False
         framing = b""
-        if self.head.line.is_head or is_bodiless(head.status):
+        if self.head.line.is_head or is_bodiless(head.status_code):
             self._remaining = _NO_BODY
-            if head.status == 204:
+            if head.status_code == 204:
                 text = _without_length(text)
-            elif count >= 0 and length < 0 and not is_bodiless(head.status):
+            elif count >= 0 and length < 0 and not is_bodiless(head.status_code):
                 framing = b"content-length: %d\r\n" % count
         elif length >= 0:
             self._remaining = length
@@ -253,7 +253,7 @@ class Http1Request:
         """As `WorkerRequest.send_file`."""
         text = b""
         if head is not None:
-            text, length, notes = write_head(head.status, head.raw_headers)
+            text, length, notes = write_head(head)
             if notes & CLOSES:
                 self.connection.keeps_alive = False
             if length < 0 and not more:
@@ -285,12 +285,12 @@ class Http1Request:
         """As `WorkerRequest.inform`."""
         if self.head.version == "1.1" and not self.has_sent_head:
             # Judged as a final head, by the same rules, and sent with the interim status (bad-input row 47).
-            text = write_head(200, list(headers))[0].partition(b"\r\n")[2]
+            text = write_fields(headers)
             self.connection.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, text))
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.trailers`."""
-        write_head(200, list(headers))
+        write_fields(headers)
         self._trailers = headers
 
     def abort(self) -> None:

@@ -10,7 +10,7 @@ from penstock.hosts.file_sender import read_at
 from penstock.hosts.request_body import too_large
 from penstock.http.head import HeadLimits, read_head
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import write_head
+from penstock.http.response_head import write_fields, write_head
 from penstock.http.status import is_bodiless
 from penstock.intake.worker_request import Address, Capability
 
@@ -172,12 +172,12 @@ class MemoryRequest:
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`."""
-        write_head(200, list(headers))
+        write_fields(headers)
         self.informed.append((status, list(headers)))
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.trailers`."""
-        write_head(200, list(headers))
+        write_fields(headers)
         self.trailer = list(headers)
 
     def abort(self) -> None:
@@ -195,8 +195,8 @@ class MemoryRequest:
     def _take_head(self, head: ResponseHead) -> None:
         if self.response_head is not None:
             raise ContractError("the head of this response has been sent already")
-        self._promised = write_head(head.status, head.raw_headers)[1]
-        self._sent_body = self.head.method != "HEAD" and not is_bodiless(head.status)
+        self._promised = write_head(head)[1]
+        self._sent_body = self.head.method != "HEAD" and not is_bodiless(head.status_code)
         self.response_head = head
 
     def _keep(self, body: bytes, more: bool) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from penstock.http.headers import Headers
+
 CHUNKED: Final = -1
 
 
@@ -141,13 +143,25 @@ class RequestHead:
 
 
 class ResponseHead:
-    """The head of one response: `status` (200 to 599) and `raw_headers` (lower-case names, byte pairs, in order).
+    """The head of one response: `status_code` (200 to 599) and `raw_headers` (lower-case names, byte pairs, in order).
 
-    Framing (Content-Length, Transfer-Encoding, Connection) is the host's; a Content-Length found here is kept and held.
+    `reason_phrase` stands behind the status over HTTP/1; b"" means the registered one. Framing (Content-Length,
+    Transfer-Encoding, Connection) is the host's; a Content-Length found here is kept and held.
     """
 
-    __slots__ = ("raw_headers", "status")
+    __slots__ = ("raw_headers", "reason_phrase", "status_code")
 
     def __init__(self, status: int, raw_headers: list[tuple[bytes, bytes]]) -> None:
-        self.status = status
+        self.status_code = status
         self.raw_headers = raw_headers
+        self.reason_phrase = b""
+
+    @property
+    def status(self) -> int:
+        """The status, 200 to 599."""
+        return self.status_code
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields; a view that writes through."""
+        return Headers(self.raw_headers)

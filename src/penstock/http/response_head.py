@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from penstock.errors import ContractError
 from penstock.http.grammar import TOKEN
+from penstock.http.messages import ResponseHead
 from penstock.http.status import STATUS_LINES, status_line
+
+# pipeline O-10: a description has so many characters at most.
+LONGEST_REASON: Final = 512
 
 _REMEMBERED: Final = 1024
 _PLAIN: Final = 0
@@ -60,24 +65,27 @@ _KINDS: Final[dict[bytes, int]] = {}
 _CONTROLS_AS_LF: Final = bytes(10 if (byte < 32 and byte != 9) or byte == 127 else byte for byte in range(256))
 
 
-def write_head(status: int, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, int, int]:
+def write_head(head: ResponseHead) -> tuple[bytes, int, int]:
     """Write status line and fields, without the empty line behind them.
 
     Returns the bytes, the Content-Length among them (-1 when there is none), and what was noted: `HAS_DATE`, `HAS_SERVER`,
     `CLOSES` (the application asked for `Connection: close`). Raises ContractError, and nothing is written, for a status
-    outside 200 to 999, a name that is no token, a value with CR, LF, NUL or another control character, and two different
-    Content-Lengths: the application is to blame (bad-input row 42).
+    outside 200 to 999, a name that is no token, a value or reason with CR, LF, NUL or another control character, and two
+    different Content-Lengths: the application is to blame (bad-input row 42).
     """
+    status = head.status_code
     line = STATUS_LINES.get(status)
     if line is None or status < 200:
         if not 200 <= status <= 999:
             raise ContractError(f"{status!r} is not the status of a final response")
         line = status_line(status)
+    if head.reason_phrase:
+        line = _write_reason(status, head.reason_phrase)
     parts = [line]
     length = -1
     notes = 0
     try:
-        for pair in headers:
+        for pair in head.raw_headers:
             known = _LINES.get(pair)
             if known is not None:
                 parts.append(known)
@@ -101,6 +109,17 @@ def write_head(status: int, headers: list[tuple[bytes, bytes]]) -> tuple[bytes, 
     except (TypeError, ValueError, AttributeError) as error:
         raise ContractError(f"response headers are pairs of bytes: {error}") from None
     return b"".join(parts), length, notes
+
+
+def write_fields(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Write fields that follow no final status: those of an interim answer, or trailers. Raises as `write_head`."""
+    return write_head(ResponseHead(200, list(headers)))[0].partition(b"\r\n")[2]
+
+
+def _write_reason(status: int, reason: bytes) -> bytes:
+    if b"\n" in reason.translate(_CONTROLS_AS_LF) or len(reason) > LONGEST_REASON:
+        raise ContractError(f"a reason has at most {LONGEST_REASON} bytes and no control character: {reason[:100]!r}")
+    return b"HTTP/1.1 %d %b\r\n" % (status, reason)
 
 
 def _write_field(name: bytes, value: bytes) -> bytes:

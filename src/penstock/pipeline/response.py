@@ -69,6 +69,19 @@ class Response(ResponseHead):
             self.headers.setdefault("content-type", content_type)
 
     @property
+    def status(self) -> int:
+        """The status, 200 to 599. Raises ResponseStarted when it is set behind the head (pipeline O-02), ValueError."""
+        return self.status_code
+
+    @status.setter
+    def status(self, status: int) -> None:
+        self._check_not_started()
+        if not 200 <= status <= 599:
+            raise ValueError(f"a response has a status from 200 to 599, not {status}")
+        self.status_code = int(status)
+        self.reason_phrase = b""
+
+    @property
     def has_file(self) -> bool:
         """Whether a file is what will be answered."""
         return self._file is not None
@@ -169,7 +182,7 @@ class Response(ResponseHead):
         if other is self:
             return
         self._drop_file()
-        self.status, self.body, self._file = other.status, other.body, other._file
+        self.status_code, self.body, self._file = other.status_code, other.body, other._file
         self.is_special = self.is_special or other.is_special
         self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] == b"set-cookie"] + other.raw_headers
         other._file = None
@@ -177,7 +190,7 @@ class Response(ResponseHead):
     def merge(self, other: Response) -> None:
         """Take status, body and headers of `other`, a handler's answer, beside the headers that modules have set."""
         self._check_not_started()
-        self.status, self.body, self._file = other.status, other.body, other._file
+        self.status_code, self.body, self._file = other.status_code, other.body, other._file
         self.is_special = self.is_special or other.is_special
         other._file = None
         if not self.raw_headers:
@@ -310,7 +323,8 @@ class ContextResponse(Response):
     __slots__ = ()
 
     def __init__(self, context: Context) -> None:
-        self.status = 200
+        self.status_code = 200
+        self.reason_phrase = b""
         self.body = b""
         self.raw_headers = []
         self.is_started = False

@@ -196,7 +196,7 @@ class AsgiExchange:
         if response.raw_headers:
             names = {name for name, _ in headers if name != b"set-cookie"}
             headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
-        response.status = status
+        response.status_code = status
         response.raw_headers = headers
         self._state = _STARTED
 

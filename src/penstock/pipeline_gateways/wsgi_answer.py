@@ -101,7 +101,7 @@ class WsgiAnswer:
         if response.raw_headers:
             names = {name for name, _ in headers if name != b"set-cookie"}
             headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
-        response.status = self.status
+        response.status_code = self.status
         response.raw_headers = headers
 
     def send_first(self, context: Context, piece: bytes) -> Awaitable[None] | None:

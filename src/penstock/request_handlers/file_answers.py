@@ -22,7 +22,7 @@ from penstock.request_handlers.file_tree import OpenFile
 
 def set_head(response: Response, status: int, fields: Fields) -> None:
     """Set status and fields; of what modules have set before, only fields of the same names go, except for lists."""
-    response.status = status
+    response.status_code = status
     headers = response.raw_headers
     if headers:
         names = {name for name, _ in fields if name != b"vary"}
