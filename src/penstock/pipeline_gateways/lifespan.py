@@ -57,6 +57,11 @@ class Lifespan:
         loop = asyncio.get_running_loop()
         self._started = loop.create_future()
         self._stopped = loop.create_future()
+        # It may be tried again after it has failed (pipeline A-05): then nothing is left of the last time.
+        self._events = asyncio.Queue()
+        self._has_failed = False
+        self._error = None
+        self._supported = True
         state: dict[str, Any] = {}
         self._events.put_nowait({"type": "lifespan.startup"})
         self._task = loop.create_task(self._run(state))

@@ -40,6 +40,8 @@ class Server:
         """
         self.settings = settings
         self.sites = compose_sites(settings, objects)
+        for site in self.sites:
+            site.starting.retries = settings.server.start_failure == "retry"
         self.addresses: list[str] = []
         self.runtime: Runtime | None = None
         self._host: SocketHost | None = None
