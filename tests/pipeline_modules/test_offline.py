@@ -1,0 +1,143 @@
+"""The offline file: there, changed, gone, too large (pipeline E-07); and toggled while requests come (scenario 8)."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from penstock import Context
+from penstock.pipeline_modules.offline import MOST_BYTES, Offline
+from penstock.testing import Client, ClientResponse
+from tests.pipeline.subject import Recorder, ask, open_site, run, settle
+
+SORRY = b"<h1>Back at noon</h1>"
+
+
+async def ask_until(client: Client, status: int) -> ClientResponse:
+    """Ask again and again until the answer has that status; within a second it must have."""
+    async with asyncio.timeout(1):
+        while (answer := await client.get("/")).status != status:
+            await settle(1)
+    return answer
+
+
+class TestOffline:
+    def test_pipeline_e07_while_the_file_exists_everything_is_503(self, tmp_path: Path) -> None:
+        file = tmp_path / "offline.html"
+        log: list[str] = []
+
+        def handler() -> str:
+            log.append("handler")
+            return "hello"
+
+        async def journey() -> None:
+            async with open_site(Offline(str(file)), function=handler) as client:
+                assert (await client.get("/")).status == 200
+                file.write_bytes(SORRY)
+                answer = await ask_until(client, 503)
+                assert answer.body == SORRY
+                assert answer.headers["retry-after"] == "3600"
+                assert answer.headers["content-type"] == "text/html; charset=utf-8"
+                assert (await client.get("/nothing")).status == 503
+                assert (await client.request("POST", "/", body=b"x")).status == 503
+                log.clear()
+                await client.get("/")
+                assert log == []
+                file.unlink()
+                assert (await ask_until(client, 200)).text == "hello"
+
+        run(journey)
+
+    def test_pipeline_e07_a_file_that_is_there_at_start_counts_at_once(self, tmp_path: Path) -> None:
+        file = tmp_path / "offline.html"
+        file.write_bytes(SORRY)
+        assert ask(open_site(Offline(str(file)))).body == SORRY
+
+    def test_pipeline_e07_an_empty_file_is_an_empty_page(self, tmp_path: Path) -> None:
+        file = tmp_path / "offline.html"
+        file.touch()
+        answer = ask(open_site(Offline(str(file), retry_after=60)))
+        assert (answer.status, answer.body, answer.headers["retry-after"]) == (503, b"", "60")
+
+    def test_pipeline_e07_another_page_replaces_the_first(self, tmp_path: Path) -> None:
+        file = tmp_path / "offline.html"
+        file.write_bytes(SORRY)
+
+        async def journey() -> None:
+            async with open_site(Offline(str(file))) as client:
+                assert (await client.get("/")).body == SORRY
+                (tmp_path / "new.html").write_bytes(b"tomorrow")
+                os.replace(tmp_path / "new.html", file)
+                async with asyncio.timeout(1):
+                    while (await client.get("/")).body != b"tomorrow":
+                        await settle(1)
+
+        run(journey)
+
+    def test_pipeline_e07_a_page_that_is_too_large_is_left_out_and_told(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        file = tmp_path / "offline.html"
+        file.write_bytes(b"x" * (MOST_BYTES + 1))
+        answer = ask(open_site(Offline(str(file))))
+        assert (answer.status, answer.body) == (503, b"")
+        assert str(MOST_BYTES) in caplog.text
+
+    def test_pipeline_e07_a_folder_of_that_name_is_no_file(self, tmp_path: Path) -> None:
+        assert ask(open_site(Offline(str(tmp_path)))).status == 200
+
+    def test_pipeline_e07_the_final_stages_run(self, tmp_path: Path) -> None:
+        file = tmp_path / "offline.html"
+        file.write_bytes(SORRY)
+        log: list[str] = []
+        ask(open_site(Offline(str(file)), Recorder(log)))
+        assert log == ["LOG", "LOG+", "END"]
+
+    def test_bad_retry_after_is_refused(self) -> None:
+        with pytest.raises(ValueError, match="-1"):
+            Offline("x", retry_after=-1)
+
+
+def test_scenario_08_toggled_under_load(tmp_path: Path) -> None:
+    file = tmp_path / "offline.html"
+
+    async def handler(context: Context) -> str:
+        await asyncio.sleep(0)
+        return "a whole answer"
+
+    async def journey() -> dict[tuple[int, bytes], int]:
+        seen: dict[tuple[int, bytes], int] = {}
+        is_over = asyncio.Event()
+
+        async def load(client: Client) -> None:
+            while not is_over.is_set():
+                answer = await client.get("/")
+                assert not answer.is_aborted
+                seen[answer.status, answer.body] = seen.get((answer.status, answer.body), 0) + 1
+                await asyncio.sleep(0)
+
+        async with open_site(Offline(str(file)), function=handler) as client:
+            clients = [asyncio.create_task(load(client)) for _ in range(20)]
+            for _ in range(3):
+                await toggle(file, lambda: ask_until(client, 503), lambda: ask_until(client, 200))
+            is_over.set()
+            await asyncio.gather(*clients)
+            assert client.runtime.statistics().executing == 0
+        return seen
+
+    seen = run(journey)
+    assert set(seen) == {(200, b"a whole answer"), (503, SORRY)}
+
+
+async def toggle(
+    file: Path, wait_offline: Callable[[], Awaitable[object]], wait_online: Callable[[], Awaitable[object]]
+) -> None:
+    # Put there whole: a page that is still being written would be sent as far as it goes.
+    new = file.with_suffix(".new")
+    new.write_bytes(SORRY)
+    os.replace(new, file)
+    await wait_offline()
+    os.unlink(file)
+    await wait_online()
