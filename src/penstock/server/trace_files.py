@@ -25,10 +25,6 @@ _MOST_WAITING: Final = 100
 _LAST_WORDS: Final = 2.0
 
 
-class UnreadableTrace(ValueError):
-    """A file in the folder of traces that is none; the message says why."""
-
-
 class TraceFolder:
     """A folder of traces. Several processes may write into it; whoever finds too many removes the oldest."""
 
@@ -72,17 +68,6 @@ class TraceFolder:
         except FileNotFoundError:
             return []
         return [self.path / name for name in sorted(names, reverse=True)]
-
-
-def read_trace(path: Path) -> dict[str, Any]:
-    """The record in a file. Raises UnreadableTrace for what is no trace."""
-    try:
-        record = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UnreadableTrace(f"{path.name} is not readable: {error}") from error
-    if not isinstance(record, dict) or record.get("version") != 1 or not isinstance(record.get("steps"), list):
-        raise UnreadableTrace(f"{path.name} is no trace of this version of Penstock")
-    return record
 
 
 def encode(record: Mapping[str, Any]) -> bytes:
