@@ -2,18 +2,69 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Final
 
-from penstock.errors import ClientGone, HTTPError, RequestRejected
+from penstock.errors import (
+    ClientGone,
+    ConfigurationError,
+    ContractError,
+    HTTPError,
+    PenstockError,
+    RequestRejected,
+    ResponseComplete,
+    StartupError,
+)
 from penstock.http.status import REASONS
 from penstock.intake.worker_request import client_name
+from penstock.pipeline.error_formats import NEGOTIATED, ErrorFacts, choose_format, render
+from penstock.pipeline.error_pages import ErrorPage, choose_page
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
 
 logger = logging.getLogger("penstock")
+
+PAGE_SECONDS: Final = 10.0
+"""How long an error page that is made may take."""
+
+_ERROR_ID: Final = "penstock.error_id"
+_SHOWN: Final = "penstock.error_page"
+
+_NO_STORE: Final = (b"cache-control", b"no-store")
+_VARY: Final = (b"vary", b"accept")
+# They speak of a body, and that one is dropped; all other headers stay (pipeline Z-02).
+_OF_THE_BODY: Final = frozenset(
+    (
+        b"accept-ranges",
+        b"age",
+        b"cache-control",
+        b"content-digest",
+        b"content-disposition",
+        b"content-encoding",
+        b"content-language",
+        b"content-length",
+        b"content-location",
+        b"content-range",
+        b"content-type",
+        b"etag",
+        b"expires",
+        b"last-modified",
+        b"location",
+        b"repr-digest",
+        b"trailer",
+        b"transfer-encoding",
+    )
+)
+_VALIDATORS: Final = frozenset((b"accept-ranges", b"cache-control", b"etag", b"expires", b"last-modified"))
+# RFC 9110 section 15.5.2: there is always a challenge. No browser asks for a password because of a scheme it does not know.
+_NO_SCHEME: Final = (b"www-authenticate", b"Unspecified")
+
+# Whoever broke a contract or misconfigured is to blame, whatever came before.
+_BLAMED: Final = (ContractError, ConfigurationError, StartupError, ClientGone)
 
 
 def status_of(error: BaseException) -> int:
@@ -24,6 +75,10 @@ def status_of(error: BaseException) -> int:
         return 403
     if isinstance(error, TimeoutError):
         return 504
+    cause = error.__cause__
+    # Only what is raised to wrap something is looked into.
+    if isinstance(error, PenstockError) and not isinstance(error, _BLAMED) and isinstance(cause, Exception):
+        return status_of(cause)
     return 500
 
 
@@ -39,7 +94,12 @@ def report(context: Context, error: Exception) -> None:
         logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
     else:
         logger.error(
-            "%s failed at %s, error id %s", where, _stage_name(context, error), error_id(context), exc_info=error
+            "%s failed at %s, trace id %s, error id %s",
+            where,
+            _place(context, error),
+            _trace_id(context),
+            error_id(context),
+            exc_info=error,
         )
 
 
@@ -47,6 +107,31 @@ def describe(context: Context) -> str:
     """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
     head = context.worker_request.head
     return f"{head.method} {ascii(head.path)[1:-1]}"
+
+
+def error_id(context: Context) -> str:
+    """The id under which client and log know this request's failure."""
+    items = context.items
+    if _ERROR_ID not in items:
+        items[_ERROR_ID] = os.urandom(6).hex()
+    return str(items[_ERROR_ID])
+
+
+def _trace_id(context: Context) -> str:
+    return str(getattr(context, "trace_id", ""))
+
+
+def _place(context: Context, error: Exception) -> str:
+    """Where an error happened: the stage, the module if it was one's step, and how long the request had been inside."""
+    rest = context.rest
+    is_first = error is context.error
+    stage = rest.failed_stage if is_first else context.stage
+    module = str(getattr(rest, "failed_module", "")) if is_first else str(getattr(context, "module", ""))
+    place = "an unknown stage" if stage is None else stage.name
+    if module:
+        place = f"{place} in {module}"
+    started = context.worker_request.started
+    return f"{place} after {(context.runtime.loop.time() - started) * 1000:.1f} ms" if started else place
 
 
 def _tells_of_leaving(error: BaseException) -> bool:
@@ -61,50 +146,73 @@ def _tells_of_leaving(error: BaseException) -> bool:
     return False
 
 
-def error_id(context: Context) -> str:
-    """The id under which client and log know this request's failure."""
-    items = context.items
-    if "penstock.error_id" not in items:
-        items["penstock.error_id"] = os.urandom(6).hex()
-    return str(items["penstock.error_id"])
+def write_answer(context: Context, error: Exception | None = None) -> Awaitable[None] | None:
+    """Make `error`, or else the first one, the answer; an awaitable where the page for it has to be waited for.
 
-
-def write_answer(context: Context, error: Exception | None = None) -> None:
-    """Make `error`, or else the first one, the answer; details are shown only in development (pipeline X-08)."""
+    The page is that of the location, once in a request; if there is none, or it fails, the built-in answer (pipeline X-07).
+    """
     error = error or context.error
     if error is None:
-        return
-    response = context.response
+        return None
     status = status_of(error)
-    response.clear()
-    response.status = status
-    if isinstance(error, HTTPError):
-        response.raw_headers.extend(error.headers)
-    _write_body(context, error, status)
-    response.headers["cache-control"] = "no-store"
+    custom = context.plan.location.error_pages
+    pages = () if custom is None else custom.find(status)
+    if not pages or _SHOWN in context.items:
+        write_built_in_answer(context, error)
+        return None
+    page = choose_page(pages, _accepted(context))
+    context.items[_SHOWN] = page.name
+    _begin_answer(context, error, status)
+    if len(pages) > 1:
+        _add_vary(context)
+    return _show(context, error, page)
 
 
-def _write_body(context: Context, error: Exception, status: int) -> None:
+def write_built_in_answer(context: Context, error: Exception) -> None:
+    """Make `error` the answer without asking anybody; details are shown only in development (pipeline X-08)."""
+    status = status_of(error)
+    _begin_answer(context, error, status)
+    wanted = context.plan.location.error_format
+    if wanted == NEGOTIATED:
+        _add_vary(context)
+    content_type, body = render(choose_format(wanted, _accepted(context)), _facts(context, error, status))
     response = context.response
-    title = f"{status} {REASONS.get(status, 'Error')}"
+    response.raw_headers.append((b"content-type", content_type))
+    response.body = body
+
+
+def _begin_answer(context: Context, error: Exception, status: int) -> None:
+    """Drop what there was of an answer, but for the headers that modules have set; add those of the error."""
+    response = context.response
+    added = list(error.headers) if isinstance(error, HTTPError) else []
+    dropped = _OF_THE_BODY.union([name for name, _ in added])
+    kept = [pair for pair in response.raw_headers if pair[0] not in dropped]
+    response.clear()
+    response.raw_headers[:] = [*kept, *added, _NO_STORE]
+    response.status = status
+    if status == 401 and not any(name == b"www-authenticate" for name, _ in response.raw_headers):
+        response.raw_headers.append(_NO_SCHEME)
+
+
+def _facts(context: Context, error: Exception, status: int) -> ErrorFacts:
+    title = REASONS.get(status, "Error")
     detail = error.detail if isinstance(error, HTTPError) else ""
-    shown_id = error_id(context) if status >= 500 else ""
-    trace = _format_trace(error) if status >= 500 and context.plan.is_development else ""
-    accepted = context.worker_request.head.find(b"accept") or b""
-    if b"text/html" in accepted:
-        response.headers["content-type"] = "text/html; charset=utf-8"
-        response.body = _page(title, detail, shown_id, trace).encode("utf-8", "backslashreplace")
-        return
-    response.headers["content-type"] = "text/plain; charset=utf-8"
-    lines = [title, detail, f"error id {shown_id}" if shown_id else "", trace]
-    response.body = ("\n".join(line for line in lines if line) + "\n").encode("utf-8", "backslashreplace")
+    if status < 500:
+        return ErrorFacts(status, title, detail)
+    trace = _format_trace(error) if context.plan.is_development else ""
+    return ErrorFacts(status, title, detail, error_id(context), _trace_id(context), trace)
 
 
-_STYLE = (
-    "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:4rem auto;padding:0 1.5rem;color:#1d2733}"
-    "h1{font-size:1.6rem}code,pre{font:13px/1.45 ui-monospace,monospace}"
-    "pre{background:#f4f6f8;padding:1rem;overflow:auto;border-left:4px solid #c0392b}"
-)
+def _accepted(context: Context) -> bytes:
+    # RFC 9110 section 5.3: several lines of one name are one list.
+    return b",".join([value for name, value in context.worker_request.head.headers if name == b"accept"])
+
+
+def _add_vary(context: Context) -> None:
+    headers = context.response.raw_headers
+    said = [value.strip().lower() for name, line in headers if name == b"vary" for value in line.split(b",")]
+    if b"accept" not in said and b"*" not in said:
+        headers.append(_VARY)
 
 
 def _format_trace(error: Exception) -> str:
@@ -113,22 +221,76 @@ def _format_trace(error: Exception) -> str:
     return "".join(traceback.format_exception(error))
 
 
-def _page(title: str, detail: str, shown_id: str, trace: str) -> str:
-    from html import escape  # imported when used: its table of entities costs start-up time
+# -- pages of the location ---------------------------------------------------------------------------------------------
 
-    parts = [f"<h1>{escape(title)}</h1>"]
-    if detail:
-        parts.append(f"<p>{escape(detail)}</p>")
-    if shown_id:
-        parts.append(f"<p>Error id <code>{escape(shown_id)}</code></p>")
-    if trace:
-        parts.append(f"<pre>{escape(trace)}</pre>")
-    return (
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f"<style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>\n"
+
+def _show(context: Context, error: Exception, page: ErrorPage) -> Awaitable[None] | None:
+    try:
+        pending = page.answer(context)
+        if pending is not None:
+            return _show_later(context, error, page, pending=pending)
+    except BaseException as raised:
+        return _judge(context, error, page, raised=raised)
+    return _finish(context, error, page)
+
+
+async def _show_later(context: Context, error: Exception, page: ErrorPage, *, pending: Awaitable[None]) -> None:
+    rest: Awaitable[None] | None
+    try:
+        async with asyncio.timeout(PAGE_SECONDS):
+            await pending
+    except BaseException as raised:
+        rest = _judge(context, error, page, raised=raised)
+    else:
+        rest = _finish(context, error, page)
+    if rest is not None:
+        await rest
+
+
+def _judge(context: Context, error: Exception, page: ErrorPage, *, raised: BaseException) -> Awaitable[None] | None:
+    if isinstance(raised, ResponseComplete):
+        return _finish(context, error, page)
+    if isinstance(raised, Exception):
+        _fall_back(context, error, page, failure=raised)
+    elif isinstance(raised, SystemExit):
+        failure = ContractError("SystemExit was raised, which is for whoever runs the server")
+        failure.__cause__ = raised
+        _fall_back(context, error, page, failure=failure)
+    else:
+        raise raised
+    return None
+
+
+def _finish(context: Context, error: Exception, page: ErrorPage) -> Awaitable[None] | None:
+    """The page is made: the status stays the error's, whatever it says, and nobody keeps it."""
+    response = context.response
+    if response.is_started:
+        return (
+            response.finish()
+        )  # it has been streamed, and is whole; what else is begun when an error comes is cut off
+    if 300 <= response.status < 400:
+        to = response.headers.get("location", "")
+        failure = ContractError(f"{page.name} redirects to {to!r}: name what is to be shown itself")
+        _fall_back(context, error, page, failure=failure)
+        return None
+    response.status = status_of(error)
+    response.raw_headers[:] = [pair for pair in response.raw_headers if pair[0] not in _VALIDATORS]
+    response.raw_headers.append(_NO_STORE)
+    return None
+
+
+def _fall_back(context: Context, error: Exception, page: ErrorPage, *, failure: Exception) -> None:
+    """The page itself failed: the built-in answer to the first error, without another try; both are in the log."""
+    context.errors.append(failure)
+    logger.error(
+        "%s: %s failed, error id %s, trace id %s",
+        describe(context),
+        page.name,
+        error_id(context),
+        _trace_id(context),
+        exc_info=failure,
     )
-
-
-def _stage_name(context: Context, error: Exception) -> str:
-    stage = context.rest.failed_stage if error is context.error else context.stage
-    return "an unknown stage" if stage is None else stage.name
+    if context.response.is_started:
+        context.worker_request.abort()
+    else:
+        write_built_in_answer(context, error)
