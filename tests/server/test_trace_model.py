@@ -67,6 +67,7 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         msgspec.json.encode({**RECORD, "steps": 7}),
         msgspec.json.encode({**RECORD, "steps": [{"stage": "BEGIN"}]}),
         msgspec.json.encode({**RECORD, "seconds": "long"}),
+        msgspec.json.encode({**RECORD, "time": "yesterday"}),
     ],
 )
 def test_what_is_no_trace_is_named(tmp_path: Path, content: bytes) -> None:

@@ -1,5 +1,6 @@
 """A trace as it is read from its file: strictly, so that whoever shows it needs no further look."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -54,7 +55,7 @@ class TraceRecord(msgspec.Struct, kw_only=True, frozen=True):
 
     version: int
     trace_id: str
-    time: str
+    time: datetime
     outcome: str
     outcomes: tuple[str, ...]
     rule: TraceRuleRecord

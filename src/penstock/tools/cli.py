@@ -12,7 +12,7 @@ from penstock.errors import ConfigurationError, StartupError
 T = TypeVar("T")
 
 # Each command is a module of this package that is imported only when it is called: start-up time is measured.
-COMMANDS = ("serve", "check", "explain", "stages", "init")
+COMMANDS = ("serve", "check", "explain", "stages", "trace", "init")
 
 EXIT_CODES = """\b
 Exit codes:
