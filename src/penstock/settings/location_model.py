@@ -91,7 +91,7 @@ class ErrorSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
         tuple[Status, ...],
         Meta(
             min_length=1,
-            description='Answers it is for, such as 404, "5xx" or "500-599"; the first element that fits is taken.',
+            description='Answers it is for, such as 404, "5xx" or "500-599"; the most specific wins.',
             examples=[[404, "5xx"]],
         ),
     ]

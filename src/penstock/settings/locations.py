@@ -18,7 +18,7 @@ class EffectiveRules(NamedTuple):
     `body` (bytes), `deadline` (seconds), `form_fields`, `form_memory` (bytes), `access_log`, `access` and `error_format` are
     None where no location says anything: then the server's settings or the defaults hold. `headers` have lower-case names.
     `modules` are those of the locations, parents first; the site's own go before them. `filtering` is put together key by
-    key. `errors` are those of the nearest location first: the first that fits is taken. `locations` are the locations that
+    key. `errors` are those of the nearest location first; there the most specific status wins. `locations` are the locations that
     took part, parents first; the last one is the nearest.
     """
 
