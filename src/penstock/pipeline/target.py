@@ -53,7 +53,7 @@ class Target:
         on_stop: Action | None = None,
         handler: object = None,
         map_handler: Callable[[Context], Awaitable[None] | None] | None = None,
-        preload: Callable[[Context], Awaitable[None] | None] | None = None,
+        preload: Callable[[Context], Awaitable[object] | None] | None = None,
         allow_anonymous: bool = False,
         needs: str = "script",
         cancel_on_disconnect: bool = False,

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.http.headers import encode_field
-from penstock.pipeline.handler import execute_step
+from penstock.pipeline.decorators import attach_module
 from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
-from penstock.pipeline.routes import Template
 from penstock.pipeline.site import PipelineSite
-from penstock.pipeline.target import Target
-from penstock.settings import AppSettings, ModuleSettings, RouteSettings, ServerSettings, Settings, SiteSettings
-from penstock.settings.locations import effective, locations_of
+from penstock.server.targets import app_target, files_target, function_step, route_target
+from penstock.settings import ErrorSettings, ModuleSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings.locations import EffectiveRules, effective, locations_of
 from penstock.settings.references import load_reference
+from penstock.settings.statuses import statuses_of
+
+if TYPE_CHECKING:
+    from penstock.pipeline.error_pages import ErrorPages, PageRule
 
 T = TypeVar("T")
 
@@ -63,15 +65,18 @@ class _Composer:
         self._objects = objects
         self._where = where
         self._placed: dict[int, Hooks | None] = {}
+        self._pages: dict[int, PageRule] = {}
 
     def compose(self) -> PipelineSite | None:
         """The site, or None when there are mistakes."""
         site = self._site
         modules = self._each(self._module, site.modules, "module")
-        routes = self._each(self._route, site.routes, "route")
-        mounts = self._each(self._mount, site.apps, "app")
-        files = self._try(lambda: self._files(site.root) if site.root else None, "root")
+        routes = self._each(partial(route_target, load=self._load), site.routes, "route")
+        mounts = self._each(partial(app_target, load=self._load), site.apps, "app")
+        files = self._try(lambda: files_target(site.root, site.files) if site.root else None, "root")
+        self._check_names()
         self._place_modules()
+        self._place_pages()
         locations = [self._location(at) for at in ("/", *(each.at for each in locations_of(site) if each.at != "/"))]
         if self.problems:
             return None
@@ -106,8 +111,8 @@ class _Composer:
         kind: Any = self._load(settings.use)
         try:
             module = kind(**settings.settings) if isinstance(kind, type) or settings.settings else kind
-            hooks = Hooks(settings.use.rpartition(":")[2])
-            module.attach(hooks)
+            hooks = Hooks(_name_of(settings))
+            attach_module(module, hooks)
         except (TypeError, ValueError, AttributeError) as error:
             raise ConfigurationError([Problem(f"module {settings.use}: {error}")]) from error
         except ConfigurationError:
@@ -115,88 +120,6 @@ class _Composer:
         except Exception as error:
             raise StartupError(f"module {settings.use} failed to start: {error}") from error
         return hooks
-
-    def _route(self, settings: RouteSettings) -> Target:
-        from penstock.request_handlers.functions import function_handler
-
-        function: Any = self._load(settings.function)
-        if not callable(function):
-            kind = type(function).__name__
-            raise ConfigurationError(
-                [Problem(f"{settings.function} is {kind!r}, which cannot be called: name a function")]
-            )
-        template = Template(settings.at)
-        handler = function_handler(function, template.names)
-        name = f"function {settings.function}"
-        if settings.threads:
-            from penstock.request_handlers.threaded_functions import ThreadedFunction
-
-            threaded = ThreadedFunction(handler, settings.threads)
-            return Target(
-                name,
-                settings.at,
-                threaded.execute,
-                template=template,
-                methods=settings.answered_methods,
-                on_start=threaded.start,
-                on_stop=threaded.stop,
-            )
-        return Target(name, settings.at, execute_step(handler), template=template, methods=settings.answered_methods)
-
-    def _mount(self, settings: AppSettings) -> Target:
-        reference = settings.asgi or settings.wsgi or settings.app or ""
-        application: Any = self._load(reference)
-        if settings.factory:
-            application = _call_factory(application, reference)
-        said = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else ""
-        shape = said if said and callable(application) else _detect(application, reference)
-        if shape == "wsgi":
-            return self._mount_wsgi(application, settings, reference)
-        if shape == "native":
-            from penstock.request_handlers.functions import function_handler
-
-            return Target(f"function {reference}", settings.at, execute_step(function_handler(application)))
-        return self._mount_asgi(application, settings, reference)
-
-    def _mount_asgi(self, application: Any, settings: AppSettings, reference: str) -> Target:
-        from penstock.pipeline_gateways.asgi import AsgiGateway
-        from penstock.pipeline_gateways.lifespan import Lifespan
-
-        gateway = AsgiGateway(
-            application, at=settings.at, root_path=settings.root_path, offers_pathsend=settings.pathsend
-        )
-        name = f"ASGI {reference}"
-        lifespan = Lifespan(gateway, name)
-        return Target(
-            name, settings.at, gateway.execute, finish=gateway.finish, on_start=lifespan.start, on_stop=lifespan.stop
-        )
-
-    def _mount_wsgi(self, application: Any, settings: AppSettings, reference: str) -> Target:
-        from penstock.pipeline_gateways.wsgi import WsgiGateway
-
-        gateway = WsgiGateway(
-            application,
-            at=settings.at,
-            root_path=settings.root_path,
-            threads=settings.threads,
-            queue=settings.queue,
-        )
-        return Target(
-            f"WSGI {reference}",
-            settings.at,
-            gateway.execute,
-            finish=gateway.finish,
-            on_start=gateway.start,
-            on_stop=gateway.stop,
-        )
-
-    def _files(self, root: str) -> Target:
-        from msgspec.structs import asdict
-
-        from penstock.request_handlers.static_files import StaticFiles
-
-        files = StaticFiles(root, **asdict(self._site.files))
-        return Target(f"files {root}", "/", files)
 
     def _place_modules(self) -> None:
         """The modules of locations: one object each, made once, also for the locations below that inherit it (pipeline A-02)."""
@@ -206,45 +129,82 @@ class _Composer:
                     made = self._try(partial(self._module, module), "location", index, "modules", number)
                     self._placed[id(module)] = made
 
+    def _check_names(self) -> None:
+        """Names of modules are their identity: no plan has two of one name (pipeline A-10)."""
+        found: dict[str, ModuleSettings] = {}
+        site = self._site
+        for number, module in enumerate(site.modules):
+            self._check_name(module, found, "module", number)
+        for index, location in enumerate(site.locations):
+            inherited = effective(site, location.at).locations[:-1]
+            seen = found | {_name_of(each).lower(): each for parent in inherited for each in parent.modules}
+            for number, module in enumerate(location.modules):
+                self._check_name(module, seen, "location", index, "modules", number)
+
+    def _check_name(self, module: ModuleSettings, found: dict[str, ModuleSettings], *path: str | int) -> None:
+        name = _name_of(module)
+        other = found.setdefault(name.lower(), module)
+        if other is not module:
+            spelled = "" if _name_of(other) == name else f" as {_name_of(other)!r}"
+            advice = "give one of them a `name` of its own"
+            self.problems.append(
+                Problem(f"a module named {name!r} is there already{spelled}: {advice}", self._where(*path))
+            )
+
+    def _place_pages(self) -> None:
+        """The error pages of locations: made once, also for the locations below that inherit them."""
+        for index, location in enumerate(self._site.locations):
+            for number, page in enumerate(location.errors):
+                made = self._try(partial(self._page, page), "location", index, "errors", number)
+                if made is not None:
+                    self._pages[id(page)] = made
+
+    def _page(self, settings: ErrorSettings) -> PageRule:
+        from penstock.pipeline.error_pages import PageRule, file_page, function_page, path_page
+
+        statuses = [statuses_of([spec]) for spec in settings.status]
+        if settings.file:
+            return PageRule(statuses, file_page(settings.file))
+        if settings.path:
+            return PageRule(statuses, path_page(settings.path))
+        execute = function_step(settings.function or "", self._load)
+        return PageRule(statuses, function_page(settings.function or "", execute))
+
+    def _error_pages(self, rules: EffectiveRules) -> ErrorPages | None:
+        levels = [
+            [self._pages[id(page)] for page in each.errors if id(page) in self._pages] for each in rules.locations
+        ]
+        if not any(levels):
+            return None
+        from penstock.pipeline.error_pages import ErrorPages
+
+        return ErrorPages(levels)
+
     def _location(self, at: str) -> Location:
         rules = effective(self._site, at)
+        limits = self._server.limits
         index = next((index for index, each in enumerate(self._site.locations) if each.at == at), None)
         headers = {name.lower(): value for name, value in self._server.headers.items()} | dict(rules.headers)
         return Location(
             at,
             headers=[encode_field(name, value) for name, value in headers.items()],
-            body_limit=self._server.limits.body if rules.body is None else rules.body,
+            body_limit=_said(rules.body, limits.body),
+            deadline=_said(rules.deadline, limits.deadline),
+            form_fields=_said(rules.form_fields, limits.form_fields),
+            form_memory=_said(rules.form_memory, limits.form_memory),
+            access=_said(rules.access, ("read", "script")),
+            error_format=_said(rules.error_format, "negotiated"),
+            error_pages=self._error_pages(rules),
             access_log=rules.access_log is not False,
             modules=[hooks for each in rules.modules if (hooks := self._placed[id(each)]) is not None],
             where=self._where() if index is None else self._where("location", index),
         )
 
 
-def _detect(application: object, reference: str) -> str:
-    from penstock.pipeline_gateways.shapes import Shape, detect_shape
-
-    shape = detect_shape(application, reference)
-    if shape in (Shape.ASGI2, Shape.RSGI):
-        raise ConfigurationError(
-            [
-                Problem(
-                    f"{reference} is an {shape.value.upper()} application; Penstock serves ASGI 3, WSGI and functions"
-                )
-            ]
-        )
-    return str(shape.value)
+def _name_of(settings: ModuleSettings) -> str:
+    return settings.name or settings.use.rpartition(":")[2]
 
 
-def _call_factory(factory: Any, reference: str) -> object:
-    try:
-        inspect.signature(factory).bind()
-    except TypeError as error:
-        raise ConfigurationError(
-            [Problem(f"the factory {reference} cannot be called without arguments: {error}")]
-        ) from error
-    except ValueError:
-        pass  # written in C, without a signature
-    try:
-        return factory()
-    except Exception as error:
-        raise StartupError(f"the factory {reference} failed: {error}") from error
+def _said(value: T | None, default: T) -> T:
+    """What a location says, else what holds where none says anything."""
+    return default if value is None else value
