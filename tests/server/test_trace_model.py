@@ -19,6 +19,8 @@ RECORD: dict[str, Any] = {
     "method": "GET",
     "host": "example.org",
     "path": "/pay",
+    "led_to": "",
+    "redispatches": [],
     "query": ["page"],
     "http": "1.1",
     "client": "127.0.0.1",

@@ -32,6 +32,8 @@ def record(**changes: Any) -> dict[str, Any]:
         "method": "GET",
         "host": "example.org",
         "path": "/pay",
+        "led_to": "",
+        "redispatches": [],
         "query": ["page", "token"],
         "http": "1.1",
         "client": "127.0.0.1",
@@ -169,6 +171,12 @@ class TestShow:
         lines = [" ".join(line.split()) for line in trace(file, ONE).output.splitlines()]
         assert "query page, token (values are not kept)" in lines
         assert "request authorization: [redacted]" in lines
+
+    def test_the_way_of_a_request_that_was_led_elsewhere(self, file: Path, folder: TraceFolder) -> None:
+        folder.save(record(led_to="/c", redispatches=["/pay", "/b"]))
+        assert "/pay -> /b -> /c" in trace(file, "--last").output
+        folder.save(record(led_to="/c", time="2026-11-21T16:04:12+00:00"))
+        assert "  /pay -> /c" in trace(file, "--last").output
 
     def test_by_the_name_of_its_file(self, file: Path, folder: TraceFolder) -> None:
         path = folder.save(record())

@@ -19,6 +19,7 @@ from penstock.intake.runtime import Runtime
 from penstock.server.composition import Objects, compose_sites
 from penstock.server.messages import configure_messages
 from penstock.server.observation import Observation
+from penstock.server.tracing import Traces
 from penstock.server.trust import Trust
 from penstock.settings import Settings
 
@@ -39,7 +40,8 @@ class Server:
         Raises ConfigurationError with every mistake, StartupError when an application fails in its own import.
         """
         self.settings = settings
-        self.sites = compose_sites(settings, objects)
+        self._traces = Traces(settings.server.log)
+        self.sites = compose_sites(settings, objects, traces=self._traces)
         for site in self.sites:
             site.starting.retries = settings.server.start_failure == "retry"
         self.addresses: list[str] = []
@@ -57,6 +59,7 @@ class Server:
         try:
             tls = open_server_tls(self.settings)
             self._observation = Observation(settings.log, loop)
+            self._traces.open()
             runtime = self.runtime = Runtime(
                 self.sites,
                 requests_inside=settings.limits.requests_inside,
@@ -109,6 +112,7 @@ class Server:
         await runtime.stop()
         if self._observation is not None:
             self._observation.close()
+        self._traces.close()
         self._host = None
 
     async def _wind_down(self, host: SocketHost, runtime: Runtime) -> bool:

@@ -90,7 +90,7 @@ class TraceWriter:
 
     def __init__(self, folder: TraceFolder) -> None:
         """The thread begins with the first trace."""
-        self._folder = folder
+        self.folder = folder
         self._executor: ThreadPoolExecutor | None = None
         self._waiting: set[Future[Any]] = set()
         self._lost = 0
@@ -100,7 +100,7 @@ class TraceWriter:
         if len(self._waiting) >= _MOST_WAITING:
             self._lost += 1
             if self._lost == 1:
-                logger.warning("traces come faster than %s takes them; some are lost", self._folder.path)
+                logger.warning("traces come faster than %s takes them; some are lost", self.folder.path)
             return
         if self._executor is None:
             self._executor = ThreadPoolExecutor(1, thread_name_prefix="penstock-traces")
@@ -117,9 +117,9 @@ class TraceWriter:
 
     def _save(self, record: dict[str, Any]) -> None:
         try:
-            path = self._folder.save(record)
+            path = self.folder.save(record)
         except Exception as error:
-            logger.error("a trace could not be written into %s: %s", self._folder.path, error)
+            logger.error("a trace could not be written into %s: %s", self.folder.path, error)
         else:
             logger.info("%s %s left the trace %s", record["method"], ascii(record["path"])[1:-1], path.name)
 

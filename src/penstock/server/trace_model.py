@@ -62,6 +62,8 @@ class TraceRecord(msgspec.Struct, kw_only=True, frozen=True):
     method: str
     host: str
     path: str
+    led_to: str
+    redispatches: tuple[str, ...]
     query: tuple[str, ...]
     http: str
     client: str

@@ -75,6 +75,10 @@ def _facts(record: TraceRecord) -> Iterator[tuple[str, str]]:
     yield "host", record.host
     if record.query:
         yield "query", f"{', '.join(record.query)} (values are not kept)"
+    if record.redispatches:
+        yield "way", " -> ".join((*record.redispatches, record.led_to or record.path))
+    elif record.led_to:
+        yield "way", f"{record.path} -> {record.led_to}"
     yield "answers", record.target
     yield "rule", _rule_of(record)
     if record.status_set_by is not None:
