@@ -53,6 +53,13 @@ class TestHead:
 
         run(journey)
 
+    def test_the_query_is_read_once(self) -> None:
+        async def journey() -> None:
+            request = make("/?a=1")
+            assert request.query is request.query
+
+        run(journey)
+
     def test_pipeline_l01_a_query_of_too_many_fields_is_refused(self) -> None:
         async def journey() -> None:
             assert len(make("/?" + "&".join(f"a{n}" for n in range(1000))).query) == 1000
@@ -142,6 +149,119 @@ class TestBody:
             assert caught.value.status == 400
 
         run(journey)
+
+    def test_pipeline_l02_what_is_read_one_way_cannot_be_read_another(self) -> None:
+        async def journey() -> None:
+            form = {"content-type": "application/x-www-form-urlencoded"}
+            for first, second in [
+                ("stream", "form"),
+                ("stream", "body"),
+                ("stream", "text"),
+                ("stream", "stream"),
+                ("body", "stream"),
+                ("form", "body"),
+                ("form", "json"),
+                ("form", "stream"),
+            ]:
+                request = make(method="POST", headers=form, body=b"a=1")
+                await _read(request, first)
+                with pytest.raises(ContractError, match=rf"^{first}\(\) has read the body .* Await body\(\) first"):
+                    await _read(request, second)
+
+        run(journey)
+
+    def test_pipeline_l02_a_body_read_whole_may_be_read_as_anything(self) -> None:
+        async def journey() -> None:
+            request = make(
+                method="POST", headers={"content-type": "application/x-www-form-urlencoded"}, body=b"a=1&a=2"
+            )
+            assert await request.body() == request.read() == b"a=1&a=2"
+            form = await request.form()
+            assert form.get_all("a") == ["1", "2"]
+            assert await request.form() is request.read_form() is form
+            assert await request.text() == "a=1&a=2"
+
+        run(journey)
+
+    def test_at_once_only_what_has_been_read(self) -> None:
+        async def journey() -> None:
+            assert make().read() == b""
+            request = make(method="POST", body=b"x")
+            for attempt in (request.read, request.read_form):
+                with pytest.raises(ContractError, match="preload = true"):
+                    attempt()
+            await request.body()
+            assert request.read() == b"x"
+
+        run(journey)
+
+    def test_pipeline_h12_preloaded_at_once_when_it_has_come(self) -> None:
+        async def journey() -> None:
+            request = make(method="POST", body=b"x")
+            assert request.preload() is None
+            assert request.read() == await request.body() == b"x"
+            assert request.preload() is None
+            with pytest.raises(ContractError):
+                request.stream()
+
+        run(journey)
+
+    def test_pipeline_h12_preloaded_as_it_comes(self) -> None:
+        async def journey() -> None:
+            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], _pieces(), LimitSettings())
+            worker_request.feed(b"one")
+            request = Request(worker_request)
+            pending = request.preload()
+            assert pending is not None
+            worker_request.feed(b"two")
+            worker_request.end_body()
+            await pending
+            assert request.read() == b"onetwo"
+
+        run(journey)
+
+    def test_pipeline_h12_not_when_somebody_has_begun_to_read(self) -> None:
+        async def journey() -> None:
+            request = make(method="POST", body=b"x")
+            stream = request.stream()
+            assert request.preload() is None
+            assert [piece async for piece in stream] == [b"x"]
+
+        run(journey)
+
+
+class TestForm:
+    def test_without_a_body_it_is_empty(self) -> None:
+        async def journey() -> None:
+            form = await make().form()
+            assert (form.items(), form.files.items()) == ([], [])
+
+        run(journey)
+
+    def test_it_is_read_once_and_may_be_asked_for_often(self) -> None:
+        async def journey() -> None:
+            request = make(method="POST", headers={"content-type": "application/x-www-form-urlencoded"}, body=b"a=1")
+            assert await request.form() is await request.form()
+
+        run(journey)
+
+    def test_415_leaves_the_body_to_be_read_otherwise(self) -> None:
+        async def journey() -> None:
+            request = make(method="POST", headers={"content-type": "application/json"}, body=b"{}")
+            with pytest.raises(RequestRejected) as caught:
+                await request.form()
+            assert caught.value.status == 415
+            assert await request.json() == {}
+
+        run(journey)
+
+
+async def _read(request: Request, how: str) -> None:
+    if how == "stream":
+        async for _ in request.stream():
+            pass
+        return
+    await getattr(request, how)()
 
 
 async def _pieces(*pieces: bytes) -> AsyncIterator[Any]:

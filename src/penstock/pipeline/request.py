@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, RequestRejected
 from penstock.http.headers import Headers
+from penstock.pipeline.body_stream import BodyStream, read_whole
 
 if TYPE_CHECKING:
+    from penstock.http.media_type import MediaType
     from penstock.intake.worker_request import Address, WorkerRequest
+    from penstock.pipeline.context import Context
+    from penstock.pipeline.forms import Form
 
 
 class Request:
-    """One request as modules and handlers see it."""
+    """One request as modules and handlers see it.
 
-    __slots__ = ("_body", "_has_been_read", "worker_request")
+    The body is read once, in one of three ways that exclude one another (pipeline L-02): whole by `body`, which `text`, `json`
+    and `form` then share; piece by piece by `stream`; or by `form` alone, which keeps large uploads out of memory.
+    """
 
-    def __init__(self, worker_request: WorkerRequest) -> None:
+    __slots__ = ("_body", "_context", "_form", "_query", "_query_string", "_reader", "worker_request")
+
+    def __init__(self, worker_request: WorkerRequest, context: Context | None = None) -> None:
+        """`context` says which limits hold for forms, and removes their uploads at its end; without it, that is the caller's."""
         self.worker_request = worker_request
+        self._context = context
         self._body: bytes | None = None
-        self._has_been_read = False
+        self._form: Form | None = None
+        self._query: dict[str, list[str]] | None = None
+        self._query_string = b""
+        self._reader = ""  # what has begun to read the body
 
     @property
     def method(self) -> str:
@@ -44,12 +58,11 @@ class Request:
     @property
     def query(self) -> dict[str, list[str]]:
         """The query's fields, decoded. Raises RequestRejected (400) beyond 1000 fields."""
-        from urllib.parse import parse_qs
-
-        try:
-            return parse_qs(self.query_string.decode("ascii"), keep_blank_values=True, max_num_fields=1000)
-        except ValueError:
-            raise RequestRejected(400, "the query has more than 1000 fields", rule="pipeline L-01") from None
+        query_string = self.query_string  # another one once the path has been rewritten
+        if self._query is None or query_string != self._query_string:
+            self._query = _read_query(query_string)
+            self._query_string = query_string
+        return self._query
 
     @property
     def headers(self) -> Headers:
@@ -93,27 +106,59 @@ class Request:
                     cookies.setdefault(name, value.strip('"'))
         return cookies
 
+    # -- the body ----------------------------------------------------------------------------------------------------------
+
     async def body(self) -> bytes:
         """The whole body; the same when it is asked for again.
 
         Raises RequestRejected (413) beyond the limit of its location, ClientGone when it breaks off, ContractError behind
-        `stream`.
+        `stream` and `form`.
         """
         if self._body is None:
-            self._begin_reading()
-            pieces = []
-            while piece := await read_piece(self.worker_request):
-                pieces.append(piece)
-            self._body = b"".join(pieces)
+            self._begin_reading("body()")
+            self._body = await read_whole(self.worker_request)
         return self._body
+
+    def read(self) -> bytes:
+        """The whole body, at once: what has been preloaded, or read by `body`. For plain functions, also in threads.
+
+        Raises ContractError when it has not been read yet.
+        """
+        if self._body is not None:
+            return self._body
+        if self.content_length == 0:
+            return b""
+        raise ContractError(
+            "the body has not been read yet: let the route preload it (preload = true), or await request.body()"
+        )
+
+    def read_form(self) -> Form:
+        """The form, at once, from a body that has been preloaded or read by `body`; see `read` and `form`."""
+        if self._form is None:
+            self._form = self._form_of(self.read())
+        return self._form
 
     def stream(self) -> BodyStream:
         """The body piece by piece, as it comes: `async for piece in request.stream()`. It can be read once.
 
         Raises ContractError when the body has been read already.
         """
-        self._begin_reading()
+        self._begin_reading("stream()")
         return BodyStream(self.worker_request)
+
+    async def form(self) -> Form:
+        """The fields and files of an urlencoded or multipart form; the same when it is asked for again.
+
+        An upload is in memory while it is small, then in a temporary file; all are removed when the request ends. Raises
+        RequestRejected: 415 when the body is no form, 400 when it breaks the rules or has too many fields, 413 beyond the limit
+        of its location. ClientGone when it breaks off. HTTPError 507 when the disk is full. ContractError behind `stream`.
+        """
+        if self._form is None:
+            if self._body is not None:
+                self._form = self._form_of(self._body)
+            else:
+                self._form = await self._read_form()
+        return self._form
 
     async def text(self) -> str:
         """The body as UTF-8 text. Raises RequestRejected (400) when it is none."""
@@ -131,36 +176,76 @@ class Request:
         except msgspec.DecodeError as error:
             raise RequestRejected(400, f"the body is not JSON: {error}", rule="RFC 8259") from None
 
-    def _begin_reading(self) -> None:
-        if self._has_been_read:
+    def preload(self) -> Awaitable[object] | None:
+        """Used by the pipeline: read the body now; None when it is there already, or somebody has begun to read it (H-12)."""
+        if self._reader or self._body is not None:
+            return None
+        self._reader = "body()"
+        pieces = []
+        while piece := self.worker_request.take():
+            pieces.append(piece)
+        if piece is None:
+            return self._preload_rest(pieces)
+        self._body = b"".join(pieces)
+        return None
+
+    async def _preload_rest(self, pieces: list[bytes]) -> None:
+        pieces.append(await read_whole(self.worker_request))
+        self._body = b"".join(pieces)
+
+    def _begin_reading(self, reader: str) -> None:
+        if self._reader:
             raise ContractError(
-                "the body of this request has been read already; body() may be called again, stream() not"
+                f"{self._reader} has read the body of this request already, so {reader} cannot. Await body() first and use what "
+                "it returns, which may be asked for again and leaves text(), json() and form() possible"
             )
-        self._has_been_read = True
+        self._reader = reader
+
+    # -- forms -------------------------------------------------------------------------------------------------------------
+
+    def _form_of(self, body: bytes) -> Form:
+        from penstock.pipeline.form_reading import read_form_of
+
+        media_type = self._form_type()
+        return _no_form() if media_type is None else read_form_of(body, media_type, limit=self._form_limits()[0])
+
+    async def _read_form(self) -> Form:
+        from penstock.pipeline.form_reading import read_form_from
+
+        media_type = self._form_type()
+        self._begin_reading("form()")
+        if media_type is None:
+            return _no_form()
+        limit, memory = self._form_limits()
+        form = await read_form_from(self.worker_request, media_type, limit=limit, memory=memory)
+        if self._context is not None:
+            self._context.defer(form)
+        return form
+
+    def _form_type(self) -> MediaType | None:
+        if self.content_length == 0 and "content-type" not in self.headers:
+            return None
+        from penstock.pipeline.form_reading import form_type
+
+        return form_type(self.headers)
+
+    def _form_limits(self) -> tuple[int, int]:
+        if self._context is None:
+            return 1000, 81_920
+        location = self._context.plan.location
+        return location.form_fields, location.form_memory
 
 
-class BodyStream:
-    """The pieces of a body, in order, as they come. Raises what `Request.body` raises."""
+def _read_query(query_string: bytes) -> dict[str, list[str]]:
+    from urllib.parse import parse_qs
 
-    __slots__ = ("_worker_request",)
-
-    def __init__(self, worker_request: WorkerRequest) -> None:
-        self._worker_request = worker_request
-
-    def __aiter__(self) -> BodyStream:
-        return self
-
-    async def __anext__(self) -> bytes:
-        piece = await read_piece(self._worker_request)
-        if not piece:
-            raise StopAsyncIteration
-        return piece
+    try:
+        return parse_qs(query_string.decode("ascii"), keep_blank_values=True, max_num_fields=1000)
+    except ValueError:
+        raise RequestRejected(400, "the query has more than 1000 fields", rule="pipeline L-01") from None
 
 
-async def read_piece(worker_request: WorkerRequest) -> bytes:
-    """The next piece of the body, b"" at its end; waits for it."""
-    while True:
-        piece = worker_request.take()
-        if piece is not None:
-            return piece
-        await worker_request.wait_body()
+def _no_form() -> Form:
+    from penstock.pipeline.forms import Form as EmptyForm
+
+    return EmptyForm()
