@@ -19,11 +19,13 @@ if TYPE_CHECKING:
         ResponseStarted,
         StartupError,
     )
-    from penstock.pipeline.context import Context, Principal
+    from penstock.pipeline.context import Context
+    from penstock.pipeline.decorators import after, around, on
     from penstock.pipeline.handler import Handler
     from penstock.pipeline.module import Hooks, Module
     from penstock.pipeline.request import Request
     from penstock.pipeline.response import Response
+    from penstock.pipeline.rest import Principal
     from penstock.pipeline.stages import Stage
 
 __version__ = "0.1.0"
@@ -43,11 +45,13 @@ _HOMES = {
         "ResponseStarted",
         "StartupError",
     ),
-    "penstock.pipeline.context": ("Context", "Principal"),
+    "penstock.pipeline.context": ("Context",),
+    "penstock.pipeline.decorators": ("after", "around", "on"),
     "penstock.pipeline.handler": ("Handler",),
     "penstock.pipeline.module": ("Hooks", "Module"),
     "penstock.pipeline.request": ("Request",),
     "penstock.pipeline.response": ("Response",),
+    "penstock.pipeline.rest": ("Principal",),
     "penstock.pipeline.stages": ("Stage",),
 }
 
@@ -88,5 +92,8 @@ __all__ = [
     "Stage",
     "StartupError",
     "__version__",
+    "after",
+    "around",
+    "on",
     "run",
 ]

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from penstock import Context, Hooks, HTTPError, Stage, StartupError
-from penstock.pipeline.routes import Template
 from penstock.pipeline.location import Location
+from penstock.pipeline.routes import Template
 from penstock.pipeline.site import PipelineSite
 from penstock.pipeline.target import Target
 from tests.pipeline.subject import ask, hello, on, open_site, raising
@@ -58,14 +58,14 @@ class TestWhatAnswers:
         ],
     )
     def test_by_method_and_path(self, method: str, path: str, target: str) -> None:
-        assert self.SITE.find_plan(method, path)[0].target == target
+        assert self.SITE.find_plan(method, path)[0].target.name == target
 
     def test_the_values_of_the_template_come_with_it(self) -> None:
         assert self.SITE.find_plan("GET", "/items/7")[1] == {"number": 7}
         assert not self.SITE.find_plan("GET", "/exact")[1]
 
     def test_without_files_it_is_nothing(self) -> None:
-        assert PipelineSite().find_plan("GET", "/")[0].target == "nothing"
+        assert PipelineSite().find_plan("GET", "/")[0].target.name == "nothing"
 
     def test_one_plan_serves_all_requests_of_its_kind(self) -> None:
         assert self.SITE.find_plan("GET", "/a")[0] is self.SITE.find_plan("GET", "/b")[0]

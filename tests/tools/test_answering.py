@@ -51,7 +51,7 @@ def test_explain_says_what_happens(method: str, path: str, has_root_mount: bool)
     plan, values = composed.find_plan(method, path)
     answer = answer_to(site, path, method=method)
     told = answer.what.replace(" application", "").partition(" (")[0]
-    assert {"405": "method not allowed", "404": "nothing"}.get(told, told) == plan.target
+    assert {"405": "method not allowed", "404": "nothing"}.get(told, told) == plan.target.name
     assert [text for name, text in answer.details if name == "with"] == [
         f"{n} = {v!r}" for n, v in (values or {}).items()
     ]

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from urllib.parse import unquote_to_bytes
+from typing import Final
+from urllib.parse import quote, unquote_to_bytes
 
 from penstock.errors import RequestRejected
 from penstock.http.grammar import TARGET, is_host
 from penstock.http.messages import RequestLine
+
+
+# RFC 3986 section 3.3: pchar, and the slash between segments.
+_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 
 
 def read_target(method: str, target: bytes, version: str) -> RequestLine:
@@ -44,6 +49,23 @@ def read_absolute_target(target: bytes, scheme: str, authority: bytes) -> bytes:
     if not is_host(rest[:end]) or rest[:end].lower() != authority.lower():
         raise RequestRejected(400, "the target names another host than Host does", rule="RFC 9112 section 3.2.2")
     return rest[end:] if rest[end : end + 1] == b"/" else b"/" + rest[end:]
+
+
+def rewritten(line: RequestLine, path: str, query: str | bytes | None) -> RequestLine:
+    """`line` leading to another path of the same site; its `target` stays what the client sent (pipeline H-06).
+
+    `path` is text, not percent-encoded, and relative to the path of `line` unless it begins with a slash. `query` None keeps
+    that of `line`. Raises ValueError for a path that leaves the root or holds what no path does.
+    """
+    if "?" in path or any(character < " " or character == "\x7f" for character in path):
+        raise ValueError(f"{path!r} is no path: the query is given by itself, and control characters never stand in a path")
+    full = path if path.startswith("/") else f"{line.path.rpartition('/')[0]}/{path}"
+    try:
+        full = _without_dot_segments(full) if "/." in full else full
+    except RequestRejected:
+        raise ValueError(f"{path!r} leads out of the site, from {line.path!r}") from None
+    sent = line.query if query is None else query.encode("ascii") if isinstance(query, str) else query
+    return RequestLine(line.method, line.target, quote(full, safe=_PATH_SAFE).encode(), full, query=sent, version=line.version)
 
 
 def canonical_path(raw_path: bytes) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from enum import Enum
 from typing import Final
 
@@ -17,6 +19,7 @@ from penstock.intake.requests_inside import RequestInside, Waiting, describe_wai
 from penstock.intake.retired import Retired
 from penstock.intake.site import Site, start_sites
 from penstock.intake.statistics import RuntimeStatistics
+from penstock.intake.stuck_threads import StuckThreads
 from penstock.intake.worker_request import Address, WorkerRequest, client_name
 
 logger = logging.getLogger("penstock")
@@ -44,17 +47,24 @@ class Runtime:
         requests_inside: int = 1000,
         queue: int = 1000,
         retry_after: int = 1,
+        stuck_threads: int = 10,
         record: Callable[[WorkerRequest, int, list[tuple[bytes, bytes]]], None] | None = None,
     ) -> None:
         """`record`, when given, is called with each request, its status and its response headers after the last byte."""
         self.sites = tuple(sites)
         self.state = RuntimeState.NEW
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
+        self.thread = threading.get_ident()
+        # Every request gets a copy of these, not of what another has left: it may be begun in the middle of that other one.
+        self.variables = copy_context()
         self.admission = Admission(requests_inside, queue)
         self.background: set[asyncio.Task[None]] = set()
         # Those that wait: whoever passes without waiting is never in it (pipeline D-05).
         self.inside: dict[WorkerRequest, Waiting] = {}
+        # The next look at their deadlines, while there are any.
+        self.sweeping: asyncio.TimerHandle | None = None
         self.record = record
+        self.stuck = StuckThreads(stuck_threads, self.recycle)
         self.gate = Gate(self.loop)
         self.on_recycle: Callable[[str], None] | None = None
         self.recycle_reasons: list[str] = []

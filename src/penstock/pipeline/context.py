@@ -3,68 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Awaitable, Callable
 from contextvars import Context as Variables
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from penstock.errors import ContractError
+from penstock.http.targets import rewritten
+from penstock.http.trace_context import find_trace_id, trace_id_from
+from penstock.pipeline.completion import Completion
+from penstock.pipeline.disconnected import Disconnected
 from penstock.pipeline.error_answer import report
 from penstock.pipeline.request import Request
+from penstock.pipeline.rerouting import change_plan, check_redispatch, remapped_plan
 from penstock.pipeline.response import ContextResponse, Response
+from penstock.pipeline.rest import ANONYMOUS, Principal, Rest
 from penstock.pipeline.stages import Stage
+from penstock.pipeline.started import start_work
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime
     from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.plan import Plan
+    from penstock.pipeline.step import Step
 
 F = TypeVar("F")
-
-
-class Principal:
-    """Who asks. `name` is "" and `is_authenticated` False for the anonymous one."""
-
-    __slots__ = ("is_authenticated", "name", "roles")
-
-    def __init__(self, name: str = "", *, roles: frozenset[str] = frozenset()) -> None:
-        self.name = name
-        self.roles = roles
-        self.is_authenticated = bool(name)
-
-
-ANONYMOUS: Final = Principal()
-
-
-class _Rest:
-    """What few requests need: made when first asked for."""
-
-    __slots__ = (
-        "error",
-        "errors",
-        "failed_stage",
-        "features",
-        "is_complete",
-        "items",
-        "left",
-        "principal",
-        "request",
-        "resume",
-        "scopes",
-        "waiter",
-    )
-
-    def __init__(self) -> None:
-        self.error: Exception | None = None
-        self.is_complete = False
-        self.waiter: asyncio.Future[None] | None = None
-        self.request: Request | None = None
-        self.items: dict[str, Any] | None = None
-        self.features: dict[type, object] | None = None
-        self.principal: Principal = ANONYMOUS
-        self.errors: list[Exception] | None = None
-        self.failed_stage: Stage | None = None
-        self.left: Stage | None = None
-        self.resume = 0
-        self.scopes: list[tuple[Stage, Any]] | None = None
 
 
 class Context:
@@ -98,23 +61,58 @@ class Context:
         self.task: asyncio.Task[None] | None = None
         self.route_values: dict[str, Any] | None = None
         self.exchange: object = None
-        self._rest: _Rest | None = None
+        self._rest: Rest | None = None
+
+    # -- what is known ---------------------------------------------------------------------------------------------------
 
     @property
     def request(self) -> Request:
         """What was asked."""
         rest = self._rest or self.rest
         if rest.request is None:
-            rest.request = Request(self.worker_request)
+            rest.request = Request(self.worker_request, self)
         return rest.request
+
+    @property
+    def at(self) -> int:
+        """The position of the step that runs, in the plan; -1 in front of the first."""
+        return self.rest.at if self.position >= self.plan.detour_at else self.position - 1
+
+    @property
+    def step(self) -> Step:
+        """The step that runs."""
+        return self.plan.steps[max(self.at, 0)]
 
     @property
     def stage(self) -> Stage:
         """The stage the request is in."""
+        at = self.at
+        return Stage.BEGIN if at < 0 else self.plan.stages[at]
+
+    @property
+    def is_post(self) -> bool:
+        """Whether the half behind the stage runs."""
+        return self.step.is_post
+
+    @property
+    def module(self) -> str:
+        """The name of the module whose step runs, "" for a step of the pipeline's own."""
+        return self.step.module
+
+    @property
+    def handler(self) -> object:
+        """What answers: None until MAP_HANDLER has found it (pipeline H-01)."""
+        if self.at < self.plan.map_end:
+            return None
         rest = self._rest
-        if rest is not None and rest.left is not None and self.position in (rest.resume, self.plan.recover_at):
-            return rest.left  # `complete` or `fail` has moved on already, the step that called it has not
-        return self.plan.stages[self.position - 1]
+        if rest is not None and rest.remapped is not None:
+            return rest.remapped
+        return self.plan.target.handler if rest is None or rest.handler is None else rest.handler
+
+    @property
+    def allow_anonymous(self) -> bool:
+        """Whether what answers lets everybody in; authorization honours it (pipeline P-21)."""
+        return self.plan.target.allow_anonymous
 
     @property
     def is_over(self) -> bool:
@@ -130,23 +128,18 @@ class Context:
         return rest.items
 
     @property
-    def error(self) -> Exception | None:
-        """The first error of this request, or None (pipeline X-01)."""
-        return None if self._rest is None else self._rest.error
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether `complete` was called."""
-        return self._rest is not None and self._rest.is_complete
-
-    @property
     def principal(self) -> Principal:
-        """Who asks; the anonymous principal until a module has found out (pipeline P-20)."""
+        """Who asks; the anonymous principal until a module has found out, never None (pipeline P-20)."""
         return ANONYMOUS if self._rest is None else self._rest.principal
 
     @principal.setter
-    def principal(self, principal: Principal) -> None:
-        self.rest.principal = principal
+    def principal(self, principal: Principal | None) -> None:
+        self.rest.principal = principal or ANONYMOUS
+
+    @property
+    def error(self) -> Exception | None:
+        """The first error of this request, or None (pipeline X-01)."""
+        return None if self._rest is None else self._rest.error
 
     @property
     def errors(self) -> list[Exception]:
@@ -155,21 +148,58 @@ class Context:
         return [] if rest is None or rest.errors is None else rest.errors
 
     @property
-    def disconnected(self) -> bool:
-        """Whether the client has left."""
-        return self.worker_request.is_disconnected
+    def is_complete(self) -> bool:
+        """Whether `complete` was called."""
+        return self._rest is not None and self._rest.is_complete
+
+    @property
+    def disconnected(self) -> Disconnected:
+        """True when the client has left; `await context.disconnected` waits until it does (pipeline T-04)."""
+        rest = self._rest or self.rest
+        if rest.disconnected is None:
+            rest.disconnected = Disconnected(self.worker_request)
+        return rest.disconnected
+
+    @property
+    def deadline(self) -> float | None:
+        """When the head of the answer must have left, in seconds of the loop's clock; None without a limit (pipeline T-03)."""
+        seconds = self.plan.location.deadline
+        if not seconds:
+            return None
+        if not self.worker_request.started:
+            self.worker_request.started = self.runtime.loop.time()
+        return self.worker_request.started + seconds
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits: the caller's `traceparent`, or this request's own (pipeline D-06)."""
+        rest = self._rest or self.rest
+        if rest.trace_id is None:
+            rest.trace_id = find_trace_id(self.worker_request.head.headers) or trace_id_from(os.urandom(16))
+        return rest.trace_id
+
+    @property
+    def original_path(self) -> str:
+        """The path that the client asked for, whatever it was rewritten to."""
+        rest = self._rest
+        return self.worker_request.head.path if rest is None or rest.original_path is None else rest.original_path
+
+    @property
+    def effective_path(self) -> str:
+        """The path that the rules are those of: that of the request, or of the default document found for it (F-07)."""
+        rest = self._rest
+        return self.worker_request.head.path if rest is None or rest.effective_path is None else rest.effective_path
+
+    # -- how it goes on ----------------------------------------------------------------------------------------------------
 
     def complete(self) -> None:
         """Skip to the stages that always run; the caller goes on to its own end (pipeline P-08).
 
         In LOG and END it does nothing: these always run (P-09).
         """
-        stage = self.stage
-        if stage < Stage.LOG and self.position != self.plan.recover_at:
-            rest = self.rest
-            rest.is_complete = True
-            rest.left = stage
-            rest.resume = self.position = self.plan.position_after_completion(self.position - 1)
+        if self.stage < Stage.LOG:
+            self.rest.is_complete = True
+            self.interrupt()
 
     def fail(self, error: Exception) -> None:
         """Record an error and go on with the error answer, then with the stages that always run (pipeline P-10, X-01).
@@ -180,23 +210,83 @@ class Context:
         if rest.errors is None:
             rest.errors = []
         rest.errors.append(error)
-        stage = self.stage
-        is_first = rest.error is None
-        if is_first:
+        if rest.error is None:
             rest.error = error
-            rest.failed_stage = stage
+            rest.failed_stage = self.stage
+            rest.failed_module = self.module
         else:
             report(self, error)  # the first is reported when it becomes the answer
-            if self.position == self.plan.recover_at:
-                return  # which is about to happen
-        rest.left = stage
-        if self.position == self.plan.send_at + 1:
-            rest.resume = self.plan.send_at if is_first else self.position  # the error answer is sent once, too (E-11)
-        elif stage < Stage.LOG:
-            rest.resume = self.plan.position_after_completion(self.position - 1)
-        else:
-            rest.resume = self.position  # each step of the final stages stands alone (pipeline P-11)
-        self.position = self.plan.recover_at if is_first else rest.resume
+        if not self.is_over:
+            self.interrupt()
+
+    def rewrite(self, path: str, query: str | bytes | None = None) -> None:
+        """Go on as if `path` had been asked for; only in BEGIN (pipeline H-06).
+
+        `path` is text, not percent-encoded, relative to the present one unless it begins with a slash; the query stays unless
+        one is given. Location, plan and handler are those of the new path; the log keeps the old one. Raises ContractError
+        behind BEGIN, ValueError for a path that leaves the site.
+        """
+        if self.stage is not Stage.BEGIN:
+            raise ContractError(
+                f"a path is rewritten in BEGIN, not in {self.stage.name}: redispatch leads on from there"
+            )
+        change_plan(self, rewritten(self.worker_request.head.line, path, query))
+
+    def remap(self, handler: object, *, release: Callable[[Any], object] | None = None) -> None:
+        """Let `handler` answer, whatever the path leads to; None takes that back (pipeline H-04, H-05).
+
+        `release(handler)` is called once when the request has left. Raises ContractError from MAP_HANDLER on.
+        """
+        if self.stage >= Stage.MAP_HANDLER:
+            raise ContractError(f"a handler is remapped before MAP_HANDLER, not in {self.stage.name}")
+        self.plan = remapped_plan(self, handler)
+        if handler is not None and release is not None:
+            self.release_handler(handler, release)
+
+    def redispatch(self, path: str, query: str | bytes | None = None) -> None:
+        """Let this request be answered by what `path` leads to: it comes in again at AUTHORIZE (pipeline H-13).
+
+        The caller goes on to its own end; the rest of its stage is skipped. Body and status are emptied, headers stay; scopes
+        that are open stay open. What was acquired in ACQUIRE_STATE is released first. Raises ContractError in BEGIN, behind
+        EXECUTE, when the head has left, and when it has been done ten times already.
+        """
+        check_redispatch(self)
+        self.rest.redispatch = (rewritten(self.worker_request.head.line, path, query), None)
+        self.interrupt()
+
+    def start(self, work: Awaitable[Any] | Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
+        """Begin work that belongs to this request: the next step waits for it, its error is the request's (pipeline M-05).
+
+        It runs as a task in the context variables of the request. Raises ContractError when the request has left.
+        """
+        if self.is_over:
+            raise ContractError("the request has left; work of its own can no longer be started")
+        task = start_work(self, work)
+        self.interrupt()
+        return task
+
+    def completion(self) -> Completion:
+        """For code that calls back: await it in the step, complete it from any thread (pipeline M-02)."""
+        return Completion(self.runtime.loop)
+
+    # -- its end -------------------------------------------------------------------------------------------------------------
+
+    def on_completed(self, callback: Callable[[Context], object]) -> None:
+        """Call `callback(context)`, plain, when the answer was handed over; an error is logged (pipeline P-19)."""
+        rest = self.rest
+        rest.completed = [*(rest.completed or ()), callback]
+
+    def defer(self, resource: object) -> None:
+        """Close `resource` at the very end, the last one first: by its `aclose`, its `close`, or by calling it (P-19)."""
+        rest = self.rest
+        rest.deferred = [*(rest.deferred or ()), resource]
+
+    def release_handler(self, handler: object, release: Callable[[Any], object]) -> None:
+        """Call `release(handler)`, plain or async, when the request has left, whatever happened (pipeline R-04)."""
+        rest = self.rest
+        rest.releases = [*(rest.releases or ()), (release, handler)]
+
+    # -- features --------------------------------------------------------------------------------------------------------------
 
     def provide(self, feature: object) -> None:
         """Offer an object under its own type to whoever comes later."""
@@ -221,9 +311,27 @@ class Context:
             )
         return found
 
+    # -- used by the pipeline ------------------------------------------------------------------------------------------------
+
     @property
-    def rest(self) -> _Rest:
-        """Used by the pipeline: what few requests need."""
+    def rest(self) -> Rest:
+        """What few requests need."""
         if self._rest is None:
-            self._rest = _Rest()
+            self._rest = Rest()
         return self._rest
+
+    @property
+    def known(self) -> Rest | None:
+        """What few requests need; None when this one never did."""
+        return self._rest
+
+    def interrupt(self) -> None:
+        """When the running step has ended, take a detour before the next one: see `detour`."""
+        if self.position < self.plan.detour_at:
+            self.rest.at = self.position - 1
+            self.position = self.plan.detour_at
+
+    def pass_over(self) -> None:
+        """Leave the next step out: it has nothing left to do."""
+        if self.position < self.plan.detour_at:
+            self.position += 1

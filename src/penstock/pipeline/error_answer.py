@@ -22,6 +22,7 @@ from penstock.http.status import REASONS
 from penstock.intake.worker_request import client_name
 from penstock.pipeline.error_formats import NEGOTIATED, ErrorFacts, choose_format, render
 from penstock.pipeline.error_pages import ErrorPage, choose_page
+from penstock.pipeline.stages import Stage
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -97,7 +98,7 @@ def report(context: Context, error: Exception) -> None:
             "%s failed at %s, trace id %s, error id %s",
             where,
             _place(context, error),
-            _trace_id(context),
+            context.trace_id,
             error_id(context),
             exc_info=error,
         )
@@ -105,8 +106,7 @@ def report(context: Context, error: Exception) -> None:
 
 def describe(context: Context) -> str:
     """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
-    head = context.worker_request.head
-    return f"{head.method} {ascii(head.path)[1:-1]}"
+    return f"{context.worker_request.head.method} {ascii(context.original_path)[1:-1]}"
 
 
 def error_id(context: Context) -> str:
@@ -117,16 +117,12 @@ def error_id(context: Context) -> str:
     return str(items[_ERROR_ID])
 
 
-def _trace_id(context: Context) -> str:
-    return str(getattr(context, "trace_id", ""))
-
-
 def _place(context: Context, error: Exception) -> str:
     """Where an error happened: the stage, the module if it was one's step, and how long the request had been inside."""
     rest = context.rest
     is_first = error is context.error
     stage = rest.failed_stage if is_first else context.stage
-    module = str(getattr(rest, "failed_module", "")) if is_first else str(getattr(context, "module", ""))
+    module = rest.failed_module if is_first else context.module
     place = "an unknown stage" if stage is None else stage.name
     if module:
         place = f"{place} in {module}"
@@ -186,12 +182,21 @@ def _begin_answer(context: Context, error: Exception, status: int) -> None:
     response = context.response
     added = list(error.headers) if isinstance(error, HTTPError) else []
     dropped = _OF_THE_BODY.union([name for name, _ in added])
-    kept = [pair for pair in response.raw_headers if pair[0] not in dropped]
+    kept = [pair for pair in _headers_of_modules(context) if pair[0] not in dropped]
     response.clear()
     response.raw_headers[:] = [*kept, *added, _NO_STORE]
     response.status = status
     if status == 401 and not any(name == b"www-authenticate" for name, _ in response.raw_headers):
         response.raw_headers.append(_NO_SCHEME)
+
+
+def _headers_of_modules(context: Context) -> list[tuple[bytes, bytes]]:
+    """Those that were set in front of EXECUTE: what an application set belongs to the answer that failed."""
+    rest = context.rest
+    if rest.kept_headers is not None:
+        return rest.kept_headers
+    is_early = rest.failed_stage is not None and rest.failed_stage < Stage.EXECUTE
+    return context.response.raw_headers if is_early else []
 
 
 def _facts(context: Context, error: Exception, status: int) -> ErrorFacts:
@@ -200,7 +205,7 @@ def _facts(context: Context, error: Exception, status: int) -> ErrorFacts:
     if status < 500:
         return ErrorFacts(status, title, detail)
     trace = _format_trace(error) if context.plan.is_development else ""
-    return ErrorFacts(status, title, detail, error_id(context), _trace_id(context), trace)
+    return ErrorFacts(status, title, detail, error_id(context), context.trace_id, trace)
 
 
 def _accepted(context: Context) -> bytes:
@@ -287,7 +292,7 @@ def _fall_back(context: Context, error: Exception, page: ErrorPage, *, failure: 
         describe(context),
         page.name,
         error_id(context),
-        _trace_id(context),
+        context.trace_id,
         exc_info=failure,
     )
     if context.response.is_started:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from penstock.errors import ContractError
 from penstock.pipeline.response import BYTES, PRIVATE, Response, add_defaults
@@ -55,6 +55,17 @@ def respond(context: Context, value: object) -> None:
     else:
         response.body = _encode_json(value)
         add_defaults(response.raw_headers, _JSON)
+
+
+def entry_of(handler: object) -> Handler:
+    """How `handler` is called: its `handle_async` if it has one, else its `handle`, else itself (pipeline H-11).
+
+    Raises TypeError when it is none of these.
+    """
+    entry: Any = getattr(handler, "handle_async", None) or getattr(handler, "handle", None) or handler
+    if not callable(entry) or isinstance(entry, type):
+        raise TypeError(f"a handler is called with the context, or has handle or handle_async; {handler!r} does not")
+    return cast("Handler", entry)
 
 
 def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Signal | None]:

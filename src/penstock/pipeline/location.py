@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from penstock.pipeline.error_pages import ErrorPages
     from penstock.pipeline.module import Hooks
+    from penstock.pipeline.step import Call, Step
 
 
 class Location:
@@ -17,6 +18,7 @@ class Location:
     `deadline` is in seconds to the head of the answer (0 for none). `access` holds the rights "read" (files) and "script"
     (whatever runs code); a target that needs another is answered with 403 (pipeline H-09). `error_format` is "negotiated",
     "html", "json", "problem" or "text"; `error_pages` come before what is built in (pipeline X-07).
+    `wraps` give what is called in place of each step, as for a trace; the last one is outermost.
     """
 
     __slots__ = (
@@ -32,6 +34,7 @@ class Location:
         "headers",
         "modules",
         "where",
+        "wraps",
     )
 
     def __init__(
@@ -49,6 +52,7 @@ class Location:
         access: Sequence[str] = ("read", "script"),
         error_format: str = "negotiated",
         error_pages: ErrorPages | None = None,
+        wraps: Sequence[Callable[[Step, Call], Call]] = (),
     ) -> None:
         """`at` is its prefix, `headers` are lower-case pairs, `where` its place in the site file."""
         self.at = at
@@ -63,3 +67,4 @@ class Location:
         self.access = tuple(access)
         self.error_format = error_format
         self.error_pages = error_pages
+        self.wraps = tuple(wraps)

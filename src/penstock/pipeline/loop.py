@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ContractError
+from penstock.errors import ContractError, ResponseComplete
 from penstock.pipeline.handler import DONE, PARKED, Signal
 
 if TYPE_CHECKING:
@@ -18,14 +18,13 @@ def advance(context: Context) -> Awaitable[Any] | Signal:
     Returns DONE behind the last step, PARKED when a step has handed the request on, else what must be awaited before
     `advance` is called again. A step's failure becomes the request's; only what is no Exception passes through.
     """
-    calls = context.plan.calls
     while True:
         position = context.position
         context.position = position + 1
         try:
-            result = calls[position](context)
+            result = context.plan.calls[position](context)  # a step may have led to another plan
         except BaseException as error:
-            context.fail(failure_of(error))
+            end_step(context, error)
             continue
         if result is None:
             continue
@@ -33,6 +32,14 @@ def advance(context: Context) -> Awaitable[Any] | Signal:
             pending: Awaitable[Any] | Signal = result
             return pending
         context.fail(ContractError(f"a hook returns None or an awaitable, not {type(result).__name__!r}: {result!r}"))
+
+
+def end_step(context: Context, error: BaseException) -> None:
+    """A step has ended with `error`: the request is complete, or has failed."""
+    if isinstance(error, ResponseComplete):
+        context.complete()  # pipeline T-01
+    else:
+        context.fail(failure_of(error))
 
 
 def failure_of(error: BaseException) -> Exception:

@@ -3,50 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from penstock.errors import ConfigurationError, Problem
-from penstock.pipeline import steps
-from penstock.pipeline.module import ErrorHook, Hooks, Subscription
+from penstock.pipeline import scopes, steps
+from penstock.pipeline.detour import detour
+from penstock.pipeline.location import Location
+from penstock.pipeline.module import Hooks, Subscription
 from penstock.pipeline.stages import Stage
+from penstock.pipeline.step import Call, Step, name_of
+from penstock.pipeline.target import Target
 
-if TYPE_CHECKING:
-    from penstock.pipeline.context import Context
-
-Call = Callable[["Context"], Any]
+# Gives what is called in place of a step, such as one that is timed.
+Wrap = Callable[[Step, Call], Call]
 
 
-class Step:
-    """One line of a plan: at `stage`, `module` is called."""
+class PlansOfSite(Protocol):
+    """Where a request finds another plan."""
 
-    __slots__ = ("call", "label", "module", "stage")
+    def find_plan(self, method: str, path: str) -> tuple[Plan, dict[str, Any] | None]:
+        """The plan for a path and method, and the values of the route's template."""
 
-    def __init__(self, stage: Stage, module: str, call: Call, label: str = "") -> None:
-        self.stage = stage
-        self.module = module
-        self.call = call
-        self.label = label
+    def plan_of(self, path: str, target: Target) -> Plan:
+        """The plan of the location of `path` that leads to `target`."""
+
+    def remapped(self, plan: Plan) -> Plan:
+        """The plan of the same location that leads to the handler a module has chosen."""
 
 
 class Plan:
     """The steps of one location and target.
 
-    `calls` and `stages` run in parallel. `release_at` and `log_at` are where a request goes that is complete or has failed;
-    `recover_at` is where an error becomes an answer. `headers` are set on every answer; `body_limit` is in bytes.
+    `calls` and `stages` run in parallel. `release_at` and `log_at` are where a request goes that is complete or has failed,
+    `authorize_at` where it comes in again after a re-dispatch, `map_end` is behind the last step of MAP_HANDLER's main half.
+    At `send_at`, `leave_at`, `over_at` and `detour_at`, in this order, stand the last steps, which every plan has.
     """
 
     __slots__ = (
         "access_log",
+        "authorize_at",
         "body_limit",
         "calls",
+        "detour_at",
         "error_hooks",
         "headers",
         "is_development",
+        "leave_at",
+        "location",
         "log_at",
+        "map_end",
         "over_at",
-        "recover_at",
         "release_at",
         "send_at",
+        "site",
         "stages",
         "steps",
         "target",
@@ -56,28 +64,36 @@ class Plan:
         self,
         lines: Sequence[Step],
         *,
-        error_hooks: Sequence[ErrorHook] = (),
-        target: str = "",
-        headers: tuple[tuple[bytes, bytes], ...] = (),
-        body_limit: int = 30_000_000,
-        access_log: bool = True,
-        is_development: bool = False,
+        site: PlansOfSite,
+        location: Location,
+        target: Target,
+        modules: Sequence[Hooks],
+        is_development: bool,
     ) -> None:
+        """`lines` end with the steps of `_last_steps`."""
         self.steps = tuple(lines)
         self.calls: tuple[Call, ...] = tuple(line.call for line in lines)
         self.stages: tuple[Stage, ...] = tuple(line.stage for line in lines)
-        self.error_hooks = tuple(error_hooks)
+        self.error_hooks = tuple(hook for hooks in modules for hook in hooks.error_hooks)
+        self.site = site
+        self.location = location
         self.target = target
-        self.headers = headers
-        self.body_limit = body_limit
-        self.access_log = access_log
+        # What nearly every request asks for, one step nearer.
+        self.headers = location.headers
+        self.body_limit = location.body_limit
+        self.access_log = location.access_log
         self.is_development = is_development
-        self.log_at = self._find(steps.leave_scopes_before_log, Stage.LOG)
-        release_at = self._find(steps.leave_scopes_before_release, Stage.RELEASE_STATE)
+        self.detour_at = len(lines) - 1
+        self.over_at = self.detour_at - 1
+        self.leave_at = self.detour_at - 2
+        self.send_at = self.detour_at - 3
+        self.authorize_at = self._find(Stage.AUTHORIZE)
+        self.log_at = self._find(Stage.LOG)
+        release_at = self._find(Stage.RELEASE_STATE)
         self.release_at = release_at if self.stages[release_at] is Stage.RELEASE_STATE else self.log_at
-        self.send_at = self.calls.index(steps.send)
-        self.recover_at = self.calls.index(steps.recover)
-        self.over_at = self.calls.index(steps.over)
+        self.map_end = next(
+            (at for at, line in enumerate(lines) if (line.stage, line.is_post) > (Stage.MAP_HANDLER, False)), 0
+        )
 
     def position_after_completion(self, position: int) -> int:
         """Where a request goes on that was completed, or failed, at `position` (pipeline P-08)."""
@@ -88,105 +104,94 @@ class Plan:
             return position + 1  # its other steps run, whatever happened
         return max(self.log_at, position + 1)
 
-    def describe(self) -> tuple[tuple[Stage, str], ...]:
-        """Stage and modules of every step that has any, in order, as it runs; `penstock stages` prints this."""
-        return tuple((line.stage, line.label or line.module) for line in self.steps if line.module)
-
-    def _find(self, call: Call, stage: Stage) -> int:
-        if call in self.calls:
-            return self.calls.index(call)
-        return next((at for at, each in enumerate(self.stages) if each >= stage), len(self.stages))
+    def _find(self, stage: Stage) -> int:
+        return next(at for at, each in enumerate(self.stages) if each >= stage)
 
 
 def assemble(
     modules: Sequence[Hooks],
-    execute: Call,
+    target: Target,
+    location: Location,
     *,
-    target: str,
-    headers: tuple[tuple[bytes, bytes], ...] = (),
-    body_limit: int = 30_000_000,
-    access_log: bool = True,
+    site: PlansOfSite,
     is_development: bool = False,
-    finish: Call | None = None,
+    scope_ends: frozenset[Stage] = frozenset(),
 ) -> Plan:
-    """Lay out the plan that leads from BEGIN to `execute` and on to the last byte.
+    """Lay out the plan that leads from BEGIN to `target` and on to the last byte.
 
-    `finish`, when given, runs right behind `execute` and judges whether it kept its contract. Raises ConfigurationError for
-    scopes that overlap without nesting.
+    `scope_ends` are the stages behind which scopes end anywhere in the site: a request may come here with scopes open.
+    Raises ConfigurationError for scopes that overlap without nesting.
     """
     subscriptions = [each for hooks in modules for each in hooks.subscriptions if not each.is_cancelled]
-    _check_nesting(subscriptions)
-    has_scopes = any(each.last is not None for each in subscriptions)
+    scopes.check_nesting(subscriptions)
+    subscriptions.sort(key=lambda each: each.priority)
+    ends = scope_ends | scopes.ends_of(subscriptions)
     lines: list[Step] = []
     for stage in Stage:
-        if has_scopes and stage is Stage.RELEASE_STATE:
-            lines.append(Step(stage, "", steps.leave_scopes_before_release))
-        if has_scopes and stage is Stage.LOG:
-            lines.append(Step(stage, "", steps.leave_scopes_before_log))
-        at_stage = [each for each in subscriptions if each.stage is stage]
-        lines += [_step_of(each) for each in at_stage if not each.is_post]
-        if stage is Stage.EXECUTE:
-            lines.append(Step(stage, target, execute))
-            if finish is not None:
-                lines.append(Step(stage, "", finish))
-        lines += [_step_of(each) for each in at_stage if each.is_post]
-        lines += _scope_ends(subscriptions, stage)
+        lines += _steps_in_front(stage, subscriptions, ends)
+        lines += [_step_of(each) for each in subscriptions if each.stage is stage and not each.is_post]
+        if stage is Stage.AUTHENTICATE and any(line.stage is stage for line in lines):
+            lines.append(Step(stage, "", steps.require_principal, is_post=True, rule="ends what was refused (P-20)"))
+        if stage is Stage.EXECUTE and lines:
+            lines.append(Step(stage, "", steps.keep_headers))
+        lines += _steps_of_target(stage, target, location)
+        lines += [_step_of(each) for each in subscriptions if each.stage is stage and each.is_post]
+        lines += scopes.steps_behind(stage, subscriptions, ends)
         if stage is Stage.RELEASE_STATE and any(line.stage is stage for line in lines):
-            lines.append(Step(stage, "", steps.skip_when_complete))
-    if is_development:
-        for line in lines:
-            line.call = steps.watched(line.call, line.module, line.stage)
-    lines += [Step(Stage.END, "", step) for step in (steps.send, steps.leave, steps.recover, steps.over)]
-    return Plan(
-        lines,
-        error_hooks=[hook for hooks in modules for hook in hooks.error_hooks],
-        target=target,
-        headers=headers,
-        body_limit=body_limit,
-        access_log=access_log,
-        is_development=is_development,
-    )
+            lines.append(Step(stage, "", steps.skip_when_complete, is_post=True))
+    lines += _last_steps()
+    _wrap(lines, [*_wraps_of(modules, is_development), *location.wraps])
+    return Plan(lines, site=site, location=location, target=target, modules=modules, is_development=is_development)
+
+
+def _steps_in_front(stage: Stage, subscriptions: Sequence[Subscription], ends: frozenset[Stage]) -> list[Step]:
+    lines = []
+    if ends and stage is Stage.RELEASE_STATE:
+        lines.append(Step(stage, "", scopes.leave_before_release))
+    if ends and stage is Stage.LOG:
+        lines.append(Step(stage, "", scopes.leave_before_log))
+    return lines
+
+
+def _steps_of_target(stage: Stage, target: Target, location: Location) -> list[Step]:
+    """What stands between the two halves of a stage for the sake of what answers."""
+    lines = []
+    if stage is Stage.MAP_HANDLER and target.map_handler is not None:
+        lines.append(Step(stage, target.name, target.map_handler, hook="map"))
+    if stage is Stage.EXECUTE:
+        if target.needs and target.needs not in location.access:
+            return [Step(stage, target.name, steps.refuse_access, hook="no access", rule=f"needs {target.needs}")]
+        if target.preload is not None:
+            lines.append(Step(stage, target.name, target.preload, hook="preload"))
+        lines.append(Step(stage, target.name, target.execute))
+        if target.finish is not None:
+            lines.append(Step(stage, "", target.finish))
+    return lines
+
+
+def _last_steps() -> list[Step]:
+    return [
+        Step(Stage.END, "", steps.send, hook="send"),
+        Step(Stage.END, "", steps.leave, hook="leave"),
+        Step(Stage.END, "", steps.over, hook="over"),
+        Step(Stage.END, "", detour, hook="detour"),
+    ]
+
+
+def _wraps_of(modules: Sequence[Hooks], is_development: bool) -> list[Wrap]:
+    found = [scopes.step_scope(scope) for hooks in modules for scope in hooks.step_scopes]
+    return [steps.watched, *found] if is_development else found
+
+
+def _wrap(lines: Sequence[Step], wraps: Sequence[Wrap]) -> None:
+    for line in lines:
+        for wrap in wraps:
+            line.call = wrap(line, line.call)
 
 
 def _step_of(subscription: Subscription) -> Step:
-    stage, module, call = subscription.stage, subscription.module, subscription.call
-    if subscription.last is not None:
-        return Step(
-            stage, module, steps.enter_scope(call, subscription.last), f"{module} (until {subscription.last.name})"
-        )
-    return Step(stage, module, call, f"{module} (after)" if subscription.is_post else module)
-
-
-def _scope_ends(subscriptions: Sequence[Subscription], stage: Stage) -> list[Step]:
-    """One step leaves all that end here: the last to be entered first."""
-    entered = sorted([each for each in subscriptions if each.last is stage], key=lambda each: each.stage)
-    if not entered:
-        return []
-    modules = [each.module for each in reversed(entered)]
-    label = ", ".join([f"{module} (leaves)" for module in modules])
-    return [Step(stage, modules[0], steps.leave_scopes_until(stage), label)]
-
-
-def _check_nesting(subscriptions: Sequence[Subscription]) -> None:
-    scopes = [each for each in subscriptions if each.last is not None]
-    problems = [
-        Problem(
-            f"modules {outer.module} and {inner.module} overlap without nesting: {outer.stage.name} to "
-            f"{outer.last.name} and {inner.stage.name} to {inner.last.name}"
-        )
-        for at, outer in enumerate(scopes)
-        for inner in scopes[at + 1 :]
-        if outer.last is not None and inner.last is not None and _overlaps(outer, inner)
-    ]
-    if problems:
-        raise ConfigurationError(problems)
-
-
-def _overlaps(one: Subscription, other: Subscription) -> bool:
-    if one.last is None or other.last is None:
-        return False
-    first, second = (one, other) if one.stage <= other.stage else (other, one)
-    if first.last is None or second.last is None or second.stage > first.last:
-        return False
-    # Scopes that begin at the same stage nest in the order of the modules: the first to enter must be the last to leave.
-    return second.last > first.last if first.stage < second.stage else one.last < other.last
+    stage, module, call, last = subscription.stage, subscription.module, subscription.call, subscription.last
+    if last is None:
+        return Step(stage, module, call, is_post=subscription.is_post, hook=name_of(call))
+    rule = f"scope until {last.name}"
+    return Step(stage, module, scopes.enter_scope(subscription, last), hook=name_of(call), rule=rule)

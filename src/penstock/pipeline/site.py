@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextvars import copy_context
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from penstock.errors import ConfigurationError, HTTPError, Problem
+from penstock.errors import ConfigurationError, Problem
 from penstock.http.messages import RequestLine
 from penstock.pipeline.context import Context
 from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.plan import Plan, assemble
+from penstock.pipeline.rerouting import execute_remapped, limit_body
 from penstock.pipeline.routes import Prefixes
+from penstock.pipeline.routing import Routing
+from penstock.pipeline.scopes import ends_of
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.starting import Part, Starting, refuse_for
 from penstock.pipeline.target import Target
@@ -54,21 +56,16 @@ class PipelineSite:
         self.files = files
         self.locations = tuple(locations) if any(each.at == "/" for each in locations) else (Location(), *locations)
         self.is_development = is_development
-        self._literal_routes: dict[str, list[Target]] = {}
-        for route in self.routes:
-            if route.template is not None and route.template.is_literal:
-                self._literal_routes.setdefault(route.template.text, []).append(route)
-        self._templates = [each for each in self.routes if each.template is not None and not each.template.is_literal]
-        self._mounts = Prefixes([(mount.at, mount) for mount in self.mounts])
+        self._routing = Routing(self.routes, self.mounts, files)
         self._locations = Prefixes([(location.at, location) for location in self.locations])
         self._plans: dict[tuple[Location, Target], Plan] = {}
-        self._nothing = Target("nothing", "/", _answer_not_found)
-        self._refusals: dict[tuple[str, ...], Target] = {}
+        self._remapped = Target("remapped handler", "/", execute_remapped, needs="")
         self._found: dict[RequestLine, Found] = {}
-        self._target_parts = {each: _part_of(each) for each in self._all_targets()}
+        self._target_parts = {each: _part_of(each) for each in self._routing.targets}
         self.starting = Starting([*self._module_parts(), *self._target_parts.values()], self._found.clear)
         self._stand_ins: dict[Part, Target] = {}
         self._bare: set[Target] = set()  # those of them whose plan has no modules
+        self._scope_ends = ends_of([each for hooks in self._all_modules() for each in hooks.subscriptions])
         _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
@@ -90,23 +87,28 @@ class PipelineSite:
         """Lead a request through the plan of its location to what answers it. Never raises."""
         head = worker_request.head
         found = self._found.get(head.line) or self._remember(head.line)
-        context = Context(worker_request, runtime, found[0], copy_context())
+        plan = found[0]
+        context = Context(worker_request, runtime, plan, runtime.variables.copy())
         if found[1] is not None:
             context.route_values = dict(found[1])
         if head.framing.content_length:
-            try:
-                worker_request.limit_body(found[0].body_limit)
-            except HTTPError as error:
-                context.position = 1
-                context.fail(error)
+            limit_body(context)
         begin(context)
 
     def find_plan(self, method: str, path: str) -> Found:
         """The plan for a path and method, and the values of the route's template."""
-        target, values = self._find_target(method, path)
+        target, values = self._routing.find(method, path)
         location = self._locations.find(path) or self.locations[0]
         failed = self.starting.find_failed(self._target_parts.get(target))
         return self._plan(location, target if failed is None else self._stand_in(failed)), values
+
+    def plan_of(self, path: str, target: Target) -> Plan:
+        """The plan of the location of `path` that leads to `target`."""
+        return self._plan(self._locations.find(path) or self.locations[0], target)
+
+    def remapped(self, plan: Plan) -> Plan:
+        """The plan of the same location that leads to the handler a module has chosen (pipeline H-04)."""
+        return self._plan(plan.location, self._remapped)
 
     def _remember(self, line: RequestLine) -> Found:
         # The reader of heads remembers request lines; what each of them leads to is remembered here (pipeline H-02).
@@ -116,74 +118,35 @@ class PipelineSite:
         self._found[line] = found
         return found
 
-    def _find_target(self, method: str, path: str) -> tuple[Target, dict[str, Any] | None]:
-        if path == "*":
-            return self._refusal(
-                ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-            ), None  # the server itself
-        allowed: list[str] = []
-        for route, values in self._matching_routes(path):
-            if not route.methods or method in route.methods:
-                return route, values
-            allowed += route.methods
-        if allowed:
-            return self._refusal(tuple(dict.fromkeys([*allowed, "OPTIONS"]))), None
-        return self._mounts.find(path) or self.files or self._nothing, None
-
-    def _matching_routes(self, path: str) -> list[tuple[Target, dict[str, Any] | None]]:
-        literal = self._literal_routes.get(path)
-        matching: list[tuple[Target, dict[str, Any] | None]] = [(route, None) for route in literal or ()]
-        for route in self._templates:
-            values = None if route.template is None else route.template.match(path)
-            if values is not None:
-                matching.append((route, values))
-        return matching
-
     def _connect_pages(self) -> None:
         """Error pages that are paths are made by what answers GET of them (pipeline X-07)."""
         problems: dict[str, Problem] = {}  # the locations below inherit a page: it is told of once
         for location in self.locations:
             if location.error_pages is not None:
                 try:
-                    location.error_pages.connect(self._find_page)
+                    location.error_pages.connect(self._routing.find_page)
                 except ConfigurationError as error:
                     for each in error.problems:
                         problems.setdefault(each.message, Problem(each.message, each.where or location.where))
         if problems:
             raise ConfigurationError(list(problems.values()))
 
-    def _find_page(self, path: str) -> tuple[Target, dict[str, Any] | None]:
-        target, values = self._find_target("GET", path)
-        if target is self._nothing or target in self._refusals.values():
-            raise ConfigurationError([Problem(f"error page {path}: nothing on this site answers GET {path}")])
-        return target, values
-
-    def _refusal(self, allowed: tuple[str, ...]) -> Target:
-        if allowed not in self._refusals:
-            self._refusals[allowed] = Target("method not allowed", "/", _answer_not_allowed(allowed))
-        return self._refusals[allowed]
-
     def _plan(self, location: Location, target: Target) -> Plan:
         plan = self._plans.get((location, target))
         if plan is None:
             plan = self._plans[location, target] = assemble(
                 () if target in self._bare else (*self.modules, *location.modules),
-                target.execute,
-                target=target.name,
-                headers=location.headers,
-                body_limit=location.body_limit,
-                access_log=location.access_log,
+                target,
+                location,
+                site=self,
                 is_development=self.is_development,
-                finish=target.finish,
+                scope_ends=self._scope_ends,
             )
         return plan
 
     def _assemble_all(self) -> tuple[Plan, ...]:
         # Everything that can fail for the operator fails now: one plan for each target at each location.
-        return tuple(self._plan(location, target) for location in self.locations for target in self._all_targets())
-
-    def _all_targets(self) -> list[Target]:
-        return [*self.routes, *self.mounts, *([self.files] if self.files else []), self._nothing]
+        return tuple(self._plan(location, target) for location in self.locations for target in self._routing.targets)
 
     def _all_modules(self) -> list[Hooks]:
         modules = list(self.modules)
@@ -222,20 +185,3 @@ def _check_begin(locations: Sequence[Location]) -> None:
                 found.setdefault(hooks, Problem(message, location.where))
     if found:
         raise ConfigurationError(list(found.values()))
-
-
-def _answer_not_found(context: Context) -> None:
-    raise HTTPError(404)
-
-
-def _answer_not_allowed(allowed: tuple[str, ...]) -> Callable[[Context], None]:
-    allow = ", ".join(allowed)
-
-    def answer(context: Context) -> None:
-        if context.request.method == "OPTIONS":
-            context.response.status = 204
-            context.response.headers["allow"] = allow
-            return
-        raise HTTPError(405, f"this path answers to {allow}", headers=((b"allow", allow.encode("ascii")),))
-
-    return answer

@@ -53,3 +53,13 @@ RULES: Final[dict[Stage, StageRule]] = {
     Stage.LOG: StageRule("enrich the record", Runs.ALWAYS, True),
     Stage.END: StageRule("last changes to the head", Runs.ALWAYS, False),
 }
+
+
+def stage_named(stage: Stage | str) -> Stage:
+    """The stage of that name, in any case. Raises ValueError that lists the names there are (pipeline A-09)."""
+    if isinstance(stage, Stage):
+        return stage
+    if stage.upper() in Stage.__members__:
+        return Stage[stage.upper()]
+    names = ", ".join(each.name for each in Stage)
+    raise ValueError(f"{stage!r} is no stage; the stages are {names}")

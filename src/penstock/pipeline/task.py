@@ -12,12 +12,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import HTTPError
+from penstock.errors import ClientGone, HTTPError
+from penstock.pipeline import deadlines
 from penstock.pipeline.error_answer import describe
 from penstock.pipeline.handler import DONE, PARKED, Signal
-from penstock.pipeline.loop import advance, failure_of
+from penstock.pipeline.loop import advance, end_step, failure_of
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -31,7 +33,13 @@ def begin(context: Context) -> None:
     The task exists before the awaitable's first step: `asyncio.timeout`, `current_task()` and anyio need one.
     """
     result = context.variables.run(advance, context)
-    if result is not DONE and result is not PARKED:
+    if result is DONE:
+        return
+    # From here on others can see it: the list of those inside, the deadline, and a client that leaves.
+    deadlines.watch(context)
+    if context.plan.target.cancel_on_disconnect:
+        context.worker_request.on_disconnect(partial(_leave_early, context))
+    if result is not PARKED:
         context.task = new_task(context, drive(context, result, is_the_task=True))
 
 
@@ -39,6 +47,18 @@ def new_task(context: Context, coroutine: Coroutine[Any, Any, None]) -> asyncio.
     """A task for `coroutine`, in the context variables of the request."""
     # A name given is a name not made: Python would format "Task-12345" for every request.
     return asyncio.Task(coroutine, loop=context.runtime.loop, name="penstock-request", context=context.variables)
+
+
+def take_over(context: Context) -> asyncio.Task[None] | None:
+    """Go on in a task of its own, while the one that led the request so far goes on behind it; None when nothing had to wait."""
+    before = context.task
+    pending = context.variables.run(advance, context)
+    if pending is DONE:
+        return None
+    if before is not None:
+        context.runtime.run_behind(before)
+    context.task = new_task(context, drive(context, pending, is_the_task=True))
+    return context.task
 
 
 def resume(context: Context) -> None:
@@ -52,10 +72,11 @@ def resume(context: Context) -> None:
 
 
 async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_task: bool = False) -> None:
-    """Await what `advance` returned and go on, until the request is done.
+    """Await what `advance` returned and go on, until the request is done, or another task has taken it over.
 
     `is_the_task`: this is the outermost coroutine of the request's one task, which draining waits for.
     """
+    task = context.task
     try:
         while pending is not DONE:
             try:
@@ -64,30 +85,49 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_ta
                 else:
                     await pending  # type: ignore[misc]
             except BaseException as error:
-                if _is_the_end(context, error):
+                if _is_the_end(context, error, task):
                     return
-            if context.position == context.plan.over_at:
+            if context.position == context.plan.over_at or context.task is not task:
                 return
             pending = advance(context)
     finally:
-        if is_the_task and context.task is not None:
-            context.runtime.end_behind(context.task)
+        if is_the_task and task is not None:
+            context.runtime.end_behind(task)
 
 
-def _is_the_end(context: Context, error: BaseException) -> bool:
+def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None] | None) -> bool:
     """Judge what came out of a step that was awaited; whether nothing is left to do. Raises it if it is a cancellation."""
     if isinstance(error, asyncio.CancelledError):
+        if context.task is task and _was_meant(context):
+            return False
         _abandon(context, HTTPError(503, "the server is stopping"))
         raise error
-    failure = failure_of(error)
     if isinstance(error, GeneratorExit):
-        _abandon(context, failure)  # thrown in by close(), which allows no more waiting
+        _abandon(context, failure_of(error))  # thrown in by close(), which allows no more waiting
         return True
-    if context.is_over:
-        logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure)
+    if context.is_over or context.task is not task:
+        logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure_of(error))
         return True
-    context.fail(failure)
+    end_step(context, error)
     return False
+
+
+def _was_meant(context: Context) -> bool:
+    """Whether it is the pipeline that cancelled the step, for the deadline or for a client that left; then it goes on."""
+    rest = context.known
+    if rest is None or not rest.is_cancelled or context.task is None:
+        return False
+    rest.is_cancelled = False
+    context.task.uncancel()
+    return True
+
+
+def _leave_early(context: Context) -> None:
+    if context.is_over or context.task is None:
+        return
+    context.fail(ClientGone("the client left, and its handler wants to be cancelled then"))
+    context.rest.is_cancelled = True
+    context.task.cancel()
 
 
 async def _wait_parked(context: Context) -> None:

@@ -14,7 +14,7 @@ from penstock.errors import ClientGone, ContractError, RequestRejected
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import DONE
 from penstock.pipeline.loop import advance
-from penstock.pipeline.task import drive, new_task
+from penstock.pipeline.task import drive, take_over
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.pipeline_gateways.pathsend import send_path
 
@@ -224,7 +224,7 @@ class AsgiExchange:
         self._state = _COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
-        context.position += 1  # past `finish`: there is nothing left to judge
+        context.pass_over()  # `finish`: there is nothing left to judge
         if context.task is not None and current_task(context.runtime.loop) is not context.task:
             return self._advance_apart()
         pending = advance(context)
@@ -232,11 +232,8 @@ class AsgiExchange:
 
     def _advance_apart(self) -> Awaitable[None] | None:
         """Go on from a task of the application's own: the steps run in the request's variables, beyond its cancelling."""
-        context = self._context
-        pending = context.variables.run(advance, context)
-        if pending is DONE:
-            return None
-        return shield(new_task(context, drive(context, pending)))
+        task = take_over(self._context)
+        return None if task is None else shield(task)
 
     async def _complete(self) -> None:
         self._state = _COMPLETE

@@ -13,6 +13,8 @@ from penstock.tools.check import FILE
 if TYPE_CHECKING:
     from penstock.pipeline.plan import Plan
     from penstock.pipeline.site import PipelineSite
+    from penstock.pipeline.stages import Stage
+    from penstock.pipeline.step import Step
 
 
 @click.command("stages", options_metavar="[--at PATH]")
@@ -51,18 +53,31 @@ def _every_plan(site: "PipelineSite") -> Iterator[str]:
     """Plans that do the same, whatever location they are for, are printed once."""
     printed: set[tuple[object, ...]] = set()
     for plan in site.plans:
-        description = plan.describe()
+        description = described(plan)
         if description not in printed:
             printed.add(description)
-            yield f"  to {plan.target}"
+            yield f"  to {plan.target.name}"
             yield from plan_lines(plan)
+
+
+def described(plan: "Plan") -> "tuple[tuple[Stage, str], ...]":
+    """Stage and modules of every step that has any, in order, as it runs."""
+    return tuple((step.stage, _label(step)) for step in plan.steps if step.module)
+
+
+def _label(step: "Step") -> str:
+    if step.hook == "leaves":
+        return f"{step.module} (leaves)"
+    if step.rule.startswith("scope "):
+        return f"{step.module} ({step.rule.removeprefix('scope ')})"
+    return f"{step.module} (after)" if step.is_post else step.module
 
 
 def plan_lines(plan: "Plan") -> Iterator[str]:
     """Stage by stage what is called, in order."""
     from penstock.pipeline.stages import Stage
 
-    called = plan.describe()
+    called = described(plan)
     for stage in Stage:
         names: Sequence[str] = [name for at, name in called if at is stage]
         yield f"    {stage.name.lower():15}{', '.join(names)}".rstrip()

@@ -1,0 +1,85 @@
+"""Deadlines: who waits inside is looked at ten times a second, and whose time is over is answered for (pipeline T-03)."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from penstock.errors import HTTPError
+from penstock.pipeline.error_answer import describe
+
+if TYPE_CHECKING:
+    from penstock.intake.runtime import Runtime
+    from penstock.pipeline.context import Context
+
+logger = logging.getLogger("penstock")
+
+_INTERVAL: Final = 0.1
+# What was cancelled may clean up for so long; then the request is answered without it.
+_GRACE: Final = 1.0
+
+
+def watch(context: Context) -> None:
+    """The request waits: it is now among those inside, and its time counts. A request that never waits is never seen here."""
+    runtime = context.runtime
+    runtime.enter(context)
+    if context.plan.location.deadline and runtime.sweeping is None:
+        runtime.sweeping = runtime.loop.call_later(_INTERVAL, sweep, runtime)
+
+
+def sweep(runtime: Runtime) -> None:
+    """Hold those inside to their deadlines; goes on as long as there is anybody."""
+    now = runtime.loop.time()
+    for context in tuple(runtime.inside.values()):
+        _hold(context, now)
+    runtime.sweeping = runtime.loop.call_later(_INTERVAL, sweep, runtime) if runtime.inside else None
+
+
+def _hold(context: Any, now: float) -> None:
+    seconds = context.plan.location.deadline
+    if not seconds or now < context.worker_request.started + seconds or context.response.is_started:
+        return
+    rest = context.rest
+    if not rest.late_since:
+        rest.late_since = now
+        _end(context, seconds)
+    elif now >= rest.late_since + _GRACE:
+        rest.late_since = now
+        _end_by_force(context)
+
+
+def _end(context: Context, seconds: float) -> None:
+    """End the step that runs: a thread is told, what is asynchronous is cancelled."""
+    context.exchange = None  # what the application still sends comes too late
+    context.fail(HTTPError(504, f"no answer within {seconds:g} seconds"))
+    _cancel(context)
+
+
+def _end_by_force(context: Context) -> None:
+    """A step has not let itself be cancelled, or another one hangs in front of the answer."""
+    from penstock.pipeline.task import take_over
+
+    if context.position >= context.plan.detour_at and context.task is not None:
+        logger.error(
+            "%s at %s does not let itself be cancelled: answered without it", context.module, describe(context)
+        )
+        context.rest.is_cancelled = False
+        context.position = context.plan.detour_at
+        take_over(context)
+        return
+    context.fail(HTTPError(504, "no answer in time"))
+    _cancel(context)
+
+
+def _cancel(context: Context) -> None:
+    from penstock.pipeline.task import resume
+
+    rest = context.rest
+    on_deadline, rest.on_deadline = rest.on_deadline, None
+    if on_deadline is not None:
+        on_deadline()
+    if context.task is None or rest.waiter is not None:
+        resume(context)  # it is parked: whoever has it comes too late
+    else:
+        rest.is_cancelled = True
+        context.task.cancel()

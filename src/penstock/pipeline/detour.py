@@ -1,0 +1,118 @@
+"""The detour: what a request goes through when a step did not simply end, before it goes on with the right one.
+
+A step was interrupted when, while it ran, work was started, an error recorded, the request completed or led elsewhere. In
+this order: the work is waited for, the first error becomes the answer (pipeline X-03), and the request goes on with the next
+step, with the stages that always run (P-08), or at AUTHORIZE of another plan (H-13).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from penstock.errors import ClientGone, HTTPError
+from penstock.pipeline.error_answer import report, write_answer
+from penstock.pipeline.rerouting import come_in_again
+from penstock.pipeline.response import Response
+from penstock.pipeline.stages import Stage
+from penstock.pipeline.started import wait_started
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+
+
+def detour(context: Context) -> Awaitable[None] | None:
+    """The step that an interrupted request takes next."""
+    if context.rest.started is not None:
+        return _settle(context)
+    pending = _answer_first_error(context)
+    if pending is not None:
+        return _settle(context, pending)
+    _go_on(context)
+    return None
+
+
+async def _settle(context: Context, answering: Awaitable[None] | None = None) -> None:
+    try:
+        if answering is not None:
+            await answering
+        while context.rest.started is not None:
+            await wait_started(context)
+            pending = _answer_first_error(context)
+            if pending is not None:
+                await pending
+    finally:
+        _go_on(context)  # also when the wait is cancelled: the request stands at a step again
+
+
+def _answer_first_error(context: Context) -> Awaitable[None] | None:
+    rest = context.rest
+    error = rest.error
+    if error is None or rest.is_answered:
+        return None
+    rest.is_answered = True
+    report(context, error)
+    if isinstance(error, HTTPError):
+        # Its traceback holds this request's frames, a cycle that only the garbage collector could end; nobody will read it.
+        error.__traceback__ = None
+    if isinstance(error, ClientGone):
+        context.worker_request.abort()
+        return None
+    if context.response.is_started:
+        return None  # sending finds it so, and cuts the connection
+    return _ask_error_hooks(context, 0)
+
+
+def _go_on(context: Context) -> None:
+    """Choose the step that follows the interrupted one."""
+    rest = context.rest
+    plan = context.plan
+    at = rest.at
+    stage = Stage.BEGIN if at < 0 else plan.stages[at]
+    if at == plan.send_at and not rest.is_resent:
+        rest.is_resent = True  # the answer to the first error that sending met is sent, too; there is no third (E-11)
+        context.position = at
+    elif stage >= Stage.LOG:
+        context.position = at + 1  # each step of the final stages stands alone (pipeline P-11)
+    elif rest.error is not None or rest.is_complete:
+        rest.redispatch = None
+        context.position = plan.position_after_completion(at)
+    elif rest.redispatch is None:
+        context.position = at + 1
+    elif stage >= Stage.ACQUIRE_STATE and plan.release_at != plan.log_at:
+        context.position = plan.release_at  # what was acquired is released before it is acquired anew
+    else:
+        come_in_again(context)
+
+
+# -- error hooks ---------------------------------------------------------------------------------------------------------
+
+
+def _ask_error_hooks(context: Context, start: int) -> Awaitable[None] | None:
+    hooks = context.plan.error_hooks
+    for at in range(start, len(hooks)):
+        try:
+            answer = hooks[at](context)
+        except Exception as error:
+            context.fail(error)
+            continue
+        if isinstance(answer, Response):
+            context.response.replace_with(answer)
+            return None
+        if answer is not None:
+            return _ask_async_hook(context, answer, at)
+    return write_answer(context)
+
+
+async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None], at: int) -> None:
+    answer: Response | None = None
+    try:
+        answer = await awaitable
+    except Exception as error:
+        context.fail(error)
+    if isinstance(answer, Response):
+        context.response.replace_with(answer)
+        return
+    pending = _ask_error_hooks(context, at + 1)
+    if pending is not None:
+        await pending

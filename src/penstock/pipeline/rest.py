@@ -1,0 +1,71 @@
+"""Rest: what few requests need of their context, made when first asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from penstock.http.messages import RequestLine
+    from penstock.pipeline.disconnected import Disconnected
+    from penstock.pipeline.request import Request
+    from penstock.pipeline.stages import Stage
+
+
+class Principal:
+    """Who asks. `name` is "" and `is_authenticated` False for the anonymous one."""
+
+    __slots__ = ("is_authenticated", "name", "roles")
+
+    def __init__(self, name: str = "", *, roles: frozenset[str] = frozenset()) -> None:
+        self.name = name
+        self.roles = roles
+        self.is_authenticated = bool(name)
+
+
+ANONYMOUS: Final = Principal()
+
+
+class Rest:
+    """Used by the pipeline. Without slots: what is not set costs nothing to make, 30 attributes would cost 0.4 us."""
+
+    # -- what modules keep here
+    request: Request | None = None
+    items: dict[str, Any] | None = None
+    features: dict[type, object] | None = None
+    principal: Principal = ANONYMOUS
+    # -- how it goes
+    at: int = 0  # the step that was interrupted, while the request is on a detour
+    error: Exception | None = None
+    errors: list[Exception] | None = None
+    failed_stage: Stage | None = None
+    failed_module: str = ""
+    is_answered: bool = False  # the first error has become an answer
+    is_resent: bool = False  # sending has failed once
+    is_complete: bool = False
+    started: list[asyncio.Task[Any]] | None = None  # work that the next step waits for
+    waiter: asyncio.Future[None] | None = None  # resolved when a parked request goes on
+    scopes: list[tuple[Stage, Any, object]] | None = None  # last stage, what was entered, for which subscription
+    kept_headers: list[tuple[bytes, bytes]] | None = None  # those that modules have set in front of what answers
+    # -- where it leads
+    original_path: str | None = None
+    effective_path: str | None = None
+    redispatch: tuple[RequestLine, str | None] | None = None  # where it is to come in again
+    redispatches: list[str] | None = None
+    remapped: object = None
+    execute_remapped: Callable[[Any], Any] | None = None
+    handler: object = None
+    # -- its end
+    is_cancelled: bool = False  # the pipeline has cancelled the running step
+    late_since: float = 0.0  # when the deadline was last held against it
+    on_deadline: Callable[[], None] | None = None
+    releases: list[tuple[Callable[[Any], Any], object]] | None = None
+    completed: list[Callable[[Any], object]] | None = None
+    deferred: list[object] | None = None
+    # -- for those who look
+    trace_id: str | None = None
+    trace: Any = None
+    disconnected: Disconnected | None = None
+    thread: int = 0  # the thread that the request was handed to, for the verifier

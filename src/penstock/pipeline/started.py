@@ -1,0 +1,50 @@
+"""Work that belongs to a request: begun by a step, waited for before the next one (pipeline M-04 to M-06)."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import ContractError
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+
+
+def start_work(context: Context, work: Awaitable[Any] | Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
+    """A task for `work` in the context variables of the request. Raises ContractError in a foreign thread, TypeError."""
+    if threading.get_ident() != context.runtime.thread:
+        raise ContractError(
+            "work of a request is started on its loop; a thread has context.completion() to say it is done"
+        )
+    awaitable = work() if callable(work) and not hasattr(work, "__await__") else work
+    if not isinstance(awaitable, Awaitable):
+        raise TypeError(f"start takes an awaitable, or what gives one, not {type(awaitable).__name__!r}")
+    coroutine: Coroutine[Any, Any, Any] = awaitable if asyncio.iscoroutine(awaitable) else _wait(awaitable)
+    task = asyncio.Task(coroutine, loop=context.runtime.loop, name="penstock-work", context=context.variables)
+    rest = context.rest
+    rest.started = [*(rest.started or ()), task]
+    return task
+
+
+async def wait_started(context: Context) -> None:
+    """Wait for all work that was started, and for what it started; its errors are the request's."""
+    rest = context.rest
+    while rest.started:
+        tasks, rest.started = rest.started, None
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            raise
+        for task in tasks:
+            error = None if task.cancelled() else task.exception()
+            if isinstance(error, Exception):
+                context.fail(error)
+
+
+async def _wait(awaitable: Awaitable[Any]) -> Any:
+    return await awaitable

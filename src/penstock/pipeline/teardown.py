@@ -1,0 +1,78 @@
+"""Teardown: what is done when the answer was handed over, in this order and whatever fails (pipeline P-19)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from penstock.pipeline.error_answer import describe
+from penstock.pipeline.handler import DONE, Signal
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+    from penstock.pipeline.rest import Rest
+
+logger = logging.getLogger("penstock")
+
+Action = Callable[[], object]
+
+
+def tear_down(context: Context, rest: Rest) -> Signal:
+    """Callbacks, response, handlers, counters, what was deferred: each stands alone, an error is logged.
+
+    All of it is done at once, unless something has to be waited for: the rest of it is then done behind the answer.
+    """
+    actions: list[Action] = [partial(callback, context) for callback in rest.completed or ()]
+    response = context.response
+    status, headers = response.status_code, response.raw_headers
+    actions.append(response.release)
+    actions += [partial(release, handler) for release, handler in rest.releases or ()]
+    actions.append(partial(count_out, context, status, headers))
+    actions += [_closing(resource) for resource in reversed(rest.deferred or ())]
+    rest.completed = rest.releases = rest.deferred = None
+    _run(context, actions)
+    return DONE
+
+
+def count_out(context: Context, status: int, headers: list[tuple[bytes, bytes]]) -> None:
+    """The runtime counts the request out, and it is written down."""
+    context.runtime.leave(context.worker_request, status, headers, context.plan.access_log)
+
+
+def _run(context: Context, actions: list[Action]) -> None:
+    while actions:
+        pending = _call(context, actions.pop(0))
+        if pending is not None:
+            task = context.runtime.loop.create_task(_run_behind(context, pending, actions), context=context.variables)
+            context.runtime.run_behind(task)
+            return
+
+
+async def _run_behind(context: Context, pending: Awaitable[Any] | None, actions: list[Action]) -> None:
+    while pending is not None or actions:
+        if pending is not None:
+            try:
+                await pending
+            except Exception as error:
+                _log(context, error)
+        pending = _call(context, actions.pop(0)) if actions else None
+
+
+def _call(context: Context, action: Action) -> Awaitable[Any] | None:
+    try:
+        result = action()
+    except Exception as error:
+        _log(context, error)
+        return None
+    return result if isinstance(result, Awaitable) else None
+
+
+def _closing(resource: Any) -> Action:
+    close: Action = getattr(resource, "aclose", None) or getattr(resource, "close", None) or resource
+    return close
+
+
+def _log(context: Context, error: Exception) -> None:
+    logger.error("failed behind the answer to %s", describe(context), exc_info=error)
