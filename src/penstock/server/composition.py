@@ -13,6 +13,7 @@ from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.site import PipelineSite
 from penstock.server.targets import app_target, files_target, function_step, route_target
+from penstock.server.tracing import Traces
 from penstock.settings import ErrorSettings, ModuleSettings, ServerSettings, Settings, SiteSettings
 from penstock.settings.locations import EffectiveRules, effective, locations_of
 from penstock.settings.references import load_reference
@@ -30,17 +31,23 @@ Where = Callable[[tuple[str | int, ...]], str]
 
 
 def compose_sites(
-    settings: Settings, objects: Objects | None = None, *, where: Where = lambda path: ""
+    settings: Settings,
+    objects: Objects | None = None,
+    *,
+    where: Where = lambda path: "",
+    traces: Traces | None = None,
 ) -> list[PipelineSite]:
     """Import, connect and assemble all that `settings` name. `objects` are taken by name instead of being imported.
 
-    Nothing is started. Raises ConfigurationError with every mistake of every site, at the places that `where` gives, and
-    StartupError when a module or a factory fails in code of its own.
+    `traces` are opened and closed by the caller. Nothing is started. Raises ConfigurationError with every mistake of every
+    site, at the places that `where` gives, and StartupError when a module or a factory fails in code of its own.
     """
     problems: list[Problem] = []
     sites = []
+    traces = traces or Traces(settings.server.log)
     for number, site in enumerate(settings.sites):
-        composer = _Composer(settings.server, site, objects or {}, where=partial(_where_in_site, where, number))
+        place = partial(_where_in_site, where, number)
+        composer = _Composer(settings.server, site, objects or {}, where=place, traces=traces)
         sites.append(composer.compose())
         problems += composer.problems
     if problems:
@@ -56,7 +63,13 @@ class _Composer:
     """Composes one site and collects its mistakes."""
 
     def __init__(
-        self, server: ServerSettings, site: SiteSettings, objects: Objects, *, where: Callable[..., str]
+        self,
+        server: ServerSettings,
+        site: SiteSettings,
+        objects: Objects,
+        *,
+        where: Callable[..., str],
+        traces: Traces,
     ) -> None:
         """`where(*path)` is the place of a key of the site."""
         self.problems: list[Problem] = []
@@ -64,6 +77,7 @@ class _Composer:
         self._site = site
         self._objects = objects
         self._where = where
+        self._traces = traces
         self._placed: dict[int, Hooks | None] = {}
         self._pages: dict[int, PageRule] = {}
 
@@ -77,7 +91,9 @@ class _Composer:
         self._check_names()
         self._place_modules()
         self._place_pages()
-        locations = [self._location(at) for at in ("/", *(each.at for each in locations_of(site) if each.at != "/"))]
+        # A rule for traces holds for a place of its own, whether or not there is a location.
+        places = ("/", *(each.at for each in locations_of(site)), *(each.at for each in site.traces))
+        locations = [self._location(at) for at in dict.fromkeys(places)]
         if self.problems:
             return None
         return self._try(
@@ -195,6 +211,7 @@ class _Composer:
             access=_said(rules.access, ("read", "script")),
             error_format=_said(rules.error_format, "negotiated"),
             error_pages=self._error_pages(rules),
+            wraps=self._traces.wraps_at(self._site, at),
             access_log=rules.access_log is not False,
             modules=[hooks for each in rules.modules if (hooks := self._placed[id(each)]) is not None],
             where=self._where() if index is None else self._where("location", index),
