@@ -76,7 +76,7 @@ class TestCookies:
         [
             ("a=1; b=2", {"a": "1", "b": "2"}),
             ("a=1;b=2", {"a": "1", "b": "2"}),
-            ('a="quoted"', {"a": "quoted"}),
+            ('a="quoted"', {"a": '"quoted"'}),
             ("a=1; a=2", {"a": "1"}),
             ("a=b=c", {"a": "b=c"}),
             ("no-value; a=", {"a": ""}),
@@ -86,6 +86,15 @@ class TestCookies:
     def test_rfc6265_section_5_4(self, line: str, cookies: dict[str, str]) -> None:
         async def journey() -> None:
             assert make(headers={"cookie": line}).cookies == cookies
+
+        run(journey)
+
+    def test_they_are_read_once_and_cannot_be_changed(self) -> None:
+        async def journey() -> None:
+            request = make(headers={"cookie": "a=1"})
+            assert request.cookies is request.cookies
+            with pytest.raises(TypeError):
+                request.cookies["a"] = "2"  # type: ignore[index]
 
         run(journey)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, RequestRejected
@@ -23,13 +24,14 @@ class Request:
     and `form` then share; piece by piece by `stream`; or by `form` alone, which keeps large uploads out of memory.
     """
 
-    __slots__ = ("_body", "_context", "_form", "_query", "_query_string", "_reader", "worker_request")
+    __slots__ = ("_body", "_context", "_cookies", "_form", "_query", "_query_string", "_reader", "worker_request")
 
     def __init__(self, worker_request: WorkerRequest, context: Context | None = None) -> None:
         """`context` says which limits hold for forms, and removes their uploads at its end; without it, that is the caller's."""
         self.worker_request = worker_request
         self._context = context
         self._body: bytes | None = None
+        self._cookies: Mapping[str, str] | None = None
         self._form: Form | None = None
         self._query: dict[str, list[str]] | None = None
         self._query_string = b""
@@ -96,15 +98,14 @@ class Request:
         return None if length < 0 else length
 
     @property
-    def cookies(self) -> dict[str, str]:
-        """The cookies by name; the first of a name counts (RFC 6265 section 5.4)."""
-        cookies: dict[str, str] = {}
-        for line in self.headers.get_all("cookie"):
-            for pair in line.split(";"):
-                name, equals, value = pair.strip().partition("=")
-                if equals:
-                    cookies.setdefault(name, value.strip('"'))
-        return cookies
+    def cookies(self) -> Mapping[str, str]:
+        """The cookies by name, as the browser keeps them, neither unquoted nor decoded; the first of a name counts."""
+        if self._cookies is None:
+            from penstock.http.cookies import parse_cookies
+
+            fields = self.worker_request.head.headers
+            self._cookies = MappingProxyType(parse_cookies([value for name, value in fields if name == b"cookie"]))
+        return self._cookies
 
     # -- the body ----------------------------------------------------------------------------------------------------------
 
