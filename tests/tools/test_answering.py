@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.intake import runtime
+from penstock.intake.host_names import match_host
 from penstock.server import build
 from penstock.settings import AppSettings, RouteSettings, ServerSettings, Settings, SiteSettings
 from penstock.tools.answering import answer_to
@@ -65,4 +65,4 @@ def test_explain_chooses_the_site_that_answers(host: str) -> None:
     )
     found = _find_site(Settings(sites=sites), host)
     assert found is not None
-    assert found[0] is runtime._match_host(sites, host)  # type: ignore[arg-type, comparison-overlap]
+    assert found[0] is match_host(sites, host)
