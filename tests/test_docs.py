@@ -112,7 +112,7 @@ class TestExamples:
         for example in examples(page, "python"):
             compile(example.text, example.place, "exec")
 
-    @pytest.mark.parametrize("name", ["modules.md", "handlers.md"])
+    @pytest.mark.parametrize("name", ["modules.md", "handlers.md", "errors.md"])
     def test_tests_on_the_page_pass(self, name: str, tmp_path: Path) -> None:
         """Every example that names its file is put there; those that are tests are run."""
         write_files(ROOT / "docs" / name, tmp_path)
@@ -152,8 +152,11 @@ def _around(fragment: str) -> str:
 
 
 def _with_files_of_here(text: str, folder: Path) -> str:
-    """Certificates and logs are on other people's machines: an empty file stands for each."""
+    """Certificates, logs and error pages are on other people's machines: an empty file stands for each."""
     (folder / "any.pem").write_text("")
+    for name in re.findall(r'\bfile = "([^"]+)"', text):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
     return re.sub(r'\b((?:certificate|key|access_file) = )"[^"]+"', r'\1"any.pem"', text)
 
 

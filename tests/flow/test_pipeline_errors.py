@@ -22,8 +22,11 @@ from penstock import (
     Stage,
 )
 from penstock.pipeline.error_pages import ErrorPages, file_page, path_page
+from penstock.pipeline.handler import execute_step
 from penstock.pipeline.location import Location
+from penstock.pipeline.routes import Template
 from penstock.pipeline.target import Target
+from penstock.request_handlers.handlers import FromFactory, Maker, handle_mapped
 from penstock.request_handlers.static_files import StaticFiles
 from tests.pipeline.error_subject import HTML, JSON, PROBLEM, boom, open_pages, page_of, rule
 from tests.pipeline.subject import Attached, ask, on, open_site, raising
@@ -193,6 +196,18 @@ class TestWhatStays:
         assert answer.headers.get_all("cache-control") == ["no-store"]
         assert answer.headers.get("etag") is None
         assert answer.headers.get("content-encoding") is None
+
+    def test_pipeline_z02_headers_of_a_handler_that_failed_are_dropped(self) -> None:
+        def handler(context: Context) -> object:
+            context.response.headers["x-handler"] = "yes"
+            context.response.set_cookie("signed-in", "1")
+            raise ValueError("boom")
+
+        module = on(Stage.BEGIN, lambda context: context.response.headers.add("x-module", "yes"))
+        answer = ask(open_pages(functions={"/": handler}, modules=[module]))
+        assert answer.headers.get("x-module") == "yes"
+        assert answer.headers.get("x-handler") is None
+        assert answer.headers.get("set-cookie") is None
 
     def test_pipeline_x07_callbacks_see_the_error_answer(self) -> None:
         def register(context: Context) -> None:
@@ -427,6 +442,46 @@ class TestPathPages:
         answer = ask(open_pages(rule(path_page("/nf"), [500]), functions={"/nf": boom}), "/nf")
         assert answer.status == 500
         assert answer.text.startswith("500 Internal Server Error\nerror id ")
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_pipeline_h07_a_handler_of_a_factory_may_be_the_page(self, is_async: bool) -> None:
+        class Factory:
+            def get(self, context: Context) -> object:
+                async def later() -> object:
+                    await asyncio.sleep(0)
+                    return handle
+
+                def handle(context: Context) -> str:
+                    return f"made for {context.request.path}"
+
+                return later() if is_async else handle
+
+            def release(self, handler: object) -> None:
+                released.append(handler)
+
+        released: list[object] = []
+        seen: list[object] = []
+        factory = FromFactory(Maker(Factory(), {}, "tested:factory"))
+        target = Target(
+            "factory",
+            "/nf",
+            execute_step(handle_mapped),
+            template=Template("/nf"),
+            map_handler=factory.map,
+            on_start=factory.start,
+            on_stop=factory.stop,
+        )
+        module = on(Stage.END, lambda context: seen.append(context.handler))
+        client = open_pages(
+            rule(path_page("/nf"), [404]),
+            functions={"/mills/{name}": raising_with("name")},
+            more_routes=[target],
+            modules=[module],
+        )
+        answer = ask(client, "/mills/x")
+        assert (answer.status, answer.text) == (404, "made for /nf")
+        assert len(released) == 1
+        assert seen[0] not in released
 
     def test_a_path_that_redirects_is_no_page(self, caplog: pytest.LogCaptureFixture) -> None:
         def away(response: Response) -> None:

@@ -36,7 +36,7 @@ _OF_ANOTHER: Final = frozenset(
 class ErrorPage:
     """One page: the bytes of a file, or what `execute`, a step as of stage EXECUTE, makes. `name` is for the log."""
 
-    __slots__ = ("body", "content_type", "execute", "name", "path", "route_values")
+    __slots__ = ("body", "content_type", "execute", "map_handler", "name", "path", "route_values")
 
     def __init__(
         self, name: str, *, execute: Execute | None = None, content_type: bytes = b"", body: bytes = b"", path: str = ""
@@ -44,6 +44,7 @@ class ErrorPage:
         """`path`, when given, is what the page is asked for; the site then says what `execute` is, by `connect`."""
         self.name = name
         self.execute = execute
+        self.map_handler: Execute | None = None
         self.content_type = content_type
         self.body = body
         self.path = path
@@ -69,6 +70,7 @@ class ErrorPage:
                 ]
             )
         self.execute = target.execute
+        self.map_handler = target.map_handler
         self.route_values = values
 
 
@@ -157,6 +159,21 @@ def _most_specific(rules: Sequence[PageRule], status: int) -> tuple[ErrorPage, .
 
 
 def _call(context: Context, page: ErrorPage) -> Awaitable[None] | None:
+    if page.map_handler is not None:
+        mapped = page.map_handler(context)
+        if mapped is not None:
+            return _call_mapped(context, page, mapped)
+    return _execute(context, page)
+
+
+async def _call_mapped(context: Context, page: ErrorPage, mapped: Awaitable[None]) -> None:
+    await mapped
+    pending = _execute(context, page)
+    if pending is not None:
+        await pending
+
+
+def _execute(context: Context, page: ErrorPage) -> Awaitable[None] | None:
     assert page.execute is not None
     pending = page.execute(context)
     if pending is None or hasattr(pending, "__await__"):
@@ -171,12 +188,13 @@ def _call(context: Context, page: ErrorPage) -> Awaitable[None] | None:
 class _Asked:
     """What was asked for, put aside while a page is made, which sees GET of its own path."""
 
-    __slots__ = ("_context", "_head", "_request", "_values")
+    __slots__ = ("_context", "_handler", "_head", "_request", "_values")
 
     def __init__(self, context: Context, page: ErrorPage) -> None:
         self._context = context
         self._head = context.worker_request.head
         self._request = context.rest.request
+        self._handler = context.rest.handler
         self._values = context.route_values
         context.worker_request.head = _head_of(self._head, page.path)
         context.rest.request = None
@@ -186,6 +204,7 @@ class _Asked:
         context = self._context
         context.worker_request.head = self._head
         context.rest.request = self._request
+        context.rest.handler = self._handler
         context.route_values = self._values
 
 
