@@ -3,11 +3,14 @@
 import asyncio
 import sys
 import threading
+from collections.abc import AsyncIterator, Iterator
 from contextvars import ContextVar
 
 import pytest
 
 from penstock.errors import HTTPError
+from penstock.hosts.memory_host import MemoryRequest
+from penstock.intake.stuck_threads import StuckThreads
 from penstock.pipeline_gateways import wsgi_threads
 from penstock.pipeline_gateways.wsgi_threads import (
     SWITCH_INTERVAL,
@@ -15,7 +18,20 @@ from penstock.pipeline_gateways.wsgi_threads import (
     give_switch_interval_back,
     take_switch_interval,
 )
-from tests.pipeline_gateways.wsgi_subject import OK, TEXT, Environ, Start, ask, open_wsgi
+from penstock.server import open_client
+from penstock.settings import AppSettings, LimitSettings, LogSettings, ServerSettings, SiteSettings
+from penstock.testing import Client
+from tests.pipeline_gateways.wsgi_subject import (
+    OK,
+    TEXT,
+    Application,
+    Closing,
+    Environ,
+    Start,
+    ask,
+    open_wsgi,
+    wait_until,
+)
 
 
 class Gate:
@@ -248,6 +264,173 @@ class TestStop:
             await pool.stop()
 
         asyncio.run(journey())
+
+
+class TestStuck:
+    """A thread whose request is over the deadline (pipeline T-03)."""
+
+    def test_pipeline_t03_it_is_answered_for_named_and_another_takes_its_place(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        gate = Gate()
+
+        async def journey() -> list[int]:
+            async with open_hasty(gate, threads=1) as client:
+                stuck = client.open("GET", "/stuck?secret")
+                await stuck.wait_finished()
+                first = gate.threads[0]
+                assert client.runtime.stuck.threads == {first}
+                other = client.open("GET", "/other")
+                await asyncio.to_thread(gate.entered.acquire)
+                await asyncio.to_thread(gate.entered.acquire)
+                gate.is_open.set()
+                await other.wait_finished()
+                await wait_until(lambda: not first.is_alive())
+                await wait_until(lambda: not client.runtime.stuck.threads)
+                statistics = client.runtime.statistics()
+                assert (statistics.timed_out, statistics.executing, statistics.succeeded) == (1, 0, 1)
+                return [status_of(stuck), status_of(other)]
+
+        assert asyncio.run(journey()) == [504, 200]
+        assert len({thread.name for thread in gate.threads}) == 2
+        named = [each for each in caplog.messages if "is stuck in GET /stuck and was left behind" in each]
+        assert len(named) == 1
+        assert "self.is_open.wait(10)" in named[0]
+        assert "secret" not in caplog.text
+        assert "has come back" in caplog.text
+
+    def test_pipeline_t03_the_late_answer_is_dropped_and_closed_in_its_thread(self) -> None:
+        gate = Gate()
+        results: list[Closing] = []
+
+        def application(environ: Environ, start_response: Start) -> Closing:
+            results.append(Closing(gate(environ, start_response) * 2))
+            return results[0]
+
+        async def journey() -> tuple[int, list[bytes]]:
+            async with open_hasty(application, threads=1) as client:
+                request = client.open("GET", "/")
+                await request.wait_finished()
+                pieces = list(request.pieces)
+                gate.is_open.set()
+                await wait_until(lambda: results and results[0].closed)
+                await wait_until(lambda: not gate.threads[0].is_alive())
+                assert request.pieces == pieces
+                return status_of(request), pieces
+
+        status, pieces = asyncio.run(journey())
+        assert (status, len(pieces), results[0].closed) == (504, 1, 1)
+
+    def test_pipeline_t03_who_waited_for_a_thread_until_the_deadline_is_never_run(self) -> None:
+        gate = Gate()
+
+        async def journey() -> list[int]:
+            async with open_hasty(gate, threads=1) as client:
+                requests = [client.open("GET", "/") for _ in range(3)]
+                for request in requests:
+                    await request.wait_finished()
+                assert len(client.runtime.stuck.threads) == 1
+                gate.is_open.set()
+                last = await client.get("/")
+                return [*(status_of(each) for each in requests), last.status]
+
+        assert asyncio.run(journey()) == [504, 504, 504, 200]
+        assert len(gate.threads) == 2
+
+    def test_pipeline_t03_as_many_fit_as_before_whatever_came_back(self) -> None:
+        gate = Gate()
+
+        async def journey() -> None:
+            async with open_hasty(gate, threads=1, queue=1) as client:
+                for _ in range(3):
+                    await client.open("GET", "/").wait_finished()
+                assert len(client.runtime.stuck.threads) == 3
+                gate.is_open.set()
+                await wait_until(lambda: not client.runtime.stuck.threads)
+                gate.is_open.clear()
+                requests = [client.open("GET", "/") for _ in range(3)]
+                await asyncio.to_thread(gate.entered.acquire)
+                assert [status_of(each) for each in requests] == [0, 0, 503]
+                gate.is_open.set()
+                for request in requests:
+                    await request.wait_finished()
+
+        asyncio.run(journey())
+
+    def test_pipeline_t03_when_many_are_stuck_a_recycle_is_asked_for(self) -> None:
+        gate = Gate()
+        reasons: list[str] = []
+
+        async def journey() -> None:
+            async with open_hasty(gate, threads=4) as client:
+                client.runtime.stuck = StuckThreads(3, client.runtime.recycle)
+                client.runtime.on_recycle = reasons.append
+                requests = [client.open("GET", "/") for _ in range(4)]
+                for request in requests:
+                    await request.wait_finished()
+                gate.is_open.set()
+
+        asyncio.run(journey())
+        assert reasons == ["3 threads are stuck"]
+
+    def test_pipeline_t03_a_thread_that_waits_for_the_body_is_told_and_goes_on(self) -> None:
+        raised: list[BaseException] = []
+        is_over = threading.Event()
+
+        def application(environ: Environ, start_response: Start) -> list[bytes]:
+            try:
+                environ["wsgi.input"].read()
+            except OSError as error:
+                raised.append(error)
+            is_over.set()
+            start_response(OK, TEXT)
+            return [b"late"]
+
+        async def body() -> AsyncIterator[bytes]:
+            yield b"beginning"
+            await asyncio.to_thread(is_over.wait, 10)
+
+        async def journey() -> int:
+            async with open_hasty(application, threads=1) as client:
+                answer = await client.post("/", body())  # type: ignore[arg-type]
+                assert not client.runtime.stuck.threads
+                assert (await client.get("/")).body == b"late"
+                return answer.status
+
+        assert asyncio.run(journey()) == 504
+        assert len(raised) == 1
+
+    def test_pipeline_t03_an_answer_that_streams_has_met_its_deadline(self) -> None:
+        is_late = threading.Event()
+
+        def application(environ: Environ, start_response: Start) -> Iterator[bytes]:
+            start_response(OK, TEXT)
+            yield b"one"
+            is_late.wait(10)
+            yield b"two"
+
+        async def journey() -> list[bytes]:
+            async with open_hasty(application, threads=2) as client:
+                request = client.open("GET", "/")
+                await wait_until(lambda: request.pieces)
+                await wait_until(lambda: client.runtime.loop.time() > request.started + 0.3)
+                is_late.set()
+                await request.wait_finished()
+                assert not client.runtime.stuck.threads
+                return request.pieces
+
+        assert asyncio.run(journey()) == [b"one", b"two"]
+
+
+def open_hasty(application: Application, *, threads: int, queue: int = 64) -> Client:
+    """A client of `application` whose requests must be answered within a twentieth of a second."""
+    settings = AppSettings(at="/", wsgi="tested:application", threads=threads, queue=queue)
+    server = ServerSettings(log=LogSettings(access=False), limits=LimitSettings(deadline=0.05))
+    return open_client(SiteSettings(apps=(settings,)), server=server, objects={"tested:application": application})
+
+
+def status_of(request: MemoryRequest) -> int:
+    return 0 if request.response_head is None else request.response_head.status
 
 
 def _opened() -> Gate:

@@ -38,9 +38,11 @@ class WsgiExchange(WsgiAnswer):
         "_is_left",
         "_pool",
         "_pull",
+        "_pulled",
         "_refusal",
         "_stream",
         "_variables",
+        "_worker",
         "context",
         "environ",
     )
@@ -61,6 +63,8 @@ class WsgiExchange(WsgiAnswer):
         self._file: tuple[int, int, int] | None = None
         self._stream: WsgiStream | None = None
         self._pull: BodyPull | None = None
+        self._pulled: BodyPull | None = None  # the last one that the loop has seen
+        self._worker: Worker | None = None  # whose thread has begun
         self._is_done = False
         self._is_left = False
 
@@ -72,6 +76,10 @@ class WsgiExchange(WsgiAnswer):
 
     def _run(self, worker: Worker) -> None:
         environ, self.environ = self.environ, None
+        self._worker = worker
+        if self._is_left:
+            worker.done += 1
+            return  # its time was over before a thread was free: it has been answered
         if self.context.worker_request.is_disconnected:
             worker.done += 1
             self._end(ClientGone("the client left before a thread was free"))
@@ -166,9 +174,24 @@ class WsgiExchange(WsgiAnswer):
             self._error = error
             self._leave()
 
+    def expire(self) -> None:
+        """The time of this request is over, and it is being answered without the application (pipeline T-03).
+
+        What the thread still does is ignored, but `close()` is called; a thread that works is left behind, and replaced.
+        """
+        if self._is_left:
+            return
+        self._is_left = True
+        pull = self._pull or self._pulled
+        is_waiting = pull is not None and pull.is_waiting
+        self._refuse_late()
+        if self._worker is not None and not self._is_done and not is_waiting:
+            self._pool.replace(self._worker, describe(self.context), self.context.runtime.stuck)
+
     def _serve(self, is_done: bool) -> None:
         if self._pull is not None:
             pull, self._pull = self._pull, None
+            self._pulled = pull
             pull.serve(self.context.worker_request, self.context.runtime)
         if self._stream is not None and self._stream.flush() and is_done:
             self._leave()
@@ -177,6 +200,7 @@ class WsgiExchange(WsgiAnswer):
         """The answer is complete, or has failed: the request goes on."""
         self._is_left = True
         context = self.context
+        context.rest.on_deadline = None
         if context.is_over:
             self._drop_file()
             return  # it was given up meanwhile, as at a hard stop
@@ -204,11 +228,14 @@ class WsgiExchange(WsgiAnswer):
                 self._error = error
 
     def _refuse_late(self) -> None:
-        pull, self._pull = self._pull, None
-        if pull is not None:
+        # What a thread asks for, or hands over, behind the answer; it may have been left behind.
+        pull, self._pull = self._pull or self._pulled, None
+        if pull is not None and pull.is_waiting:
             pull.refuse(ClientGone("this request has been answered; the rest of its body is gone"))
         if self._stream is not None:
             self._stream.stop(ClientGone("this request has been answered already"))
+        if self._is_done:
+            self._drop_file()
 
     def _drop_file(self) -> None:
         if self._file is not None:

@@ -20,6 +20,11 @@ class BodyPull:
         self._piece = b""
         self._error: Exception | None = None
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is neither a piece nor a refusal yet."""
+        return not self._event.is_set()
+
     def wait(self) -> bytes:
         """In the thread: the piece, b"" at the end. Raises what `WorkerRequest.take` does."""
         self._event.wait()
@@ -29,6 +34,8 @@ class BodyPull:
 
     def serve(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """On the loop: bring the piece now, or when it comes."""
+        if self._event.is_set():
+            return  # refused while it was waited for
         try:
             piece = worker_request.take()
         except Exception as error:

@@ -15,6 +15,7 @@ from penstock.errors import RequestRejected
 from penstock.pipeline_gateways.wsgi_turns import INTERVAL, Turns, processor_time
 
 if TYPE_CHECKING:
+    from penstock.intake.stuck_threads import StuckThreads
     from penstock.pipeline_gateways.wsgi_exchange import WsgiExchange
 
 logger: Final = logging.getLogger("penstock")
@@ -30,12 +31,16 @@ _RETRY_AFTER: Final = ((b"retry-after", b"1"),)
 
 
 class Worker:
-    """One thread. `done` counts the requests it has finished with, close() included; it takes one only while `gate` is set."""
+    """One thread. `done` counts the requests it has finished with, close() included; it takes one only while `gate` is set.
 
-    __slots__ = ("done", "gate", "thread")
+    `left_at` is more than 0 when it was left behind in a request: what `done` will be when it comes back, and ends.
+    """
+
+    __slots__ = ("done", "gate", "left_at", "thread")
 
     def __init__(self) -> None:
         self.done = 0
+        self.left_at = 0
         self.gate = Event()
         self.gate.set()
         self.thread: Thread | None = None
@@ -50,10 +55,13 @@ class ThreadPool:
         "_capacity",
         "_done",
         "_is_looking",
+        "_is_open",
         "_is_woken",
         "_limit",
         "_loop",
         "_queue",
+        "_started",
+        "_stuck",
         "_submitted",
         "_threads",
         "_turns",
@@ -68,8 +76,11 @@ class ThreadPool:
         self._is_woken = False
         self._arrived: list[WsgiExchange] = []
         self._workers: list[Worker] = []
+        self._is_open = False
+        self._started = 0
         self._submitted = 0
         self._done = 0
+        self._stuck: StuckThreads | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turns = Turns()
         self._is_looking = False
@@ -112,6 +123,38 @@ class ThreadPool:
         for exchange in arrived:
             put(exchange)
 
+    def replace(self, worker: Worker, doing: str, stuck: StuckThreads) -> None:
+        """The thread of `worker` is stuck in the request `doing`: leave it behind, another takes its place (pipeline T-03)."""
+        if worker not in self._workers or worker.thread is None or self._loop is None:
+            return
+        self._workers.remove(worker)
+        worker.left_at = worker.done + 1
+        self._forget(worker.left_at)
+        self._stuck = stuck
+        stuck.add(worker.thread, doing)
+        # Not at once: it would take a request whose time is over, too, and is about to be told so.
+        self._loop.call_soon(self._fill_place)
+
+    def _fill_place(self) -> None:
+        if self._is_open and self._loop is not None and len(self._workers) < self._threads:
+            try:
+                self._start_one(self._loop)
+            except RuntimeError as error:
+                logger.error("no thread takes the place of the one that is stuck: %s", error)
+        self._let_take(self._limit)
+
+    def _come_back(self, worker: Worker, queue: SimpleQueue[WsgiExchange | None]) -> None:
+        # It may have been finishing just when it was counted.
+        if queue is self._queue:
+            self._forget(worker.done - worker.left_at)
+        if self._stuck is not None and worker.thread is not None:
+            self._stuck.discard(worker.thread)
+
+    def _forget(self, done: int) -> None:
+        # What a thread has finished that is no longer looked at.
+        self._submitted -= done
+        self._done = sum([worker.done for worker in self._workers])
+
     async def stop(self) -> None:
         """Let the threads finish what is queued and end; those that are stuck are left behind, which is logged."""
         self._hand_in()
@@ -120,6 +163,7 @@ class ThreadPool:
         if not workers:
             return
         queue, self._queue = self._queue, SimpleQueue()
+        self._is_open = False
         self._submitted = self._done = 0
         for _ in workers:
             queue.put(None)
@@ -136,10 +180,12 @@ class ThreadPool:
         worker = Worker()
         if len(self._workers) >= self._limit:
             worker.gate.clear()
-        name = f"penstock-wsgi-{len(self._workers) + 1}"
+        self._started += 1
+        name = f"penstock-wsgi-{self._started}"
         worker.thread = Thread(target=self._work, args=(worker, self._queue), name=name, daemon=True)
         worker.thread.start()
-        if not self._workers:
+        if not self._is_open:
+            self._is_open = True
             self._loop = loop
             take_switch_interval()
         self._workers.append(worker)
@@ -193,12 +239,22 @@ class ThreadPool:
             except RuntimeError:
                 pass  # the loop is closed: a thread that was left behind has nobody to tell
 
+    def _tell(self, worker: Worker, queue: SimpleQueue[WsgiExchange | None]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(self._come_back, worker, queue)
+        except RuntimeError:
+            pass  # the loop is closed: a thread that was left behind has nobody to tell
+
     def _work(self, worker: Worker, queue: SimpleQueue[WsgiExchange | None]) -> None:
         yield_to_loop()
         gate = worker.gate
         while (exchange := queue.get()) is not None:
             exchange.run(worker)
             exchange = None  # an idle thread keeps no request alive
+            if worker.left_at:
+                self._tell(worker, queue)
+                return
             if not gate.is_set():
                 gate.wait()
 
