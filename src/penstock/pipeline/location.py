@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from penstock.http.filtering import RequestFiltering
     from penstock.pipeline.error_pages import ErrorPages
     from penstock.pipeline.module import Hooks
     from penstock.pipeline.step import Call, Step
@@ -17,7 +18,8 @@ class Location:
     `headers` are set on every answer. `body_limit` and `form_memory` are in bytes, `form_fields` counts fields and files,
     `deadline` is in seconds to the head of the answer (0 for none). `access` holds the rights "read" (files) and "script"
     (whatever runs code); a target that needs another is answered with 403 (pipeline H-09). `error_format` is "negotiated",
-    "html", "json", "problem" or "text"; `error_pages` come before what is built in (pipeline X-07).
+    "html", "json", "problem" or "text"; `error_pages` come before what is built in (pipeline X-07). What `filtering` refuses
+    is seen by no module before LOG (pipeline P-02, L-01).
     `wraps` give what is called in place of each step, as for a trace; the last one is outermost.
     """
 
@@ -29,6 +31,7 @@ class Location:
         "deadline",
         "error_format",
         "error_pages",
+        "filtering",
         "form_fields",
         "form_memory",
         "headers",
@@ -52,6 +55,7 @@ class Location:
         access: Sequence[str] = ("read", "script"),
         error_format: str = "negotiated",
         error_pages: ErrorPages | None = None,
+        filtering: RequestFiltering | None = None,
         wraps: Sequence[Callable[[Step, Call], Call]] = (),
     ) -> None:
         """`at` is its prefix, `headers` are lower-case pairs, `where` its place in the site file."""
@@ -67,4 +71,5 @@ class Location:
         self.access = tuple(access)
         self.error_format = error_format
         self.error_pages = error_pages
+        self.filtering = filtering
         self.wraps = tuple(wraps)

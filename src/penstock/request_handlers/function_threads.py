@@ -17,12 +17,13 @@ _GLANCE: Final = 0.005
 class Job:
     """One call of a function, and the future that the loop waits for."""
 
-    __slots__ = ("_ticket", "call", "done", "error", "is_abandoned", "result", "variables", "worker")
+    __slots__ = ("_ticket", "call", "done", "error", "has_ended", "is_abandoned", "result", "variables", "worker")
 
     def __init__(self, call: Callable[[], object], variables: Variables, done: asyncio.Future[object]) -> None:
         self.call = call
         self.variables = variables
         self.done = done
+        self.has_ended = False
         self.is_abandoned = False
         self.result: object = None
         self.error: BaseException | None = None
@@ -43,6 +44,7 @@ class Job:
             self.result = self.variables.run(self.call)
         except BaseException as error:
             self.error = error
+        self.has_ended = True
 
     def settle(self) -> None:
         """Resolve the future, on the loop; whoever waited may have given up."""
@@ -107,7 +109,7 @@ class FunctionThreads:
         if job.take():
             return None  # it never begins
         worker = job.worker
-        if worker is None or worker.job is not job or worker not in self._workers:
+        if job.has_ended or worker is None or worker.job is not job or worker not in self._workers:
             return None  # it has just ended
         worker.is_left_behind = True
         self._workers.discard(worker)

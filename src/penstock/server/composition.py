@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from msgspec.structs import asdict
+
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.http.headers import encode_field
 from penstock.pipeline.decorators import attach_module
@@ -14,12 +16,13 @@ from penstock.pipeline.module import Hooks
 from penstock.pipeline.site import PipelineSite
 from penstock.server.targets import app_target, files_target, function_step, route_target
 from penstock.server.tracing import Traces
-from penstock.settings import ErrorSettings, ModuleSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings import ErrorSettings, FilteringSettings, ModuleSettings, ServerSettings, Settings, SiteSettings
 from penstock.settings.locations import EffectiveRules, effective, locations_of
 from penstock.settings.references import load_reference
 from penstock.settings.statuses import statuses_of
 
 if TYPE_CHECKING:
+    from penstock.http.filtering import RequestFiltering
     from penstock.pipeline.error_pages import ErrorPages, PageRule
 
 T = TypeVar("T")
@@ -211,11 +214,21 @@ class _Composer:
             access=_said(rules.access, ("read", "script")),
             error_format=_said(rules.error_format, "negotiated"),
             error_pages=self._error_pages(rules),
+            filtering=_filtering_of(rules.filtering),
             wraps=self._traces.wraps_at(self._site, at),
             access_log=rules.access_log is not False,
             modules=[hooks for each in rules.modules if (hooks := self._placed[id(each)]) is not None],
             where=self._where() if index is None else self._where("location", index),
         )
+
+
+def _filtering_of(settings: FilteringSettings) -> RequestFiltering | None:
+    given = {key: value for key, value in asdict(settings).items() if value is not None}
+    if not any(given.values()):
+        return None
+    from penstock.http.filtering import RequestFiltering
+
+    return RequestFiltering(**given)
 
 
 def _name_of(settings: ModuleSettings) -> str:

@@ -1,0 +1,106 @@
+"""From settings to targets: what a route or an application becomes, and which mistakes are found on the way."""
+
+from typing import Any
+
+import pytest
+
+from penstock import ConfigurationError
+from penstock.pipeline.body_preload import preload_body
+from penstock.server.targets import app_target, files_target, function_step, route_target
+from penstock.settings import AppSettings, FilesSettings, RouteSettings
+
+
+class Cart:
+    def __init__(self, currency: str = "EUR") -> None:
+        self.currency = currency
+
+    def handle(self, context: Any) -> str:
+        return self.currency
+
+
+class Carts:
+    def get(self, context: Any) -> Cart:
+        return Cart()
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None: ...
+
+
+def function() -> str:
+    return ""
+
+
+OBJECTS: dict[str, object] = {
+    "x:function": function,
+    "x:Cart": Cart,
+    "x:cart": Cart(),
+    "x:Carts": Carts,
+    "x:app": application,
+    "x:number": 7,
+}
+
+
+def target(**keys: Any) -> Any:
+    return route_target(RouteSettings(at="/{name}", **keys), OBJECTS.__getitem__)
+
+
+class TestRoutes:
+    @pytest.mark.parametrize(
+        ("keys", "name", "methods"),
+        [
+            ({"function": "x:function"}, "function x:function", ("GET", "HEAD")),
+            ({"handler": "x:Cart", "methods": ("*",)}, "handler x:Cart", ()),
+            ({"factory": "x:Carts", "methods": ("POST",)}, "factory x:Carts", ("POST",)),
+            ({"status": 410}, "status 410", ()),
+        ],
+    )
+    def test_have_names_and_methods(self, keys: dict[str, Any], name: str, methods: tuple[str, ...]) -> None:
+        made = target(**keys)
+        assert (made.name, made.methods, made.at, made.template.names) == (name, methods, "/{name}", ("name",))
+        assert made.needs == "script"
+
+    def test_pass_on_what_they_say(self) -> None:
+        made = target(function="x:function", allow_anonymous=True, cancel_on_disconnect=True)
+        assert (made.allow_anonymous, made.cancel_on_disconnect, made.handler) == (True, True, function)
+        plain = target(function="x:function")
+        assert (plain.allow_anonymous, plain.cancel_on_disconnect) == (False, False)
+
+    def test_pipeline_h12_bodies_are_preloaded_for_threads_or_on_request(self) -> None:
+        assert target(function="x:function").preload is None
+        assert target(function="x:function", threads=1).preload is preload_body
+        assert target(handler="x:Cart", preload=True).preload is preload_body
+
+    def test_pipeline_h01_handlers_of_each_request_are_mapped(self) -> None:
+        assert target(handler="x:Cart").map_handler is None
+        assert target(handler="x:Cart", lifetime="per_request").map_handler is not None
+        assert target(factory="x:Carts").map_handler is not None
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            ({"function": "x:number"}, "x:number is 'int', which cannot be called"),
+            ({"handler": "x:number"}, "handler x:number has neither"),
+            ({"handler": "x:cart", "lifetime": "per_request"}, "handler x:cart is no class"),
+            ({"handler": "x:cart", "settings": {"currency": "CHF"}}, "handler x:cart is no class"),
+            ({"handler": "x:Cart", "settings": {"currenzy": "CHF"}}, "handler x:Cart cannot be constructed with"),
+            ({"factory": "x:Cart"}, "factory x:Cart has no `get`"),
+        ],
+    )
+    def test_mistakes(self, keys: dict[str, Any], told: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            target(**keys)
+        (problem,) = caught.value.problems
+        assert problem.message.startswith(told)
+
+
+class TestOthers:
+    def test_applications_pass_on_what_they_say(self) -> None:
+        made = app_target(AppSettings(at="/a", asgi="x:app", allow_anonymous=True), OBJECTS.__getitem__)
+        assert (made.handler, made.allow_anonymous, made.needs) == (application, True, "script")
+
+    def test_pipeline_h09_files_are_read(self, tmp_path: Any) -> None:
+        assert files_target(str(tmp_path), FilesSettings()).needs == "read"
+
+    def test_steps_of_functions(self) -> None:
+        with pytest.raises(ConfigurationError, match="cannot be called"):
+            function_step("x:number", OBJECTS.__getitem__)
