@@ -87,6 +87,16 @@ def hello() -> str:
     return "hello"
 
 
+def noted_handler(log: list[str]) -> Callable[[], str]:
+    """A function that answers "hello" and writes down that it was called."""
+
+    def handler() -> str:
+        log.append("handler")
+        return "hello"
+
+    return handler
+
+
 def on(stage: Stage, hook: Callable[[Context], Any]) -> Attached:
     """A module with one hook."""
     return Attached(lambda hooks: hooks.on(stage, hook))

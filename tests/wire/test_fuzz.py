@@ -121,6 +121,9 @@ def functions() -> dict[str, Callable[..., object]]:
     async def text(context: Context) -> int:
         return len(await context.request.text())
 
+    async def form(context: Context) -> int:
+        return len(list(await context.request.form()))
+
     return {
         "/": lambda: "hello",
         "/query": lambda context: str(len(context.request.query)),
@@ -129,6 +132,7 @@ def functions() -> dict[str, Callable[..., object]]:
         "/body": body,
         "/json": json,
         "/text": text,
+        "/form": form,
     }
 
 

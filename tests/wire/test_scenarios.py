@@ -1,10 +1,13 @@
 """The scenarios of the pipeline that need a wire: a client that leaves a stream, a body too large, pipelined requests."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
 
-from penstock import ClientGone, Context, Stage
+from penstock import ClientGone, Context, Principal, Stage
 from penstock.server import ServerThread
 from penstock.settings import ModuleSettings, RouteSettings, Settings, SiteSettings
 from penstock.settings.model import LocationLimitSettings, LocationSettings
@@ -111,3 +114,69 @@ def test_scenario_09_a_stalled_reader_stops_the_writer() -> None:
             assert eventually(has_stopped)
             assert flood.produced < 16 * MIB
         assert eventually(lambda: flood.told == ["gone"])
+
+
+def test_scenario_17_pipelined_requests_share_nothing() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    order: list[str] = []
+    gates: list[asyncio.Event] = []
+
+    def begin(context: Context) -> None:
+        order.append(f"{context.request.path} {variable.get()} {context.principal.name!r} {context.items}")
+        variable.set(context.request.path)
+        context.principal = Principal(context.request.path)
+        context.items["path"] = context.request.path
+
+    def tell(context: Context) -> str:
+        return f"{variable.get()} {context.principal.name} {context.items['path']}"
+
+    async def parked(context: Context) -> str:
+        gates.append(asyncio.Event())
+        await gates[0].wait()
+        return tell(context)
+
+    functions: dict[str, Callable[..., Any]] = {"/parked": parked, "/second": tell, "/other": tell}
+    with (
+        serving(on(Stage.BEGIN, begin), functions=functions) as thread,
+        RawClient(thread.address) as client,
+        RawClient(thread.address) as other,
+    ):
+        client.send([get("/parked") + get("/second")])
+        assert eventually(lambda: gates)
+        other.send([get("/other")])
+        assert other.read_answer().body == b"/other /other /other"
+        thread.call(gates[0].set)
+        assert client.read_answer().body == b"/parked /parked /parked"
+        assert client.read_answer().body == b"/second /second /second"
+    assert order == ["/parked unset '' {}", "/other unset '' {}", "/second unset '' {}"]
+
+
+def test_scenario_17_many_at_once_on_many_connections() -> None:
+    variable: ContextVar[str] = ContextVar("variable", default="unset")
+    mixed: list[str] = []
+
+    def begin(context: Context) -> None:
+        if variable.get() != "unset":
+            mixed.append(variable.get())
+        variable.set(context.request.path)
+
+    async def hop(context: Context) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0)
+            if variable.get() != context.request.path:
+                mixed.append(variable.get())
+
+    async def tell(context: Context) -> str:
+        await asyncio.sleep(0)
+        return variable.get()
+
+    site: dict[str, Callable[..., object]] = {f"/n{number}": tell for number in range(20)}
+    with serving(on(Stage.BEGIN, begin), on(Stage.AUTHORIZE, hop), on(Stage.END, hop), functions=site) as thread:
+        clients = [RawClient(thread.address) for _ in range(10)]
+        targets = [f"/n{number}" for number in range(20)]
+        for client in clients:
+            client.send([b"".join(get(target) for target in targets)])
+        for client in clients:
+            assert [client.read_answer().body.decode() for _ in targets] == targets
+            client.close()
+    assert mixed == []
