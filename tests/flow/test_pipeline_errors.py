@@ -29,7 +29,7 @@ from penstock.pipeline.target import Target
 from penstock.request_handlers.handlers import FromFactory, Maker, handle_mapped
 from penstock.request_handlers.static_files import StaticFiles
 from tests.pipeline.error_subject import HTML, JSON, PROBLEM, boom, open_pages, page_of, rule
-from tests.pipeline.subject import Attached, ask, on, open_site, raising
+from tests.pipeline.subject import FINAL, WHOLE, Attached, Recorder, ask, on, open_site, raising
 
 SECRETS = ("swordfish", "ValueError", "Traceback", "error_subject", ".py")
 ACCEPTS: dict[str, dict[str, str]] = {"html": HTML, "json": JSON, "problem": PROBLEM, "text": {}}
@@ -533,6 +533,50 @@ class TestDisclosure:
         assert len(ids) == 1
 
 
+class TestResponseComplete:
+    """pipeline T-01"""
+
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_pipeline_t01_no_except_exception_holds_it_up(self, is_async: bool) -> None:
+        def end(context: Context) -> None:
+            try:
+                context.response.status = 202
+                context.response.write("so far")
+                raise ResponseComplete
+            except Exception:
+                context.response.write(" and on")
+
+        async def end_later(context: Context) -> None:
+            await asyncio.sleep(0)
+            end(context)
+
+        log: list[str] = []
+        module = on(Stage.END, lambda context: context.response.headers.add("x-end", "yes"))
+        client = open_pages(
+            functions={"/": end_later if is_async else end}, modules=[Attached(Recorder(log).attach), module]
+        )
+        answer = ask(client)
+        assert (answer.status, answer.text, answer.headers["x-end"]) == (202, "so far", "yes")
+        assert log == [*WHOLE[: WHOLE.index("EXECUTE") + 1], "RELEASE_STATE", "RELEASE_STATE+", *FINAL]
+
+    @pytest.mark.parametrize("stage", [Stage.BEGIN, Stage.AUTHORIZE, Stage.MAP_HANDLER])
+    def test_pipeline_t01_a_module_may_end_the_request(self, stage: Stage) -> None:
+        def end(context: Context) -> None:
+            context.response.write("no more")
+            raise ResponseComplete
+
+        called: list[str] = []
+        answer = ask(open_pages(functions={"/": lambda: called.append("handler")}, modules=[on(stage, end)]))
+        assert (answer.status, answer.text, called) == (200, "no more", [])
+
+    @pytest.mark.parametrize("stage", [Stage.LOG, Stage.END])
+    def test_pipeline_p09_in_the_final_stages_it_ends_the_hook_only(self, stage: Stage) -> None:
+        seen: list[Stage] = []
+        modules = [on(stage, raise_complete), on(stage, lambda context: seen.append(context.stage))]
+        answer = ask(open_pages(functions={"/": lambda: "hello"}, modules=modules))
+        assert (answer.status, answer.text, seen) == (200, "hello", [stage])
+
+
 class TestLog:
     def test_the_line_names_stage_module_and_time(self, caplog: pytest.LogCaptureFixture) -> None:
         def begin(context: Context) -> None:
@@ -547,6 +591,10 @@ class TestLog:
         )
         assert found is not None
         assert float(found[1]) >= 250
+
+
+def raise_complete(context: Context) -> None:
+    raise ResponseComplete
 
 
 def raising_with(name: str) -> Callable[..., object]:

@@ -1,38 +1,18 @@
-"""How an error becomes an answer and a line in the log: pipeline X-06 to X-08."""
+"""How an error becomes an answer, and what stays of the one that failed (pipeline X-03, X-07 to X-10, Z-02)."""
 
-import logging
+import gzip
 from collections.abc import AsyncIterator, Callable
 from html import unescape
 
 import pytest
 
-from penstock import ClientGone, Context, ContractError, HTTPError, RequestRejected
-from penstock.pipeline.error_answer import describe, status_of
-from tests.pipeline.subject import ask, open_site, raising
+from penstock import ClientGone, Context, ContractError, Hooks, HTTPError, Response, Stage
+from penstock.http.messages import ResponseHead
+from penstock.pipeline.error_pages import ErrorPage
+from tests.pipeline.error_subject import boom, open_pages, page_of, rule
+from tests.pipeline.subject import Attached, ask, on, open_site, raising
 
 HTML = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
-
-
-class TestStatus:
-    @pytest.mark.parametrize(
-        ("error", "status"),
-        [
-            (HTTPError(418), 418),
-            (RequestRejected(413, "too large"), 413),
-            (PermissionError(), 403),
-            (TimeoutError(), 504),
-            (FileNotFoundError(), 500),
-            (ContractError("x"), 500),
-            (Exception(), 500),
-        ],
-    )
-    def test_pipeline_x06_of_an_error(self, error: Exception, status: int) -> None:
-        assert status_of(error) == status
-
-    @pytest.mark.parametrize("status", [0, 200, 302, 399, 600])
-    def test_an_http_error_has_the_status_of_an_error(self, status: int) -> None:
-        with pytest.raises(ValueError):
-            HTTPError(status)
 
 
 class TestPage:
@@ -92,47 +72,6 @@ class TestPage:
         assert len(texts) == 2
 
 
-class TestLog:
-    """Who is to blame decides what is written."""
-
-    def logged(self, error: Exception, caplog: pytest.LogCaptureFixture, target: str = "/") -> logging.LogRecord:
-        with caplog.at_level(logging.DEBUG, "penstock"):
-            ask(open_site(functions={"/{x:path}": _raising_with_path(error)}, function=raising(error)), target)
-        (record,) = [each for each in caplog.records if each.name == "penstock"]
-        return record
-
-    def test_a_bug_is_an_error_with_its_traceback(self, caplog: pytest.LogCaptureFixture) -> None:
-        record = self.logged(ValueError("boom"), caplog)
-        assert record.levelno == logging.ERROR
-        assert record.exc_info
-        assert record.getMessage().startswith("GET / failed at EXECUTE")
-
-    def test_a_refused_request_is_one_line(self, caplog: pytest.LogCaptureFixture) -> None:
-        record = self.logged(RequestRejected(400, "not JSON: line\nbreak"), caplog)
-        assert (record.levelno, record.exc_info) == (logging.INFO, None)
-        assert record.getMessage() == r"GET / from 127.0.0.1 refused with 400: not JSON: line\nbreak"
-
-    def test_an_answer_that_is_an_error_is_told_to_those_who_look_closely(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        assert self.logged(HTTPError(404, "no such item"), caplog).levelno == logging.DEBUG
-
-    def test_an_http_error_of_the_server_is_an_error(self, caplog: pytest.LogCaptureFixture) -> None:
-        assert self.logged(HTTPError(503), caplog).levelno == logging.ERROR
-
-    @pytest.mark.parametrize("is_wrapped", [False, True])
-    def test_a_client_that_left_is_no_error(self, caplog: pytest.LogCaptureFixture, is_wrapped: bool) -> None:
-        gone = ClientGone("the client left")
-        error: Exception = RuntimeError("of a framework") if is_wrapped else gone
-        error.__context__ = gone if is_wrapped else None
-        record = self.logged(error, caplog)
-        assert (record.levelno, record.exc_info) == (logging.DEBUG, None)
-
-    def test_a_path_cannot_forge_a_line(self, caplog: pytest.LogCaptureFixture) -> None:
-        record = self.logged(ValueError("boom"), caplog, "/a%0AGET%20/forged")
-        assert r"/a\nGET /forged failed" in record.getMessage()
-
-
 class TestClientGone:
     def test_nobody_is_answered_and_the_connection_is_cut(self) -> None:
         async def never() -> AsyncIterator[bytes]:
@@ -142,16 +81,129 @@ class TestClientGone:
         assert (found.status, found.is_aborted) == (0, True)
 
 
-class TestDescribing:
-    def test_a_request_is_told_without_its_query_and_with_control_characters_escaped(self) -> None:
-        told: list[str] = []
-        ask(open_site(function=lambda context: told.append(describe(context)), functions={}), "/?secret=1")
-        ask(open_site(functions={"/{x:path}": lambda context, x: told.append(describe(context))}), "/a%0Ab%C3%A9")
-        assert told == ["GET /", r"GET /a\nb\xe9"]
+class Gzip:
+    """A filter with a header of its own."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def begin(self, head: ResponseHead) -> bool:
+        head.raw_headers.append((b"content-encoding", b"gzip"))
+        return True
+
+    def feed(self, piece: bytes) -> bytes:
+        self.pieces.append(piece)
+        return b""
+
+    def finish(self) -> bytes:
+        return gzip.compress(b"".join(self.pieces))
 
 
-def _raising_with_path(error: Exception) -> Callable[..., object]:
-    def fail(context: Context, x: str) -> None:
-        raise error
+def compress(context: Context) -> None:
+    context.response.add_filter(Gzip())
 
-    return fail
+
+class TestFilters:
+    @pytest.mark.parametrize("kind", ["built in", "page"])
+    @pytest.mark.parametrize("stage", [Stage.EXECUTE, Stage.UPDATE_CACHE, Stage.LOG, Stage.END])
+    def test_pipeline_x09_the_body_decodes_as_its_headers_say(self, stage: Stage, kind: str) -> None:
+        modules = [on(Stage.BEGIN, compress), on(stage, raising(ValueError("boom")))]
+        rules = [rule(page_of(lambda: "500 sorry"), [500])] if kind == "page" else []
+        answer = ask(open_pages(*rules, functions={"/": lambda: "hello"}, modules=modules))
+        assert answer.status == 500
+        is_encoded = answer.headers.get("content-encoding") == "gzip"
+        assert (gzip.decompress(answer.body) if is_encoded else answer.body).startswith(b"500 ")
+
+    def test_pipeline_x09_without_an_error_the_filter_works(self) -> None:
+        answer = ask(open_pages(functions={"/": lambda: "hello"}, modules=[on(Stage.BEGIN, compress)]))
+        assert (answer.headers["content-encoding"], gzip.decompress(answer.body)) == ("gzip", b"hello")
+
+
+class TestWritingBehind:
+    @pytest.mark.parametrize("kind", ["built in", "page", "file", "hook"])
+    def test_pipeline_x10_the_body_of_an_error_answer_is_sealed(self, kind: str) -> None:
+        def write(context: Context) -> None:
+            try:
+                context.response.write("more")
+            except ContractError as error:
+                raised.append(type(error).__name__)
+                raise
+
+        def attach(hooks: Hooks) -> None:
+            if kind == "hook":
+                hooks.on_error(lambda context: Response("sorry", status=500))
+
+        raised: list[str] = []
+        seen: list[str] = []
+        pages = {"page": page_of(lambda: "sorry"), "file": ErrorPage("f", content_type=b"text/html", body=b"sorry")}
+        rules = [rule(pages[kind], [500])] if kind in pages else []
+        modules = [
+            Attached(attach),
+            on(Stage.LOG, write),
+            on(Stage.END, lambda context: seen.extend(type(each).__name__ for each in context.errors)),
+        ]
+        answer = ask(open_pages(*rules, functions={"/": boom}, modules=modules))
+        assert answer.status == 500
+        assert "more" not in answer.text
+        assert raised == ["ResponseSealed"]
+        assert seen == ["ValueError", "ResponseSealed"]
+
+    def test_pipeline_x10_another_body_may_take_its_place_and_headers_may_change(self) -> None:
+        def replace(context: Context) -> None:
+            context.response.headers["x-log"] = "yes"
+            context.response.replace("the other")
+
+        answer = ask(open_pages(functions={"/": boom}, modules=[on(Stage.END, replace)]))
+        assert (answer.status, answer.text, answer.headers["x-log"]) == (500, "the other", "yes")
+
+
+class TestHooks:
+    def test_pipeline_z02_an_answer_of_a_hook_stands_beside_the_headers_of_modules(self) -> None:
+        def begin(context: Context) -> None:
+            headers = context.response.headers
+            headers["access-control-allow-origin"] = "https://mills.example"
+            headers["x-said"] = "by the module"
+            headers["content-type"] = "text/x-banner"
+            context.response.set_cookie("module", "1")
+
+        def handler(context: Context) -> object:
+            context.response.headers["x-handler"] = "yes"
+            raise ValueError("boom")
+
+        def attach(hooks: Hooks) -> None:
+            hooks.on(Stage.BEGIN, begin)
+            hooks.on_error(lambda _: Response("{}", status=503, headers={"x-said": "by the hook"}))
+
+        answer = ask(open_pages(functions={"/": handler}, modules=[Attached(attach)]))
+        assert (answer.status, answer.text) == (503, "{}")
+        assert answer.headers["access-control-allow-origin"] == "https://mills.example"
+        assert answer.headers.get_all("x-said") == ["by the hook"]
+        assert answer.headers.get_all("content-type") == ["text/plain; charset=utf-8"]
+        assert len(answer.headers.get_all("set-cookie")) == 1
+        assert answer.headers.get("x-handler") is None
+
+    def test_a_hook_may_answer_with_the_response_there_is(self) -> None:
+        def answer_in_place(context: Context) -> Response:
+            context.response.clear()
+            context.response.status = 503
+            context.response.write("sorry")
+            return context.response
+
+        module = Attached(lambda hooks: hooks.on_error(answer_in_place))
+        answer = ask(open_pages(functions={"/": boom}, modules=[module]))
+        assert (answer.status, answer.text) == (503, "sorry")
+
+
+class TestSendingFails:
+    """pipeline E-11: an answer that cannot be sent does not keep the error answer from being sent."""
+
+    @pytest.mark.parametrize("function", [boom, lambda: "hello"], ids=["error", "answer"])
+    def test_a_header_that_cannot_be_sent_is_not_kept(self, function: Callable[..., object]) -> None:
+        def break_head(context: Context) -> None:
+            context.response.raw_headers.append((b"x-broken", b"a\r\nb"))
+
+        answer = ask(open_pages(functions={"/": function}, modules=[on(Stage.BEGIN, break_head)]))
+        assert answer.status == 500
+        assert answer.text.startswith("500 Internal Server Error\nerror id ")
+        assert answer.headers.get("x-broken") is None
+        assert not answer.is_aborted

@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import HTTPError
-from penstock.pipeline.error_answer import describe
+from penstock.pipeline.error_report import describe
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime

@@ -11,7 +11,8 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from penstock.errors import ClientGone, HTTPError
-from penstock.pipeline.error_answer import report, write_answer
+from penstock.pipeline.error_answer import answer_with, write_answer
+from penstock.pipeline.error_report import report
 from penstock.pipeline.rerouting import come_in_again
 from penstock.pipeline.response import Response
 from penstock.pipeline.stages import Stage
@@ -69,7 +70,9 @@ def _go_on(context: Context) -> None:
     plan = context.plan
     at = rest.at
     stage = Stage.BEGIN if at < 0 else plan.stages[at]
-    if at == plan.send_at and not rest.is_resent:
+    if rest.started is not None or (rest.error is not None and not rest.is_answered):
+        context.position = plan.detour_at  # the wait was cancelled for an error, or an error hook has started work
+    elif at == plan.send_at and not rest.is_resent:
         rest.is_resent = True  # the answer to the first error that sending met is sent, too; there is no third (E-11)
         context.position = at
     elif stage >= Stage.LOG:
@@ -97,7 +100,7 @@ def _ask_error_hooks(context: Context, start: int) -> Awaitable[None] | None:
             context.fail(error)
             continue
         if isinstance(answer, Response):
-            context.response.replace_with(answer)
+            answer_with(context, answer)
             return None
         if answer is not None:
             return _ask_async_hook(context, answer, at)
@@ -111,7 +114,7 @@ async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None
     except Exception as error:
         context.fail(error)
     if isinstance(answer, Response):
-        context.response.replace_with(answer)
+        answer_with(context, answer)
         return
     pending = _ask_error_hooks(context, at + 1)
     if pending is not None:

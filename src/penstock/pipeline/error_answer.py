@@ -1,38 +1,28 @@
-"""How an error becomes an answer and a line in the log: who is to blame decides both (pipeline X-06, X-08)."""
+"""How an error becomes an answer: built in, or a page of the location; what stays of the headers (pipeline X-03, X-07, Z-02)."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import (
-    ClientGone,
-    ConfigurationError,
-    ContractError,
-    HTTPError,
-    PenstockError,
-    RequestRejected,
-    ResponseComplete,
-    StartupError,
-)
+from penstock.errors import ContractError, HTTPError, ResponseComplete
 from penstock.http.status import REASONS
-from penstock.intake.worker_request import client_name
 from penstock.pipeline.error_formats import NEGOTIATED, ErrorFacts, choose_format, render
 from penstock.pipeline.error_pages import ErrorPage, choose_page
+from penstock.pipeline.error_report import describe, error_id, status_of
 from penstock.pipeline.stages import Stage
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
+    from penstock.pipeline.response import Response
 
 logger = logging.getLogger("penstock")
 
 PAGE_SECONDS: Final = 10.0
 """How long an error page that is made may take."""
 
-_ERROR_ID: Final = "penstock.error_id"
 _SHOWN: Final = "penstock.error_page"
 
 _NO_STORE: Final = (b"cache-control", b"no-store")
@@ -64,83 +54,6 @@ _VALIDATORS: Final = frozenset((b"accept-ranges", b"cache-control", b"etag", b"e
 # RFC 9110 section 15.5.2: there is always a challenge. No browser asks for a password because of a scheme it does not know.
 _NO_SCHEME: Final = (b"www-authenticate", b"Unspecified")
 
-# Whoever broke a contract or misconfigured is to blame, whatever came before.
-_BLAMED: Final = (ContractError, ConfigurationError, StartupError, ClientGone)
-
-
-def status_of(error: BaseException) -> int:
-    """The status an error is answered with (pipeline X-06)."""
-    if isinstance(error, HTTPError):
-        return error.status
-    if isinstance(error, PermissionError):
-        return 403
-    if isinstance(error, TimeoutError):
-        return 504
-    cause = error.__cause__
-    # Only what is raised to wrap something is looked into.
-    if isinstance(error, PenstockError) and not isinstance(error, _BLAMED) and isinstance(cause, Exception):
-        return status_of(cause)
-    return 500
-
-
-def report(context: Context, error: Exception) -> None:
-    """Write the error to the log: a refusal in one line, a bug with its traceback and the id that the client is shown."""
-    where = describe(context)
-    if _tells_of_leaving(error):
-        logger.debug("%s: the client left", where)
-    elif isinstance(error, RequestRejected):
-        client = client_name(context.worker_request.client)
-        logger.info("%s from %s refused with %d: %s", where, client, error.status, ascii(str(error))[1:-1])
-    elif status_of(error) < 500:
-        logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
-    else:
-        logger.error(
-            "%s failed at %s, trace id %s, error id %s",
-            where,
-            _place(context, error),
-            context.trace_id,
-            error_id(context),
-            exc_info=error,
-        )
-
-
-def describe(context: Context) -> str:
-    """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
-    return f"{context.worker_request.head.method} {ascii(context.original_path)[1:-1]}"
-
-
-def error_id(context: Context) -> str:
-    """The id under which client and log know this request's failure."""
-    items = context.items
-    if _ERROR_ID not in items:
-        items[_ERROR_ID] = os.urandom(6).hex()
-    return str(items[_ERROR_ID])
-
-
-def _place(context: Context, error: Exception) -> str:
-    """Where an error happened: the stage, the module if it was one's step, and how long the request had been inside."""
-    rest = context.rest
-    is_first = error is context.error
-    stage = rest.failed_stage if is_first else context.stage
-    module = rest.failed_module if is_first else context.module
-    place = "an unknown stage" if stage is None else stage.name
-    if module:
-        place = f"{place} in {module}"
-    started = context.worker_request.started
-    return f"{place} after {(context.runtime.loop.time() - started) * 1000:.1f} ms" if started else place
-
-
-def _tells_of_leaving(error: BaseException) -> bool:
-    # Frameworks answer ClientGone with an error of their own, such as Starlette's ClientDisconnect.
-    seen = 0
-    cause: BaseException | None = error
-    while cause is not None and seen < 10:
-        if isinstance(cause, ClientGone):
-            return True
-        cause = cause.__cause__ or cause.__context__
-        seen += 1
-    return False
-
 
 def write_answer(context: Context, error: Exception | None = None) -> Awaitable[None] | None:
     """Make `error`, or else the first one, the answer; an awaitable where the page for it has to be waited for.
@@ -154,7 +67,7 @@ def write_answer(context: Context, error: Exception | None = None) -> Awaitable[
     custom = context.plan.location.error_pages
     pages = () if custom is None else custom.find(status)
     if not pages or _SHOWN in context.items:
-        write_built_in_answer(context, error)
+        _write_built_in(context, error)
         return None
     page = choose_page(pages, _accepted(context))
     context.items[_SHOWN] = page.name
@@ -165,7 +78,26 @@ def write_answer(context: Context, error: Exception | None = None) -> Awaitable[
 
 
 def write_built_in_answer(context: Context, error: Exception) -> None:
-    """Make `error` the answer without asking anybody; details are shown only in development (pipeline X-08)."""
+    """Make `error` the answer without asking anybody and with nothing of what there was: another one could not be sent."""
+    context.rest.kept_headers = []
+    _write_built_in(context, error)
+
+
+def answer_with(context: Context, answer: Response) -> None:
+    """Make `answer`, which an error hook returned, the answer, beside the headers of modules that it says nothing of."""
+    response = context.response
+    if answer is not response:
+        names = _OF_THE_BODY.union([name for name, _ in answer.raw_headers if name != b"set-cookie"])
+        kept = [pair for pair in _headers_of_modules(context) if pair[0] not in names]
+        own = list(answer.raw_headers)
+        response.replace_with(answer)
+        response.raw_headers[:] = [*kept, *own]
+    else:
+        response.replace_with(answer)
+
+
+def _write_built_in(context: Context, error: Exception) -> None:
+    """Details are shown only in development (pipeline X-08)."""
     status = status_of(error)
     _begin_answer(context, error, status)
     wanted = context.plan.location.error_format
@@ -175,15 +107,16 @@ def write_built_in_answer(context: Context, error: Exception) -> None:
     response = context.response
     response.raw_headers.append((b"content-type", content_type))
     response.body = body
+    response.seal("an error was answered")
 
 
 def _begin_answer(context: Context, error: Exception, status: int) -> None:
     """Drop what there was of an answer, but for the headers that modules have set; add those of the error."""
     response = context.response
+    response.begin_error_answer()
     added = list(error.headers) if isinstance(error, HTTPError) else []
     dropped = _OF_THE_BODY.union([name for name, _ in added])
     kept = [pair for pair in _headers_of_modules(context) if pair[0] not in dropped]
-    response.clear()
     response.raw_headers[:] = [*kept, *added, _NO_STORE]
     response.status = status
     if status == 401 and not any(name == b"www-authenticate" for name, _ in response.raw_headers):
@@ -193,10 +126,12 @@ def _begin_answer(context: Context, error: Exception, status: int) -> None:
 def _headers_of_modules(context: Context) -> list[tuple[bytes, bytes]]:
     """Those that were set in front of EXECUTE: what an application set belongs to the answer that failed."""
     rest = context.rest
-    if rest.kept_headers is not None:
-        return rest.kept_headers
-    is_early = rest.failed_stage is not None and rest.failed_stage < Stage.EXECUTE
-    return context.response.raw_headers if is_early else []
+    if rest.at == context.plan.send_at:
+        rest.kept_headers = []  # the answer could not be sent, perhaps because of one of them (pipeline E-11)
+    if rest.kept_headers is None:
+        is_early = rest.failed_stage is not None and rest.failed_stage < Stage.EXECUTE
+        rest.kept_headers = context.response.raw_headers.copy() if is_early else []
+    return rest.kept_headers
 
 
 def _facts(context: Context, error: Exception, status: int) -> ErrorFacts:
@@ -281,6 +216,7 @@ def _finish(context: Context, error: Exception, page: ErrorPage) -> Awaitable[No
     response.status = status_of(error)
     response.raw_headers[:] = [pair for pair in response.raw_headers if pair[0] not in _VALIDATORS]
     response.raw_headers.append(_NO_STORE)
+    response.seal("an error was answered")
     return None
 
 
@@ -298,4 +234,4 @@ def _fall_back(context: Context, error: Exception, page: ErrorPage, *, failure: 
     if context.response.is_started:
         context.worker_request.abort()
     else:
-        write_built_in_answer(context, error)
+        _write_built_in(context, error)

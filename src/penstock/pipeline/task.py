@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientGone, HTTPError
 from penstock.pipeline import deadlines
-from penstock.pipeline.error_answer import describe
+from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, PARKED, Signal
 from penstock.pipeline.loop import advance, end_step, failure_of
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from penstock.pipeline.error_answer import describe
+from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, Signal
 
 if TYPE_CHECKING:

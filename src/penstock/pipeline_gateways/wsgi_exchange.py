@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientGone, RequestRejected
 from penstock.pipeline.context import Context
-from penstock.pipeline.error_answer import describe
+from penstock.pipeline.error_report import describe
 from penstock.pipeline.task import resume
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import Environ, WsgiAnswer, WsgiApplication, as_exception, close_result
@@ -51,6 +51,7 @@ class WsgiExchange(WsgiAnswer):
         self.status = 0
         self.content_length = -1
         self.is_started = False
+        self.reason = b""
         self.context = context
         self.environ: Environ | None = None
         self._application = application
@@ -219,7 +220,7 @@ class WsgiExchange(WsgiAnswer):
         if self._stream is not None:
             return
         self.apply(response)
-        response.body = self._body
+        response.content = self._body
         if self._file is not None:
             (descriptor, offset, count), self._file = self._file, None
             try:

@@ -13,7 +13,7 @@ from io import BytesIO
 from typing import Any, Final
 
 from penstock.pipeline.context import Context
-from penstock.pipeline.error_answer import describe
+from penstock.pipeline.error_report import describe
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, WsgiApplication, close_result
 from penstock.pipeline_gateways.wsgi_environ import EnvironMaker
@@ -58,7 +58,7 @@ class InlineRunner:
         result: Any = self._application(self._environs.make(context, BytesIO(body)), answer.start_response)
         kind = type(result)
         if (kind is list or kind is tuple) and not answer.is_started and len(result) <= 1:
-            context.response.body = answer.check(result[0] if result else b"")
+            context.response.content = answer.check(result[0] if result else b"")
             answer.apply(context.response)
             return None
         return answer.take(result)
@@ -73,6 +73,7 @@ class InlineAnswer(WsgiAnswer):
         self.status = 0
         self.content_length = -1
         self.is_started = False
+        self.reason = b""
         self._context = context
         self._pending: Awaitable[None] | None = None
         self._sent = 0
@@ -120,7 +121,7 @@ class InlineAnswer(WsgiAnswer):
     def _send(self, chunk: bytes) -> None:
         context = self._context
         if self.is_started:
-            self._pending = context.worker_request.send(None, chunk, True)
+            self._pending = context.response.send_piece(chunk)
         else:
             self._pending = self.send_first(context, chunk)
             self.is_started = True
@@ -140,7 +141,7 @@ class InlineAnswer(WsgiAnswer):
     def _finish(self, body: bytes) -> None:
         body = self.check(body)
         self.apply(self._context.response)
-        self._context.response.body = body
+        self._context.response.content = body
 
     def _close_soon(self, result: Any) -> None:
         # The answer leaves first: the rest of the plan runs before the loop comes to this.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
 from penstock.pipeline.context import Context
-from penstock.pipeline.error_answer import describe
+from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import Handler, respond
 from penstock.request_handlers.function_threads import FunctionThreads, Job
 

@@ -1,0 +1,102 @@
+"""How an error is reported: the status it stands for, its line in the log, its id; who is to blame decides (pipeline X-06, X-08)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, Final
+
+from penstock.errors import (
+    ClientGone,
+    ConfigurationError,
+    ContractError,
+    HTTPError,
+    PenstockError,
+    RequestRejected,
+    StartupError,
+)
+from penstock.intake.worker_request import client_name
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+
+logger = logging.getLogger("penstock")
+
+_ERROR_ID: Final = "penstock.error_id"
+
+# Whoever broke a contract or misconfigured is to blame, whatever came before.
+_BLAMED: Final = (ContractError, ConfigurationError, StartupError, ClientGone)
+
+
+def status_of(error: BaseException) -> int:
+    """The status an error is answered with (pipeline X-06)."""
+    if isinstance(error, HTTPError):
+        return error.status
+    if isinstance(error, PermissionError):
+        return 403
+    if isinstance(error, TimeoutError):
+        return 504
+    cause = error.__cause__
+    # Only what is raised to wrap something is looked into.
+    if isinstance(error, PenstockError) and not isinstance(error, _BLAMED) and isinstance(cause, Exception):
+        return status_of(cause)
+    return 500
+
+
+def report(context: Context, error: Exception) -> None:
+    """Write the error to the log: a refusal in one line, a bug with its traceback and the id that the client is shown."""
+    where = describe(context)
+    if _tells_of_leaving(error):
+        logger.debug("%s: the client left", where)
+    elif isinstance(error, RequestRejected):
+        client = client_name(context.worker_request.client)
+        logger.info("%s from %s refused with %d: %s", where, client, error.status, ascii(str(error))[1:-1])
+    elif status_of(error) < 500:
+        logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
+    else:
+        logger.error(
+            "%s failed at %s, trace id %s, error id %s",
+            where,
+            _place(context, error),
+            context.trace_id,
+            error_id(context),
+            exc_info=error,
+        )
+
+
+def describe(context: Context) -> str:
+    """The request in a few words, for a log: control characters escaped, the query left out, for it may hold secrets."""
+    return f"{context.worker_request.head.method} {ascii(context.original_path)[1:-1]}"
+
+
+def error_id(context: Context) -> str:
+    """The id under which client and log know this request's failure."""
+    items = context.items
+    if _ERROR_ID not in items:
+        items[_ERROR_ID] = os.urandom(6).hex()
+    return str(items[_ERROR_ID])
+
+
+def _place(context: Context, error: Exception) -> str:
+    """Where an error happened: the stage, the module if it was one's step, and how long the request had been inside."""
+    rest = context.rest
+    is_first = error is context.error
+    stage = rest.failed_stage if is_first else context.stage
+    module = rest.failed_module if is_first else context.module
+    place = "an unknown stage" if stage is None else stage.name
+    if module:
+        place = f"{place} in {module}"
+    started = context.worker_request.started
+    return f"{place} after {(context.runtime.loop.time() - started) * 1000:.1f} ms" if started else place
+
+
+def _tells_of_leaving(error: BaseException) -> bool:
+    # Frameworks answer ClientGone with an error of their own, such as Starlette's ClientDisconnect.
+    seen = 0
+    cause: BaseException | None = error
+    while cause is not None and seen < 10:
+        if isinstance(cause, ClientGone):
+            return True
+        cause = cause.__cause__ or cause.__context__
+        seen += 1
+    return False
