@@ -65,6 +65,7 @@ class Server:
                 requests_inside=settings.limits.requests_inside,
                 queue=settings.limits.queue,
                 retry_after=settings.limits.retry_after,
+                stuck_threads=settings.limits.stuck_threads,
                 record=self._observation.record,
             )
             if settings.max_requests:
