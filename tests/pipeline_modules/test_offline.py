@@ -9,6 +9,8 @@ import pytest
 
 from penstock import Context
 from penstock.pipeline_modules.offline import MOST_BYTES, Offline
+from penstock.server import open_client
+from penstock.settings import SiteSettings
 from penstock.testing import Client, ClientResponse
 from tests.pipeline.subject import Recorder, ask, open_site, run, settle
 
@@ -94,6 +96,12 @@ class TestOffline:
         log: list[str] = []
         ask(open_site(Offline(str(file)), Recorder(log)))
         assert log == ["LOG", "LOG+", "END"]
+
+    def test_pipeline_e07_a_site_file_names_it(self, tmp_path: Path) -> None:
+        file = tmp_path / "offline.html"
+        file.write_bytes(SORRY)
+        site = SiteSettings(root=str(tmp_path), offline_file=str(file))
+        assert ask(open_client(site), "/offline.html").body == SORRY
 
     def test_bad_retry_after_is_refused(self) -> None:
         with pytest.raises(ValueError, match="-1"):

@@ -27,6 +27,7 @@ class TestPaths:
     def test_good_ones_become_absolute(self, folder: Path) -> None:
         site = {
             "root": "public",
+            "offline_file": "offline.html",
             "files": {"fallback": "index.html"},
             "tls": {"certificate": "cert.pem", "key": str(folder / "cert.pem")},
         }
@@ -34,6 +35,7 @@ class TestPaths:
         assert resolve(tree, folder) == []
         assert tree["server"]["app_dirs"] == [str(folder / "public"), str(folder)]
         assert site["root"] == str(folder / "public")
+        assert site["offline_file"] == str(folder / "offline.html"), "it need not be there yet"
         assert site["tls"] == {"certificate": str(folder / "cert.pem"), "key": str(folder / "cert.pem")}
         assert site["files"] == {"fallback": "index.html"}
 
@@ -69,6 +71,8 @@ class TestPaths:
                 ("site", 0, "location", 0, "errors", 0, "file"),
                 "file: there is no file",
             ),
+            ({"site": [{"offline_file": "a/offline.html"}]}, ("site", 0, "offline_file"), "there is no folder"),
+            ({"site": [{"offline_file": "public"}]}, ("site", 0, "offline_file"), "is a folder, not a file"),
             ({"server": {"log": {"traces": "a/traces"}}}, ("server", "log", "traces"), "traces: there is no folder"),
             ({"server": {"log": {"traces": "cert.pem"}}}, ("server", "log", "traces"), "is a file, not a folder"),
             (

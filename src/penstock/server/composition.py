@@ -87,7 +87,7 @@ class _Composer:
     def compose(self) -> PipelineSite | None:
         """The site, or None when there are mistakes."""
         site = self._site
-        modules = self._each(self._module, site.modules, "module")
+        modules = [*self._offline_module(), *self._each(self._module, site.modules, "module")]
         routes = self._each(partial(route_target, load=self._load), site.routes, "route")
         mounts = self._each(partial(app_target, load=self._load), site.apps, "app")
         files = self._try(lambda: files_target(site.root, site.files) if site.root else None, "root")
@@ -139,6 +139,16 @@ class _Composer:
         except Exception as error:
             raise StartupError(f"module {settings.use} failed to start: {error}") from error
         return hooks
+
+    def _offline_module(self) -> list[Hooks]:
+        """The module in front of all others, where the site has an offline file (pipeline E-07)."""
+        if not self._site.offline_file:
+            return []
+        from penstock.pipeline_modules.offline import Offline
+
+        hooks = Hooks("offline_file")
+        Offline(self._site.offline_file).attach(hooks)
+        return [hooks]
 
     def _place_modules(self) -> None:
         """The modules of locations: one object each, made once, also for the locations below that inherit it (pipeline A-02)."""

@@ -59,6 +59,14 @@ class SiteSettings(
     root: Annotated[
         str, Meta(description="Folder of files, relative to the site file; empty serves none.", examples=["public"])
     ] = ""
+    # IIS and ASP.NET: App_Offline.htm at the root takes an application offline
+    offline_file: Annotated[
+        str,
+        Meta(
+            description="While this file exists, everything is answered with 503 and its content; empty is never.",
+            examples=["offline.html"],
+        ),
+    ] = ""
     tls: Annotated[TlsSettings | None, Meta(description="Certificate for these hosts, chosen by SNI.")] = None
     files: Annotated[FilesSettings, Meta(description="How the files under root are served.")] = FilesSettings()
     modules: Annotated[

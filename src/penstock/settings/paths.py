@@ -27,6 +27,7 @@ class Paths:
             path: KeyPath = ("site", number)
             self._resolve_tls(site, path=path)
             self._resolve_key(site, "root", path=path, judge=_judge_folder)
+            self._resolve_key(site, "offline_file", path=path, judge=_judge_new_file)
             self._judge_fallback(site, path=path)
             for index, location in enumerate(site.get("location", [])):
                 for number, page in enumerate(location.get("errors", [])):
@@ -94,6 +95,12 @@ def _judge_folder(path: Path) -> str:
     if path.is_dir():
         return ""
     return f'"{path}" is a file, not a folder' if path.exists() else _missing("folder", path)
+
+
+def _judge_new_file(path: Path) -> str:
+    if path.is_dir():
+        return f'"{path}" is a folder, not a file'
+    return _judge_folder(path.parent)
 
 
 def _judge_new_folder(path: Path) -> str:
