@@ -15,7 +15,7 @@ class TemporaryFiles:
         self._make = tempfile.TemporaryFile
         self._files: list[IO[Any]] = []
         self._opened = threading.Event()
-        monkeypatch.setattr("tempfile.TemporaryFile", self._open)
+        monkeypatch.setattr("tempfile.TemporaryFile", self.open)
 
     @property
     def states(self) -> list[str]:
@@ -25,7 +25,8 @@ class TemporaryFiles:
         """Wait until there is one."""
         assert await asyncio.to_thread(self._opened.wait, 10)
 
-    def _open(self) -> IO[Any]:
+    def open(self) -> IO[Any]:
+        """What `tempfile.TemporaryFile` does."""
         file = self._make()
         self._files.append(file)
         self._opened.set()
