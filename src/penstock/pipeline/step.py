@@ -36,7 +36,7 @@ class Step:
         self.module = module
         self.call = call
         self.is_post = is_post
-        self.hook = hook
+        self.hook = hook or ("" if module else name_of(call))
         self.rule = rule or RULES[stage].runs.value
 
     @property

@@ -1,7 +1,7 @@
 """This file is `penstock stages`: the assembled plan, printed from what runs."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,35 +9,48 @@ import click
 
 from penstock.errors import RequestRejected
 from penstock.tools.check import FILE
+from penstock.tools.columns import as_json_text
 
 if TYPE_CHECKING:
     from penstock.pipeline.plan import Plan
     from penstock.pipeline.site import PipelineSite
-    from penstock.pipeline.stages import Stage
-    from penstock.pipeline.step import Step
 
 
-@click.command("stages", options_metavar="[--at PATH]")
+@click.command("stages", options_metavar="[--at PATH] [--json]")
 @click.argument("file", type=FILE, default="penstock.toml")
 @click.option("--at", metavar="PATH", help="A path whose plan is wanted, such as /admin/.")
 @click.option(
     "--method", metavar="METHOD", default="GET", show_default=True, help="The method of the request to that path."
 )
-def command(file: Path, at: str | None, method: str) -> None:
-    """Print the stages a request passes, and what is called in each, from the plans that run.
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+def command(file: Path, at: str | None, method: str, *, as_json: bool) -> None:
+    """Print the steps a request passes: in which order, at which stage, of which module, by which rule.
 
-    Everything that the file names is imported. Without --at, every plan is printed.
+    Everything that the file names is imported, and what is printed is the plans that run. Without --at, every plan is.
     """
     from penstock.server import build
     from penstock.settings.loader import load
+    from penstock.tools.plan_text import plan_lines, plan_values
 
-    for site in build(load(file, os.environ)).sites:
+    sites = build(load(file, os.environ)).sites
+    if as_json:
+        values = [plan_values(plan, site) for site in sites for _, plan in _wanted(site, at, method)]
+        click.echo(as_json_text(values))
+        return
+    for site in sites:
         click.echo(f"site {', '.join(site.hosts)}")
-        for line in _every_plan(site) if at is None else _plan_at(site, at, method):
-            click.echo(line)
+        for title, plan in _wanted(site, at, method):
+            click.echo(f"  {title}")
+            for line in plan_lines(plan, indent="    "):
+                click.echo(line)
 
 
-def _plan_at(site: "PipelineSite", at: str, method: str) -> Iterator[str]:
+def _wanted(site: "PipelineSite", at: str | None, method: str) -> "Iterator[tuple[str, Plan]]":
+    """The plans that are asked for, each with a title."""
+    return _every_plan(site) if at is None else iter([_plan_at(site, at, method)])
+
+
+def _plan_at(site: "PipelineSite", at: str, method: str) -> "tuple[str, Plan]":
     from penstock.http.targets import canonical_path
 
     try:
@@ -45,39 +58,18 @@ def _plan_at(site: "PipelineSite", at: str, method: str) -> Iterator[str]:
     except RequestRejected as error:
         raise click.UsageError(f"{at} is refused: {error.detail}") from error
     plan, _ = site.find_plan(method.upper(), path)
-    yield f"  {method.upper()} {path}"
-    yield from plan_lines(plan)
+    return f"{method.upper()} {path} to {plan.target.name}", plan
 
 
-def _every_plan(site: "PipelineSite") -> Iterator[str]:
+def _every_plan(site: "PipelineSite") -> "Iterator[tuple[str, Plan]]":
     """Plans that do the same, whatever location they are for, are printed once."""
+    from penstock.tools.plan_text import plan_facts
+
     printed: set[tuple[object, ...]] = set()
     for plan in site.plans:
-        description = described(plan)
+        steps = [(step.stage, step.is_post, step.module, step.hook, step.rule) for step in plan.steps]
+        facts = [fact for fact in plan_facts(plan) if fact[0] != "location"]
+        description = (plan.target.name, *steps, *facts)
         if description not in printed:
             printed.add(description)
-            yield f"  to {plan.target.name}"
-            yield from plan_lines(plan)
-
-
-def described(plan: "Plan") -> "tuple[tuple[Stage, str], ...]":
-    """Stage and modules of every step that has any, in order, as it runs."""
-    return tuple((step.stage, _label(step)) for step in plan.steps if step.module)
-
-
-def _label(step: "Step") -> str:
-    if step.hook == "leaves":
-        return f"{step.module} (leaves)"
-    if step.rule.startswith("scope "):
-        return f"{step.module} ({step.rule.removeprefix('scope ')})"
-    return f"{step.module} (after)" if step.is_post else step.module
-
-
-def plan_lines(plan: "Plan") -> Iterator[str]:
-    """Stage by stage what is called, in order."""
-    from penstock.pipeline.stages import Stage
-
-    called = described(plan)
-    for stage in Stage:
-        names: Sequence[str] = [name for at, name in called if at is stage]
-        yield f"    {stage.name.lower():15}{', '.join(names)}".rstrip()
+            yield f"to {plan.target.name}", plan

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from penstock.errors import ConfigurationError, Problem
+from penstock.tools.columns import as_json_text
 
 if TYPE_CHECKING:
     from penstock.server.trace_model import TraceRecord
@@ -82,7 +83,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
     found = _read_all(folder)
     if as_json:
-        click.echo(_json([_summary(path, record) for path, record in found]))
+        click.echo(as_json_text([_summary(path, record) for path, record in found]))
     elif not found:
         click.echo(f"no request has left a trace in {folder}")
     else:
@@ -112,7 +113,7 @@ def _show(path: Path, record: "TraceRecord", *, as_json: bool) -> None:
     from penstock.tools.trace_text import trace_lines
 
     if as_json:
-        click.echo(_json(record))
+        click.echo(as_json_text(record))
         return
     for line in trace_lines(record):
         click.echo(line)
@@ -122,9 +123,3 @@ def _show(path: Path, record: "TraceRecord", *, as_json: bool) -> None:
 def _summary(path: Path, record: "TraceRecord") -> dict[str, Any]:
     names = ("trace_id", "time", "outcomes", "status", "seconds", "method", "path", "failed_at", "status_set_by")
     return {"file": path.name, **{name: getattr(record, name) for name in names}}
-
-
-def _json(value: object) -> str:
-    import msgspec
-
-    return msgspec.json.format(msgspec.json.encode(value)).decode()

@@ -9,6 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from penstock.server.trace_model import TracePlace, TraceRecord, TraceStep
+from penstock.tools.columns import columns
 
 # The last frame of a traceback: where it was raised.
 _FRAME: Final = re.compile(r'^  File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
@@ -21,10 +22,7 @@ _SHARE_SHOWN: Final = 0.05
 
 def list_lines(records: Sequence[TraceRecord]) -> Iterator[str]:
     """A line for each, with a title."""
-    rows = [_TITLES, *(_row(record) for record in records)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield from columns([_TITLES, *(_row(record) for record in records)])
 
 
 def trace_lines(record: TraceRecord) -> Iterator[str]:
