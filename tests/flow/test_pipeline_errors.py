@@ -1,4 +1,4 @@
-"""Whole journeys of error answers: their form, and whose page they are (pipeline X-01 to X-11, T-01, Z-02)."""
+"""Whole journeys of error answers: their form, and whose page they are (pipeline X-01 to X-11, T-01)."""
 
 import asyncio
 import json
@@ -173,7 +173,7 @@ class TestWhatStays:
     """The body is dropped, and what speaks of it; other headers stay."""
 
     @pytest.mark.parametrize("kind", ["built in", "page"])
-    def test_pipeline_z02_headers_set_by_modules_are_kept_and_the_banner_is_dropped(self, kind: str) -> None:
+    def test_pipeline_x07_headers_set_by_modules_are_kept_and_the_banner_is_dropped(self, kind: str) -> None:
         def banner(context: Context) -> None:
             response = context.response
             response.headers["access-control-allow-origin"] = "https://mills.example"
@@ -197,7 +197,7 @@ class TestWhatStays:
         assert answer.headers.get("etag") is None
         assert answer.headers.get("content-encoding") is None
 
-    def test_pipeline_z02_headers_of_a_handler_that_failed_are_dropped(self) -> None:
+    def test_pipeline_x07_headers_of_a_handler_that_failed_are_dropped(self) -> None:
         def handler(context: Context) -> object:
             context.response.headers["x-handler"] = "yes"
             context.response.set_cookie("signed-in", "1")

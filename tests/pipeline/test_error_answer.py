@@ -1,4 +1,4 @@
-"""How an error becomes an answer, and what stays of the one that failed (pipeline X-03, X-07 to X-10, Z-02)."""
+"""How an error becomes an answer, and what stays of the one that failed (pipeline X-03, X-07 to X-10)."""
 
 import gzip
 from collections.abc import AsyncIterator, Callable
@@ -158,7 +158,7 @@ class TestWritingBehind:
 
 
 class TestHooks:
-    def test_pipeline_z02_an_answer_of_a_hook_stands_beside_the_headers_of_modules(self) -> None:
+    def test_pipeline_x07_an_answer_of_a_hook_stands_beside_the_headers_of_modules(self) -> None:
         def begin(context: Context) -> None:
             headers = context.response.headers
             headers["access-control-allow-origin"] = "https://mills.example"

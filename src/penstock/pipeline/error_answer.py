@@ -1,4 +1,4 @@
-"""How an error becomes an answer: built in, or a page of the location; what stays of the headers (pipeline X-03, X-07, Z-02)."""
+"""How an error becomes an answer: built in, or a page of the location; what stays of the headers (pipeline X-03, X-07)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SHOWN: Final = "penstock.error_page"
 
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _VARY: Final = (b"vary", b"accept")
-# They speak of a body, and that one is dropped; all other headers stay (pipeline Z-02).
+# They speak of a body, and that one is dropped; all other headers stay (pipeline X-07).
 _OF_THE_BODY: Final = frozenset(
     (
         b"accept-ranges",
