@@ -19,7 +19,10 @@ from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import WorkerRequest
 from penstock.pipeline.context import Context
 from penstock.pipeline.module import Hooks, Module
+from penstock.pipeline.location import Location
 from penstock.pipeline.plan import Plan, assemble
+from penstock.pipeline.site import PipelineSite
+from penstock.pipeline.target import Target
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.task import begin
 from penstock.request_handlers.file_finder import RECHECK
@@ -39,7 +42,7 @@ class Answer:
         self.status = 0
         self.fields: list[tuple[bytes, bytes]] = []
         self.body = b""
-        self.items: dict[str, Any] = {}
+        self.effective_path = ""
 
     def __getitem__(self, name: str) -> str | None:
         values = [value.decode() for field, value in self.fields if field == name.encode()]
@@ -67,7 +70,7 @@ class RecordingWorkerRequest:
 
     def send(self, head: ResponseHead | None, body: bytes, more: bool) -> None:
         if head is not None:
-            self.answer.status, self.answer.fields = head.status, list(head.raw_headers)
+            self.answer.status, self.answer.fields = head.status_code, list(head.raw_headers)
         self.answer.body += body
         self.has_sent_all = not more
 
@@ -114,7 +117,8 @@ class Browser:
         hooks = Hooks("module")
         if module is not None:
             module.attach(hooks)
-        plan = assemble([hooks], self.files, target="files")
+        target = Target("files", "/", self.files, needs="read")
+        plan = assemble([hooks], target, Location(), site=PipelineSite())
         return asyncio.run(_lead_through(plan, worker_request))
 
 
@@ -127,7 +131,7 @@ async def _lead_through(plan: Plan, worker_request: RecordingWorkerRequest) -> A
     async with asyncio.timeout(10):
         await left
     answer = worker_request.answer
-    answer.items = context.items
+    answer.effective_path = context.effective_path
     return answer
 
 
@@ -162,7 +166,7 @@ class TestLookup:
         answer = browser.ask("/app.js")
         assert (answer.status, answer.body) == (200, b"let x = 1")
         assert answer["content-type"] == "text/javascript; charset=utf-8"
-        assert answer.items == {}
+        assert answer.effective_path == "/a.txt"
 
     @pytest.mark.parametrize("target", ["/missing", "/missing/", "/app.js/", "/app.js/x", "/bare/missing.txt"])
     def test_pipeline_f01_missing_is_404(self, browser: Browser, target: str) -> None:
@@ -384,12 +388,12 @@ class TestDocuments:
     def test_pipeline_f07_the_document_answers_within_the_request(self, browser: Browser) -> None:
         answer = browser.ask("/folder/")
         assert (answer.status, answer.body) == (200, b"<p>folder")
-        assert answer.items == {"effective_path": "/folder/index.html"}
+        assert answer.effective_path == "/folder/index.html"
 
     def test_pipeline_f07_the_root(self, browser: Browser) -> None:
         assert browser.ask("/").status == 403
         browser.write("index.html", "<p>root")
-        assert browser.ask("/").items == {"effective_path": "/index.html"}
+        assert browser.ask("/").effective_path == "/index.html"
 
     def test_pipeline_f07_the_first_that_exists(self, make_browser: MakeBrowser) -> None:
         browser = make_browser(default_documents=["index.html", "index.htm", "default.html"])
@@ -425,7 +429,7 @@ class TestFallback:
         for method in ("GET", "HEAD"):
             answer = browser.ask(target, HTML, method=method)
             assert (answer.status, answer.body) == (200, b"<p>app")
-            assert answer.items == {"effective_path": "/app.html"}
+            assert answer.effective_path == "/app.html"
             assert answer["vary"] == "accept, accept-encoding"
 
     @pytest.mark.parametrize("accept", ["application/json", "*/*", "", "text/html;q=0"])

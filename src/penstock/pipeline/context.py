@@ -13,7 +13,7 @@ from penstock.http.targets import rewritten
 from penstock.http.trace_context import find_trace_id, trace_id_from
 from penstock.pipeline.completion import Completion
 from penstock.pipeline.disconnected import Disconnected
-from penstock.pipeline.error_answer import report
+from penstock.pipeline.error_report import report
 from penstock.pipeline.request import Request
 from penstock.pipeline.rerouting import change_plan, check_redispatch, remapped_plan
 from penstock.pipeline.response import ContextResponse, Response
@@ -252,6 +252,14 @@ class Context:
         """
         check_redispatch(self)
         self.rest.redispatch = (rewritten(self.worker_request.head.line, path, query), None)
+        self.interrupt()
+
+    def apply_rules_of(self, path: str) -> None:
+        """Used by handlers, in MAP_HANDLER: what they found answers under another path, and is subject to its rules (F-07).
+
+        The request comes in again at AUTHORIZE of the location of `path`, with what it asked for unchanged.
+        """
+        self.rest.redispatch = (self.worker_request.head.line, path)
         self.interrupt()
 
     def start(self, work: Awaitable[Any] | Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:

@@ -59,7 +59,7 @@ def _end_by_force(context: Context) -> None:
     """A step has not let itself be cancelled, or another one hangs in front of the answer."""
     from penstock.pipeline.task import take_over
 
-    if context.position >= context.plan.detour_at and context.task is not None:
+    if context.rest.is_cancelled and context.task is not None:
         logger.error(
             "%s at %s does not let itself be cancelled: answered without it", context.module, describe(context)
         )

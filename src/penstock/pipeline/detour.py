@@ -11,7 +11,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
 from penstock.errors import ClientGone, HTTPError
-from penstock.pipeline.error_answer import answer_with, write_answer
+from penstock.pipeline.error_answer import answer_with, write_answer, write_built_in_answer
 from penstock.pipeline.error_report import report
 from penstock.pipeline.rerouting import come_in_again
 from penstock.pipeline.response import Response
@@ -36,14 +36,23 @@ def detour(context: Context) -> Awaitable[None] | None:
 async def _settle(context: Context, answering: Awaitable[None] | None = None) -> None:
     try:
         if answering is not None:
-            await answering
+            await _answer(context, answering)
         while context.rest.started is not None:
             await wait_started(context)
             pending = _answer_first_error(context)
             if pending is not None:
-                await pending
+                await _answer(context, pending)
     finally:
         _go_on(context)  # also when the wait is cancelled: the request stands at a step again
+
+
+async def _answer(context: Context, pending: Awaitable[None]) -> None:
+    try:
+        await pending
+    except BaseException:
+        if context.error is not None and not context.response.is_started:
+            write_built_in_answer(context, context.error)  # whoever was asked for one has taken too long
+        raise
 
 
 def _answer_first_error(context: Context) -> Awaitable[None] | None:

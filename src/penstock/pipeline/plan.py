@@ -20,6 +20,9 @@ Wrap = Callable[[Step, Call], Call]
 class PlansOfSite(Protocol):
     """Where a request finds another plan."""
 
+    # Whether it makes a difference which path a request goes by: locations, or modules from AUTHORIZE to MAP_HANDLER.
+    has_rules: bool
+
     def find_plan(self, method: str, path: str) -> tuple[Plan, dict[str, Any] | None]:
         """The plan for a path and method, and the values of the route's template."""
 
@@ -134,7 +137,7 @@ def assemble(
             lines.append(Step(stage, "", steps.require_principal, is_post=True, rule="ends what was refused (P-20)"))
         if stage is Stage.EXECUTE and lines:
             lines.append(Step(stage, "", steps.keep_headers))
-        lines += _steps_of_target(stage, target, location)
+        lines += _steps_of_target(stage, target, location, has_rules=site.has_rules)
         lines += [_step_of(each) for each in subscriptions if each.stage is stage and each.is_post]
         lines += scopes.steps_behind(stage, subscriptions, ends)
         if stage is Stage.RELEASE_STATE and any(line.stage is stage for line in lines):
@@ -147,16 +150,16 @@ def assemble(
 def _steps_in_front(stage: Stage, subscriptions: Sequence[Subscription], ends: frozenset[Stage]) -> list[Step]:
     lines = []
     if ends and stage is Stage.RELEASE_STATE:
-        lines.append(Step(stage, "", scopes.leave_before_release))
+        lines.append(Step(stage, "", scopes.leave_before_release, rule="leaves the scopes that end before"))
     if ends and stage is Stage.LOG:
-        lines.append(Step(stage, "", scopes.leave_before_log))
+        lines.append(Step(stage, "", scopes.leave_before_log, rule="leaves the scopes that end before"))
     return lines
 
 
-def _steps_of_target(stage: Stage, target: Target, location: Location) -> list[Step]:
+def _steps_of_target(stage: Stage, target: Target, location: Location, *, has_rules: bool) -> list[Step]:
     """What stands between the two halves of a stage for the sake of what answers."""
     lines = []
-    if stage is Stage.MAP_HANDLER and target.map_handler is not None:
+    if stage is Stage.MAP_HANDLER and target.map_handler is not None and (has_rules or not target.only_for_rules):
         lines.append(Step(stage, target.name, target.map_handler, hook="map"))
     if stage is Stage.EXECUTE:
         if target.needs and target.needs not in location.access:
@@ -171,10 +174,10 @@ def _steps_of_target(stage: Stage, target: Target, location: Location) -> list[S
 
 def _last_steps() -> list[Step]:
     return [
-        Step(Stage.END, "", steps.send, hook="send"),
-        Step(Stage.END, "", steps.leave, hook="leave"),
-        Step(Stage.END, "", steps.over, hook="over"),
-        Step(Stage.END, "", detour, hook="detour"),
+        Step(Stage.END, "", steps.send, hook="send", rule="sends what has not left yet"),
+        Step(Stage.END, "", steps.leave, hook="leave", rule="counts the request out"),
+        Step(Stage.END, "", steps.over, hook="over", rule="nothing is left to do"),
+        Step(Stage.END, "", detour, hook="detour", rule="behind a step that did not simply end"),
     ]
 
 

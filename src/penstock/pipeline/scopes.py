@@ -95,7 +95,15 @@ async def _leave_async(
         await pending
 
 
-leave_before_release = leave_scopes_until(Stage.EXECUTE)
+_leave_until_execute = leave_scopes_until(Stage.EXECUTE)
+
+
+def leave_before_release(context: Context) -> Awaitable[None] | None:
+    """In front of RELEASE_STATE: leave what was to be left before; a re-dispatched request keeps its scopes open (H-13)."""
+    rest = context.known
+    return None if rest is None or rest.redispatch is not None else _leave_until_execute(context)
+
+
 leave_before_log = leave_scopes_until(Stage.UPDATE_CACHE)
 
 

@@ -65,7 +65,11 @@ class PipelineSite:
         self.starting = Starting([*self._module_parts(), *self._target_parts.values()], self._found.clear)
         self._stand_ins: dict[Part, Target] = {}
         self._bare: set[Target] = set()  # those of them whose plan has no modules
-        self._scope_ends = ends_of([each for hooks in self._all_modules() for each in hooks.subscriptions])
+        subscriptions = [each for hooks in self._all_modules() for each in hooks.subscriptions]
+        self.has_rules = len(self.locations) > 1 or any(
+            Stage.AUTHORIZE <= each.stage <= Stage.MAP_HANDLER for each in subscriptions
+        )
+        self._scope_ends = ends_of(subscriptions)
         _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):
             each.freeze()
@@ -91,7 +95,10 @@ class PipelineSite:
         context = Context(worker_request, runtime, plan, runtime.variables.copy())
         if found[1] is not None:
             context.route_values = dict(found[1])
-        if head.framing.content_length:
+        filtering = plan.location.filtering
+        if filtering is not None and (refusal := filtering.check(head.line)) is not None:
+            context.fail(refusal)  # BEGIN is not entered, LOG and END are (pipeline P-02)
+        elif head.framing.content_length:
             limit_body(context)
         begin(context)
 

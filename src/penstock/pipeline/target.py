@@ -17,7 +17,8 @@ class Target:
     """What can answer: `execute` is its step of stage EXECUTE; it lives between `on_start` and `on_stop`.
 
     `methods` are those it takes (empty: all). `handler` is what `context.handler` shows from MAP_HANDLER on. `map_handler`,
-    when given, is the last step of MAP_HANDLER: it makes the handler of this request. `preload` is a step in front of
+    when given, is the last step of MAP_HANDLER: it makes the handler of this request, or, `only_for_rules`, sees to it that the
+    right rules hold, and is left out where there are none. `preload` is a step in front of
     `execute`; `finish` is right behind it and judges whether it kept its contract. `allow_anonymous`: authorization lets
     everybody in (pipeline P-21). `needs` is the right that the location must grant, "read" or "script" (pipeline H-09).
     `cancel_on_disconnect`: its task is cancelled when the client leaves.
@@ -36,6 +37,7 @@ class Target:
         "needs",
         "on_start",
         "on_stop",
+        "only_for_rules",
         "preload",
         "template",
     )
@@ -53,6 +55,7 @@ class Target:
         on_stop: Action | None = None,
         handler: object = None,
         map_handler: Callable[[Context], Awaitable[None] | None] | None = None,
+        only_for_rules: bool = False,
         preload: Callable[[Context], Awaitable[object] | None] | None = None,
         allow_anonymous: bool = False,
         needs: str = "script",
@@ -68,6 +71,7 @@ class Target:
         self.on_stop = on_stop
         self.handler = handler
         self.map_handler = map_handler
+        self.only_for_rules = only_for_rules
         self.preload = preload
         self.allow_anonymous = allow_anonymous
         self.needs = needs

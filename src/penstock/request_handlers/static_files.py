@@ -38,7 +38,7 @@ class StaticFiles:
     lead out of root. `clock` gives seconds that only grow, `time_of_day` seconds since 1970.
 
     A change of a file shows within `file_finder.RECHECK` seconds. The path of the file that answers, where it is another
-    than asked for, is `context.items["effective_path"]` (pipeline F-07).
+    than asked for, is `context.effective_path` (pipeline F-07); `map_handler` puts the request under the rules of that path.
 
     It is a step of stage EXECUTE as it stands: put it into a plan without wrapping it. It writes the response itself, and
     the fields that native handlers get by default (pipeline H-10), such as Cache-Control, are not meant for files.
@@ -99,6 +99,18 @@ class StaticFiles:
         response.body = plain.body
         return None
 
+    def map_handler(self, context: Context) -> None:
+        """The last step of MAP_HANDLER: what answers for another path is subject to the rules of its own (pipeline F-07)."""
+        head = context.worker_request.head
+        if head.method != "GET" and head.method != "HEAD":
+            return
+        try:
+            resource = self._finder.find(head.path)
+        except HTTPError as error:
+            resource = self._find_fallback(context, error)
+        if resource is not None and resource.effective_path != context.effective_path:
+            context.apply_rules_of(resource.effective_path)
+
     def _find(self, context: Context, path: str) -> Resource | None:
         try:
             return self._finder.find(path)
@@ -106,7 +118,7 @@ class StaticFiles:
             resource = self._find_fallback(context, error)
             if resource is None:
                 raise
-        context.items["effective_path"] = resource.effective_path
+        context.rest.effective_path = resource.effective_path
         # Others get a 404 at the same path.
         context.response.raw_headers.append(_VARY_ACCEPT)
         return resource
@@ -127,7 +139,7 @@ class StaticFiles:
 
     def _answer(self, context: Context, resource: Resource, *, fields: dict[bytes, bytes]) -> Awaitable[None] | None:
         if resource.is_elsewhere:
-            context.items["effective_path"] = resource.effective_path
+            context.rest.effective_path = resource.effective_path
         variant = self._choices.choose(resource, fields.get(b"accept-encoding"))
         now = int(self._time_of_day())
         if variant.body is not None:

@@ -64,7 +64,15 @@ def files_target(root: str, settings: FilesSettings) -> Target:
     from penstock.request_handlers.static_files import StaticFiles
 
     files = StaticFiles(root, **asdict(settings))
-    return Target(f"files {root}", "/", files, handler=files, needs="read")
+    return Target(
+        f"files {root}",
+        "/",
+        files,
+        handler=files,
+        map_handler=files.map_handler,
+        only_for_rules=True,
+        needs="read",
+    )
 
 
 def function_step(reference: str, load: Load) -> Callable[[Context], Any]:
