@@ -23,7 +23,7 @@ from penstock.settings import (
     SiteSettings,
 )
 from penstock.testing import Client, ClientResponse
-from tests.pipeline.subject import LOOPS, on, run
+from tests.pipeline.subject import LOOPS, on, run, settle
 
 
 def route(at: str, **keys: Any) -> RouteSettings:
@@ -454,6 +454,39 @@ class TestPreload:
     def test_a_body_that_was_not_preloaded_cannot_be_read_at_once(self) -> None:
         client = site_of(route("/", function="x:F", methods=("POST",)), objects={"x:F": lambda request: request.read()})
         assert ask(client, "POST", "/", body=b"abc").status == 500
+
+
+class TestClientsThatLeave:
+    @pytest.mark.parametrize("is_cancelled", [True, False])
+    @pytest.mark.parametrize("loop", LOOPS)
+    def test_pipeline_t04_cancel_only_those_who_ask_for_it(self, is_cancelled: bool, loop: str) -> None:
+        log: list[str] = []
+
+        async def journey() -> None:
+            begun, go = asyncio.Event(), asyncio.Event()
+
+            async def wait() -> None:
+                begun.set()
+                try:
+                    await go.wait()
+                    log.append("ended")
+                except asyncio.CancelledError:
+                    log.append("cancelled")
+                    raise
+
+            routes = route("/", function="x:F", cancel_on_disconnect=is_cancelled)
+            modules = (on(Stage.END, lambda context: log.append("END")),)
+            async with site_of(routes, objects={"x:F": wait}, modules=modules) as client:
+                request = client.open("GET", "/")
+                await begun.wait()
+                request.disconnect()
+                await settle()
+                go.set()
+                await settle()
+                assert client.runtime.statistics().disconnected == 1
+
+        run(journey, loop)
+        assert log == ["cancelled" if is_cancelled else "ended", "END"]
 
 
 class TestDeadlines:

@@ -16,6 +16,8 @@ SITE = SiteSettings(
         RouteSettings(at="/a/{number:int}", function="f:by_number", methods=("POST",)),
         RouteSettings(at="/a/b", function="f:literal"),
         RouteSettings(at="/a/{rest:path}", function="f:rest", methods=("PUT",)),
+        RouteSettings(at="/a/x/{rest:path}.py", status=403),
+        RouteSettings(at="/a/x/{rest:path}", function="f:all", methods=("*",)),
     ),
     apps=(
         AppSettings(at="/", asgi="f:root"),
@@ -41,7 +43,7 @@ class Anything:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "DELETE"])
 @pytest.mark.parametrize(
-    "path", ["/", "/a", "/a/", "/a/b", "/a/b/c", "/a/b/cd", "/a/7", "/a/x/y", "/ab", "/b", "/a/b/c/d"]
+    "path", ["/", "/a", "/a/", "/a/b", "/a/b/c", "/a/b/cd", "/a/7", "/a/x/y", "/ab", "/b", "/a/b/c/d", "/a/x/y.py"]
 )
 @pytest.mark.parametrize("has_root_mount", [True, False])
 def test_explain_says_what_happens(method: str, path: str, has_root_mount: bool) -> None:
