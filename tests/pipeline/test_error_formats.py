@@ -47,6 +47,13 @@ class TestChoosing:
     def test_an_error_is_told_in_plain_text_when_nothing_can_be_had(self, accept: bytes) -> None:
         assert choose_format("negotiated", accept) == "text"
 
+    def test_the_choice_is_the_same_however_many_ask(self) -> None:
+        for number in range(1000):
+            assert choose_format("negotiated", b"application/json;q=0.%d" % number) == ("json" if number else "text")
+            assert choose_format("negotiated", BROWSER) == "html"
+        assert choose_format("negotiated", b"image/png, " * 100 + b"text/html") == "text"  # the first 64 are read
+        assert choose_format("negotiated", b"image/png;" + b" " * 1000 + b", text/html") == "html"
+
     @pytest.mark.parametrize("form", FORMATS)
     def test_a_location_decides_over_the_client(self, form: str) -> None:
         assert choose_format(form, BROWSER) == form
