@@ -33,6 +33,8 @@ _SECTIONS = {
     "F": "Files",
     "L": "Limits",
     "D": "Seeing it",
+    "G": "Recycling",
+    "Z": "What used to surprise people",
 }
 
 

@@ -36,7 +36,7 @@ class TestDataRate:
 
 class TestHeads:
     @run
-    async def test_30_seconds_then_408(self) -> None:
+    async def test_pipeline_l04_30_seconds_then_408(self) -> None:
         wired = await Wired().begin()
         wired.receive(GET[:10])
         wired.sweep(30)
@@ -60,7 +60,7 @@ class TestHeads:
 
 class TestIdleConnections:
     @run
-    async def test_75_seconds(self) -> None:
+    async def test_pipeline_l04_75_seconds(self) -> None:
         wired = await Wired().begin()
         wired.receive(GET)
         wired.sweep(1000)  # a request that is inside may take its time
@@ -94,7 +94,7 @@ class TestIdleConnections:
 
 class TestBodies:
     @run
-    async def test_too_slow_is_408_to_whoever_reads(self) -> None:
+    async def test_pipeline_l04_too_slow_is_408_to_whoever_reads(self) -> None:
         wired = await Wired().begin()
         wired.receive(post(1000))
         (request,) = wired.requests
@@ -132,7 +132,7 @@ class TestBodies:
 
 class TestReaders:
     @run
-    async def test_who_takes_nothing_is_cut(self) -> None:
+    async def test_pipeline_l04_who_takes_nothing_is_cut(self) -> None:
         wired = await Wired().begin()
         wired.receive(GET)
         wired.transport.unsent = 100_000
@@ -144,7 +144,7 @@ class TestReaders:
         assert wired.transport.calls == ["abort"]
 
     @run
-    async def test_who_takes_enough_is_not(self) -> None:
+    async def test_pipeline_l04_who_takes_enough_is_not(self) -> None:
         wired = await Wired().begin()
         wired.receive(GET)
         wired.connection.pause_writing()
