@@ -67,7 +67,7 @@ def write_answer(context: Context, error: Exception | None = None) -> Awaitable[
     custom = context.plan.location.error_pages
     pages = () if custom is None else custom.find(status)
     if not pages or _SHOWN in context.items:
-        _write_built_in(context, error)
+        write_built_in_answer(context, error)
         return None
     page = choose_page(pages, _accepted(context))
     context.items[_SHOWN] = page.name
@@ -77,10 +77,10 @@ def write_answer(context: Context, error: Exception | None = None) -> Awaitable[
     return _show(context, error, page)
 
 
-def write_built_in_answer(context: Context, error: Exception) -> None:
-    """Make `error` the answer without asking anybody and with nothing of what there was: another one could not be sent."""
+def write_bare_answer(context: Context, error: Exception) -> None:
+    """Make `error` the answer with nothing of what there was: that could not be sent (pipeline E-11)."""
     context.rest.kept_headers = []
-    _write_built_in(context, error)
+    write_built_in_answer(context, error)
 
 
 def answer_with(context: Context, answer: Response) -> None:
@@ -96,8 +96,8 @@ def answer_with(context: Context, answer: Response) -> None:
         response.replace_with(answer)
 
 
-def _write_built_in(context: Context, error: Exception) -> None:
-    """Details are shown only in development (pipeline X-08)."""
+def write_built_in_answer(context: Context, error: Exception) -> None:
+    """Make `error` the answer without asking anybody; details are shown only in development (pipeline X-08)."""
     status = status_of(error)
     _begin_answer(context, error, status)
     wanted = context.plan.location.error_format
@@ -234,4 +234,4 @@ def _fall_back(context: Context, error: Exception, page: ErrorPage, *, failure: 
     if context.response.is_started:
         context.worker_request.abort()
     else:
-        _write_built_in(context, error)
+        write_built_in_answer(context, error)
