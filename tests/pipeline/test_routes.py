@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from penstock.pipeline.routes import Prefixes, Template
+from penstock.pipeline.routes import Prefixes, Template, with_single_slashes
 
 
 class TestTemplate:
@@ -83,3 +83,10 @@ class TestPrefixes:
     def test_the_root_covers_everything(self) -> None:
         prefixes = Prefixes([("/", "root"), ("/a", "a")])
         assert [prefixes.find(path) for path in ("/", "/x/y", "/a/b", "")] == ["root", "root", "a", "root"]
+
+
+@pytest.mark.parametrize(
+    ("path", "seen"), [("/a/b", "/a/b"), ("//a", "/a"), ("/a//b///c/", "/a/b/c/"), ("//", "/"), ("/", "/"), ("*", "*")]
+)
+def test_row_82_rules_of_locations_see_single_slashes(path: str, seen: str) -> None:
+    assert with_single_slashes(path) == seen

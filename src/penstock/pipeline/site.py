@@ -12,13 +12,14 @@ from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.plan import Plan, assemble
 from penstock.pipeline.rerouting import execute_remapped, limit_body
-from penstock.pipeline.routes import Prefixes
+from penstock.pipeline.routes import Prefixes, with_single_slashes
 from penstock.pipeline.routing import Routing
 from penstock.pipeline.scopes import ends_of
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.starting import Part, Starting, refuse_for
 from penstock.pipeline.target import Target
 from penstock.pipeline.task import begin
+from penstock.pipeline.verifier import Verifier
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime
@@ -44,8 +45,9 @@ class PipelineSite:
         files: Target | None = None,
         locations: Sequence[Location] = (),
         is_development: bool = False,
+        is_verified: bool = False,
     ) -> None:
-        """`modules` come attached. `locations` include one for "/", or the defaults hold there.
+        """`is_verified` names whoever breaks the rules of steps. `modules` come attached. `locations` include one for "/", or the defaults hold there.
 
         Raises ConfigurationError for modules whose scopes overlap, and for modules of a location that hook BEGIN.
         """
@@ -56,6 +58,7 @@ class PipelineSite:
         self.files = files
         self.locations = tuple(locations) if any(each.at == "/" for each in locations) else (Location(), *locations)
         self.is_development = is_development
+        self._verifier = Verifier() if is_verified else None
         self._routing = Routing(self.routes, self.mounts, files)
         self._locations = Prefixes([(location.at, location) for location in self.locations])
         self._plans: dict[tuple[Location, Target], Plan] = {}
@@ -105,17 +108,20 @@ class PipelineSite:
     def find_plan(self, method: str, path: str) -> Found:
         """The plan for a path and method, and the values of the route's template."""
         target, values = self._routing.find(method, path)
-        location = self._locations.find(path) or self.locations[0]
+        location = self._location_of(path)
         failed = self.starting.find_failed(self._target_parts.get(target))
         return self._plan(location, target if failed is None else self._stand_in(failed)), values
 
     def plan_of(self, path: str, target: Target) -> Plan:
         """The plan of the location of `path` that leads to `target`."""
-        return self._plan(self._locations.find(path) or self.locations[0], target)
+        return self._plan(self._location_of(path), target)
 
     def remapped(self, plan: Plan) -> Plan:
         """The plan of the same location that leads to the handler a module has chosen (pipeline H-04)."""
         return self._plan(plan.location, self._remapped)
+
+    def _location_of(self, path: str) -> Location:
+        return self._locations.find(with_single_slashes(path)) or self.locations[0]
 
     def _remember(self, line: RequestLine) -> Found:
         # The reader of heads remembers request lines; what each of them leads to is remembered here (pipeline H-02).
@@ -148,6 +154,7 @@ class PipelineSite:
                 site=self,
                 is_development=self.is_development,
                 scope_ends=self._scope_ends,
+                wraps=() if self._verifier is None else (self._verifier.wrap,),
             )
         return plan
 

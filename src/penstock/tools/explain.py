@@ -1,9 +1,9 @@
 """This file is `penstock explain`: which site, application, modules and rules a URL meets, and why."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import click
@@ -12,32 +12,49 @@ from penstock.errors import RequestRejected
 from penstock.settings import Settings, SiteSettings
 from penstock.tools.answering import answer_to, answers_of
 from penstock.tools.check import FILE
+from penstock.tools.columns import as_json_text
+from penstock.tools.rule_rows import Row, rule_rows
 
-Row = tuple[str, str]
+if TYPE_CHECKING:
+    from penstock.pipeline.plan import Plan
+    from penstock.pipeline.site import PipelineSite
 
 _METHOD: Final = "GET"
 
 
-@click.command("explain", options_metavar="")
+@click.command("explain", options_metavar="[--json] [--stages]")
 @click.argument("file", type=FILE)
 @click.argument("words", nargs=-1, metavar="[METHOD] [URL]")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+@click.option(
+    "--stages", "with_stages", is_flag=True, help="Import what the file names, and show every step of its plan."
+)
 @click.pass_context
-def command(ctx: click.Context, /, file: Path, words: Sequence[str]) -> None:
+def command(ctx: click.Context, /, file: Path, words: Sequence[str], *, as_json: bool, with_stages: bool) -> None:
     """Say which site, application, location, modules and rules a URL meets, and why; without a URL, what answers where.
 
-    URL is a path ("/admin/?page=2") or whole ("http://example.org/admin/"). Nothing that the file names is imported.
+    URL is a path ("/admin/?page=2") or whole ("http://example.org/admin/"). Nothing that the file names is imported, unless
+    --stages asks for the steps: order, stage, module, hook and rule.
     """
     from penstock.settings.loader import load
 
     settings = load(file, os.environ)
-    if not words:
-        lines = overview_lines(settings)
-    elif len(words) > 2 or (len(words) == 2 and not words[0].isalpha()):
+    if len(words) > 2 or (len(words) == 2 and not words[0].isalpha()):
         raise click.UsageError("Say a method and a URL, as in: penstock explain FILE GET /admin/", ctx)
-    else:
-        lines = url_lines(settings, words[-1], method=words[0].upper() if len(words) == 2 else _METHOD)
-    for line in lines:
+    if with_stages and not words:
+        raise click.UsageError("The steps are those of one URL: say it, or see `penstock stages`", ctx)
+    method, url = words[0].upper() if len(words) == 2 else _METHOD, words[-1] if words else ""
+    if as_json:
+        explained = _url_values(settings, url, method=method) if words else _overview_values(settings)
+        if with_stages:
+            explained["plan"] = _plan_values(settings, url, method)
+        click.echo(as_json_text(explained))
+        return
+    for line in url_lines(settings, url, method=method) if words else overview_lines(settings):
         click.echo(line)
+    if with_stages:
+        for line in _plan_lines(settings, url, method):
+            click.echo(line)
 
 
 def overview_lines(settings: Settings) -> Iterator[str]:
@@ -49,20 +66,55 @@ def overview_lines(settings: Settings) -> Iterator[str]:
             yield f"  every request passes {module.use}"
         for location in site.locations:
             yield f"  rules below {location.at}"
-            yield from _aligned(_rules(settings, site, location.at), indent="    ")
+            yield from _aligned(rule_rows(settings, site, location.at), indent="    ")
 
 
 def url_lines(settings: Settings, url: str, *, method: str) -> Iterator[str]:
     """What a request meets, from the host to the rules. A request that Penstock refuses says why."""
-    parts = urlsplit(url if "://" in url or url.startswith("/") else f"/{url}")
-    host = (parts.hostname or "").lower()
+    host, raw_path = _split_url(url)
     try:
-        path = _path_of(parts.path or "/", method)
+        path = _path_of(raw_path, method)
     except RequestRejected as error:
         yield f"{method} {url} is refused with {error.status}: {error.detail} ({error.rule})"
         return
     yield f"{method} {path}" + (f" for {host}" if host else "")
     yield from _aligned(_meets(settings, host, path, method=method), indent="  ")
+
+
+def _url_values(settings: Settings, url: str, *, method: str) -> dict[str, Any]:
+    host, raw_path = _split_url(url)
+    request: dict[str, Any] = {"method": method, "url": url, "host": host}
+    try:
+        path = _path_of(raw_path, method)
+    except RequestRejected as error:
+        return {**request, "refused": {"status": error.status, "detail": error.detail, "rule": error.rule}}
+    return {**request, "path": path, "meets": _row_values(_meets(settings, host, path, method=method))}
+
+
+def _overview_values(settings: Settings) -> dict[str, Any]:
+    sites = [
+        {
+            "hosts": list(site.hosts),
+            "answers": _row_values(answers_of(site)),
+            "modules": [module.use for module in site.modules],
+            "locations": [
+                {"at": location.at, "rules": _row_values(rule_rows(settings, site, location.at))}
+                for location in site.locations
+            ],
+        }
+        for site in settings.sites
+    ]
+    return {"sites": sites}
+
+
+def _row_values(rows: Iterable[Row]) -> list[dict[str, str]]:
+    return [{"name": name, "text": text} for name, text in rows]
+
+
+def _split_url(url: str) -> tuple[str, str]:
+    """The host, "" for none, and the path."""
+    parts = urlsplit(url if "://" in url or url.startswith("/") else f"/{url}")
+    return (parts.hostname or "").lower(), parts.path or "/"
 
 
 def _path_of(raw_path: str, method: str) -> str:
@@ -82,7 +134,7 @@ def _meets(settings: Settings, host: str, path: str, *, method: str) -> Iterator
     site, why = found
     yield "site", f"{', '.join(site.hosts)} ({why})"
     yield from _answer(site, path, method=method)
-    yield from _rules(settings, site, path)
+    yield from rule_rows(settings, site, path)
 
 
 def _find_site(settings: Settings, host: str) -> tuple[SiteSettings, str] | None:
@@ -105,29 +157,35 @@ def _answer(site: SiteSettings, path: str, *, method: str) -> Iterator[Row]:
     yield from answer.details
 
 
-def _rules(settings: Settings, site: SiteSettings, at: str) -> Iterator[Row]:
-    """The rules that hold for a path, each with the location it comes from."""
-    from penstock.settings.locations import effective
+def _plan_lines(settings: Settings, url: str, method: str) -> Iterator[str]:
+    from penstock.tools.plan_text import plan_lines
 
-    rules = effective(site, at)
-    chain = rules.locations
-    yield "locations", " > ".join(location.at for location in chain) or "none: the server's settings hold"
-    body_from = next((each.at for each in reversed(chain) if each.limits.body is not None), "[server.limits]")
-    yield "body", f"at most {rules.body or settings.server.limits.body} bytes ({body_from})"
-    for name, value in settings.server.headers.items():
-        if name not in rules.headers:
-            yield "header", f"{name}: {value} ([server])"
-    for name, value in rules.headers.items():
-        source = next(each.at for each in reversed(chain) if name in {key.lower() for key in each.headers})
-        yield "header", f"{name}: {value} ({source})"
-    log_from = next((each.at for each in reversed(chain) if each.access_log is not None), "[server.log]")
-    is_logged = settings.server.log.access if rules.access_log is None else rules.access_log
-    yield "access log", f"{'yes' if is_logged else 'no'} ({log_from})"
-    for module in site.modules:
-        yield "module", f"{module.use} (the site)"
-    for location in chain:
-        for module in location.modules:
-            yield "module", f"{module.use} ({location.at})"
+    found = _find_plan(settings, url, method)
+    if found is not None:
+        yield from plan_lines(found[0], indent="  ")
+
+
+def _plan_values(settings: Settings, url: str, method: str) -> dict[str, Any] | None:
+    from penstock.tools.plan_text import plan_values
+
+    found = _find_plan(settings, url, method)
+    return None if found is None else plan_values(*found)
+
+
+def _find_plan(settings: Settings, url: str, method: str) -> "tuple[Plan, PipelineSite] | None":
+    """The plan that runs, from what the file names; None for a request that is refused, or whose host no site has."""
+    from penstock.server import build
+
+    host, raw_path = _split_url(url)
+    try:
+        path = _path_of(raw_path, method)
+    except RequestRejected:
+        return None
+    found = _find_site(settings, host)
+    if found is None:
+        return None
+    site = build(settings).sites[settings.sites.index(found[0])]
+    return site.find_plan(method, path)[0], site
 
 
 def _aligned(rows: Iterator[Row] | Sequence[Row], *, indent: str) -> Iterator[str]:
