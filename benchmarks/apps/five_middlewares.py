@@ -146,6 +146,6 @@ class HeaderCheck:
 
 async def answer(status: int, request_id: str, *, send: Send) -> None:
     body = f"<!doctype html><title>{status}</title><h1>Error {status}</h1><p>Request {request_id}".encode()
-    headers = [(b"content-type", b"text/html"), (b"content-length", b"%d" % len(body))]
+    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

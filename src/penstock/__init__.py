@@ -16,17 +16,21 @@ if TYPE_CHECKING:
         RegistrationClosed,
         RequestRejected,
         ResponseComplete,
+        ResponseCompleted,
+        ResponseSealed,
         ResponseStarted,
         StartupError,
     )
     from penstock.pipeline.context import Context
     from penstock.pipeline.decorators import after, around, on
+    from penstock.pipeline.filters import Filter
     from penstock.pipeline.handler import Handler
     from penstock.pipeline.module import Hooks, Module
     from penstock.pipeline.request import Request
     from penstock.pipeline.response import Response
     from penstock.pipeline.rest import Principal
     from penstock.pipeline.stages import Stage
+    from penstock.request_handlers.handlers import HandlerFactory
 
 __version__ = "0.1.0"
 
@@ -42,16 +46,20 @@ _HOMES = {
         "RegistrationClosed",
         "RequestRejected",
         "ResponseComplete",
+        "ResponseCompleted",
+        "ResponseSealed",
         "ResponseStarted",
         "StartupError",
     ),
     "penstock.pipeline.context": ("Context",),
     "penstock.pipeline.decorators": ("after", "around", "on"),
+    "penstock.pipeline.filters": ("Filter",),
     "penstock.pipeline.handler": ("Handler",),
     "penstock.pipeline.module": ("Hooks", "Module"),
     "penstock.pipeline.request": ("Request",),
     "penstock.pipeline.response": ("Response",),
     "penstock.pipeline.rest": ("Principal",),
+    "penstock.request_handlers.handlers": ("HandlerFactory",),
     "penstock.pipeline.stages": ("Stage",),
 }
 
@@ -76,8 +84,10 @@ __all__ = [
     "ConfigurationError",
     "Context",
     "ContractError",
+    "Filter",
     "HTTPError",
     "Handler",
+    "HandlerFactory",
     "Hooks",
     "Module",
     "PenstockError",
@@ -88,6 +98,8 @@ __all__ = [
     "RequestRejected",
     "Response",
     "ResponseComplete",
+    "ResponseCompleted",
+    "ResponseSealed",
     "ResponseStarted",
     "Stage",
     "StartupError",

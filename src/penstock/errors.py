@@ -81,6 +81,14 @@ class ResponseStarted(ContractError):
     """Something was to be changed that has already left: status, headers, or the response itself (pipeline O-02)."""
 
 
+class ResponseCompleted(ResponseStarted):
+    """Something was written or flushed behind the end of the answer (pipeline O-03)."""
+
+
+class ResponseSealed(ContractError):
+    """A body was written to that filters have finished, or that answers an error (pipeline X-09, X-10)."""
+
+
 class RegistrationClosed(ContractError):
     """A hook was registered or cancelled after the plans were assembled (pipeline P-06)."""
 

@@ -31,7 +31,6 @@ class TestValues:
         ("value", "body", "content_type"),
         [
             ("é", "é".encode(), "text/plain; charset=utf-8"),
-            ("", b"", "text/plain; charset=utf-8"),
             (b"\xff\x00", b"\xff\x00", "application/octet-stream"),
             ({"a": [1, None, True]}, b'{"a":[1,null,true]}', "application/json"),
             ([], b"[]", "application/json"),

@@ -111,7 +111,7 @@ class TestLeaving:
         async def journey() -> None:
             async with open_site(on(Stage.END, lambda context: kept.append(context.response))) as client:
                 await client.get("/")
-                with pytest.raises(Exception, match="belongs to no request"):
+                with pytest.raises(Exception, match="the answer has ended"):
                     await kept[0].flush()
 
         run(journey)

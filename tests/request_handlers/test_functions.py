@@ -130,7 +130,7 @@ class TestAnswers:
 
         found = ask(open_site(function=count), loop=loop)
         assert found.pieces == [b"0", b"1", b"2"]
-        assert found.headers["content-type"] == "application/octet-stream"
+        assert found.headers["content-type"] == "text/plain; charset=utf-8"
         assert found.headers["cache-control"] == "private"
 
     def test_what_a_streamed_answer_says_is_kept(self, loop: str) -> None:
@@ -141,7 +141,7 @@ class TestAnswers:
             await response.flush()
 
         assert ask(open_site(function=count), loop=loop).headers.items() == [
-            ("content-type", "text/csv"),
+            ("content-type", "text/csv; charset=utf-8"),
             ("cache-control", "no-store"),
         ]
 

@@ -32,6 +32,25 @@ _NOTED: Final = {
     b"server": _SERVER,
 }
 
+# What decides how a message is framed, routed, cached or let in is known in front of its body (RFC 9110 section 6.5.1).
+_LEADING: Final = frozenset(
+    (
+        b"age",
+        b"authorization",
+        b"cache-control",
+        b"expires",
+        b"host",
+        b"location",
+        b"proxy-authenticate",
+        b"retry-after",
+        b"set-cookie",
+        b"te",
+        b"trailer",
+        b"vary",
+        b"www-authenticate",
+    )
+)
+
 # What `write_head` noted on the way.
 HAS_DATE: Final = 1
 HAS_SERVER: Final = 2
@@ -109,6 +128,21 @@ def write_head(head: ResponseHead) -> tuple[bytes, int, int]:
     except (TypeError, ValueError, AttributeError) as error:
         raise ContractError(f"response headers are pairs of bytes: {error}") from None
     return b"".join(parts), length, notes
+
+
+def is_trailer(name: bytes) -> bool:
+    """Whether a field of this name, lower-case, may follow the body (RFC 9110 section 6.5.1)."""
+    return name not in _LEADING and name not in _NOTED and not name.startswith(b"content-")
+
+
+def check_trailers(headers: Sequence[tuple[bytes, bytes]]) -> None:
+    """Raise ContractError for fields that cannot follow a body."""
+    write_fields(headers)
+    for name, value in headers:
+        if not is_trailer(name):
+            raise ContractError(
+                f"{(name, value)!r} stands in front of the body, never behind it (RFC 9110 section 6.5.1)"
+            )
 
 
 def write_fields(headers: Sequence[tuple[bytes, bytes]]) -> bytes:

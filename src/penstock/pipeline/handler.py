@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from penstock.errors import ContractError
-from penstock.pipeline.response import BYTES, PRIVATE, Response, add_defaults
+from penstock.pipeline.response import Response
+from penstock.pipeline.response_headers import BYTES, JSON, TEXT, add_charset, add_defaults
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -32,29 +33,27 @@ PARKED: Final = Signal("PARKED")
 # The request has passed its last stage.
 DONE: Final = Signal("DONE")
 
-# What is added to the head of a handler's answer where it says nothing else (pipeline H-10).
-_TEXT: Final = ((b"content-type", b"text/plain; charset=utf-8"), PRIVATE)
-_BYTES: Final = BYTES
-_JSON: Final = ((b"content-type", b"application/json"), PRIVATE)
-
 
 def respond(context: Context, value: object) -> None:
     """Make `value`, what a handler returned, the response. Raises ContractError when it is nothing that can be sent."""
     response = context.response
     if isinstance(value, bytes):
-        response.body = value
-        add_defaults(response.raw_headers, _BYTES)
+        response.content = value
+        if value:  # no body, no media type (pipeline O-06)
+            add_defaults(response.raw_headers, BYTES)
     elif isinstance(value, str):
-        response.body = value.encode()
-        add_defaults(response.raw_headers, _TEXT)
+        response.content = value.encode()
+        if value:
+            add_charset(response.raw_headers)
+            add_defaults(response.raw_headers, TEXT)
     elif value is None:
-        if response.body and not response.is_started:
-            add_defaults(response.raw_headers, _BYTES)
+        if response.content and not response.is_started:
+            response.add_written_defaults()
     elif isinstance(value, Response):
         response.merge(value)
     else:
-        response.body = _encode_json(value)
-        add_defaults(response.raw_headers, _JSON)
+        response.content = _encode_json(value)
+        add_defaults(response.raw_headers, JSON)
 
 
 def entry_of(handler: object) -> Handler:
@@ -75,11 +74,12 @@ def execute_step(handler: Handler) -> Callable[[Context], Awaitable[None] | Sign
         value = handler(context)
         if isinstance(value, bytes):
             response = context.response
-            response.body = value
+            response.content = value
             if response.raw_headers:
-                add_defaults(response.raw_headers, _BYTES)
-            else:
-                response.raw_headers += _BYTES
+                if value:
+                    add_defaults(response.raw_headers, BYTES)
+            elif value:  # no body, no media type (pipeline O-06)
+                response.raw_headers += BYTES
             return None
         if value is PARKED:
             return PARKED

@@ -3,45 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
-from stat import S_ISREG
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import ContractError, ResponseStarted
-from penstock.http.headers import Headers, encode_field
+from penstock.errors import ContractError, ResponseCompleted
 from penstock.http.messages import ResponseHead
 from penstock.http.status import is_bodiless
+from penstock.pipeline import sending
+from penstock.pipeline.answer_file import open_answer_file
+from penstock.pipeline.changeable_head import ChangeableHead
+from penstock.pipeline.response_headers import BYTES, TEXT, add_charset, add_defaults, drop_fields
 
 if TYPE_CHECKING:
     from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.context import Context
+    from penstock.pipeline.filters import Filter
 
 # RFC 3986: what may stand in a Location as it is; the rest is percent-encoded.
 _LOCATION_SAFE: Final = "/#%[]=:;$&()+,!?*@'~"
 _OF_A_BODY: Final = (b"content-length", b"content-encoding", b"content-type")
-
-# What a browser must not take for everybody's is nobody else's, unless the handler says otherwise (pipeline H-10).
-PRIVATE: Final = (b"cache-control", b"private")
-BYTES: Final = ((b"content-type", b"application/octet-stream"), PRIVATE)
+_TEXT_TYPE: Final = "text/plain; charset=utf-8"
 
 
-def add_defaults(headers: list[tuple[bytes, bytes]], defaults: tuple[tuple[bytes, bytes], ...]) -> None:
-    """Add those of `defaults` whose names are not among `headers`."""
-    if not headers:
-        headers += defaults
-        return
-    names = {name for name, _ in headers}
-    headers += [pair for pair in defaults if pair[0] not in names]
-
-
-class Response(ResponseHead):
+class Response(ChangeableHead):
     """The answer to one request; made by the pipeline for each, or by a handler that returns its own.
 
-    `status` is 200 to 599, `body` the buffered bytes, `raw_headers` the fields as byte pairs with lower-case names.
-    Everything is held back until the stages have passed, unless the handler flushes (pipeline O-01).
+    Everything is held back until the stages have passed, unless the handler flushes (pipeline O-01). For the pipeline itself
+    there are the bare `status_code`, `content` and `raw_headers` (byte pairs, lower-case names), which nothing guards.
     """
 
-    __slots__ = ("_callbacks", "_context", "_file", "body", "is_special", "is_started")
+    __slots__ = ("content",)
 
     def __init__(
         self,
@@ -51,270 +42,303 @@ class Response(ResponseHead):
         headers: dict[str, str] | None = None,
         content_type: str | None = None,
     ) -> None:
-        """`body` as bytes or text (sent as UTF-8). Raises ValueError for headers that HTTP does not allow."""
-        super().__init__(status, [])
-        self.is_started = False
-        self._callbacks: list[Callable[[Response], None]] | None = None
-        self._context: Context | None = None
-        self.is_special = False
-        self._file: tuple[int, int, int] | None = None
-        if isinstance(body, str):
-            content_type = content_type or "text/plain; charset=utf-8"
-            self.body = body.encode()
-        else:
-            self.body = body
+        """`body` as bytes or text (sent as UTF-8). Raises ValueError for a status or headers that HTTP does not allow."""
+        super().__init__()
+        self.content = b""
+        self.status = status
         for name, value in (headers or {}).items():
-            self.raw_headers.append(encode_field(name, value))
+            self.headers.add(name, value)
         if content_type is not None:
             self.headers.setdefault("content-type", content_type)
+        if isinstance(body, str):
+            self.headers.setdefault("content-type", _TEXT_TYPE)
+            add_charset(self.raw_headers)
+            self.content = body.encode()
+        else:
+            self.content = body
 
-    @property
-    def status(self) -> int:
-        """The status, 200 to 599. Raises ResponseStarted when it is set behind the head (pipeline O-02), ValueError."""
-        return self.status_code
-
-    @status.setter
-    def status(self, status: int) -> None:
-        self._check_not_started()
-        if not 200 <= status <= 599:
-            raise ValueError(f"a response has a status from 200 to 599, not {status}")
-        self.status_code = int(status)
-        self.reason_phrase = b""
-
-    @property
-    def has_file(self) -> bool:
-        """Whether a file is what will be answered."""
-        return self._file is not None
-
-    @property
-    def headers(self) -> Headers:
-        """The header fields; a view that writes through."""
-        return SentHeaders(self.raw_headers) if self.is_started else Headers(self.raw_headers)
-
-    def on_sending_headers(self, callback: Callable[[Response], None]) -> None:
-        """Call `callback(response)` once, just before the head leaves; the last registered comes first.
-
-        It may change status, headers and cookies. Raises ResponseStarted when the head has left.
-        """
-        self._check_not_started()
-        if self._callbacks is None:
-            self._callbacks = []
-        self._callbacks.append(callback)
-        self.is_special = True
-
-    def write(self, text: bytes | str) -> None:
-        """Append to the buffered body; `str` is sent as UTF-8."""
-        self._take_file_back()
-        self.body += text.encode() if isinstance(text, str) else text
-
-    async def flush(self) -> None:
-        """Send what is buffered, head first. From now on the answer streams; waits while the client reads slowly.
-
-        The head gets the fields of a handler's answer by default: application/octet-stream, private (pipeline H-10).
-        """
-        if not self.is_started and not is_bodiless(self.status):
-            add_defaults(self.raw_headers, BYTES)
-        pending = self.send_buffered()
-        if pending is not None:
-            await pending
-
-    def send_buffered(self) -> Awaitable[None] | None:
-        """Used by handlers of our own: as `flush`, with the head as it is; None, or what to wait for."""
-        worker_request = self._need_worker_request()
-        body, self.body = self.body, b""
-        return self._send_more(body) if self.is_started else self._send_first(worker_request, body)
+    # -- the head --------------------------------------------------------------------------------------------------------
 
     def redirect(self, location: str, status: int = 303) -> None:
         """Answer with a redirect to `location`; the body is emptied, cookies and headers stay (pipeline T-02).
 
         Raises ValueError for CR or LF in the location and for a status that is no redirect.
         """
-        self._check_not_started()
+        self.check_not_started()
         if status not in (301, 302, 303, 307, 308):
             raise ValueError(f"{status} is no redirect: 301, 302, 303, 307 or 308")
-        from urllib.parse import quote  # imported when used: it costs start-up time
-
         if "\r" in location or "\n" in location:
             raise ValueError(f"a location holds no line break: {location!r}")
+        from urllib.parse import quote  # imported when used: it costs start-up time
+
+        self._empty()
         self.status = status
-        self.body = b""
-        self._drop_file()
         # They spoke of the body that is gone.
-        self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] not in _OF_A_BODY]
+        drop_fields(self.raw_headers, _OF_A_BODY)
         self.headers["location"] = quote(location, safe=_LOCATION_SAFE)
 
-    def set_cookie(self, name: str, value: str, **attributes: str | int | bool) -> None:
-        """Set a cookie; `attributes` as in http.cookies (path, domain, max_age, secure, httponly, samesite).
+    # -- the body --------------------------------------------------------------------------------------------------------
 
-        Raises ValueError for a name or value that a cookie cannot hold (RFC 6265 section 4.1.1).
+    @property
+    def body(self) -> bytes:
+        """The buffered body. Setting it raises ResponseSealed behind filters and error answers: see `replace`."""
+        return self.content
+
+    @body.setter
+    def body(self, body: bytes) -> None:
+        if self.is_special:
+            self._begin_writing()
+        self.content = body
+
+    def write(self, text: bytes | str) -> None:
+        """Append to the buffered body; `str` is sent as UTF-8.
+
+        Raises ResponseSealed behind filters and error answers (pipeline X-09, X-10), ResponseCompleted behind the end.
         """
-        self._check_not_started()
-        from http.cookies import CookieError, Morsel  # imported when used: it costs start-up time
-        from urllib.parse import quote
+        if self.is_special:
+            self._begin_writing()
+        if isinstance(text, str):
+            self.need_extras().is_text = True
+            self.content += text.encode()
+        else:
+            self.content += text
 
-        morsel: Morsel[str] = Morsel()
-        try:
-            morsel.set(name, value, quote(value, safe="!#$%&'()*+-./:<=>?@[]^_`{|}~"))
-            for attribute, setting in ({"path": "/"} | attributes).items():
-                morsel[attribute.replace("_", "-")] = setting if isinstance(setting, bool) else str(setting)
-        except CookieError as error:
-            raise ValueError(f"cookie {name!r}: {error}") from None
-        self.headers.add("set-cookie", morsel.OutputString())
+    def replace(self, body: bytes | str, *, content_type: str | None = None) -> None:
+        """Put `body` in place of what is there, even if that is an error answer or has passed filters (pipeline X-10).
+
+        Filters that have run already are taken back with their headers. Raises ResponseStarted when the head has left.
+        """
+        self.check_not_started()
+        self._empty()
+        drop_fields(self.raw_headers, (b"content-encoding",))
+        if content_type is not None:
+            self.headers["content-type"] = content_type
+        if isinstance(body, str):
+            self.headers.setdefault("content-type", _TEXT_TYPE)
+            add_charset(self.raw_headers)
+            body = body.encode()
+        self.content = body
+
+    def clear(self) -> None:
+        """Forget the body, and nothing else (pipeline O-07). Raises ResponseStarted when the head has left."""
+        self.check_not_started()
+        self._empty()
 
     def send_file(self, file: int | str | os.PathLike[str], offset: int = 0, count: int | None = None) -> None:
         """Answer with `count` bytes (default: all) of a file from `offset`, sent by the host without buffering them.
 
-        `file` is a path, or an open descriptor that then belongs to the response. Raises OSError when it cannot be opened.
+        `file` is a path, or an open descriptor that then belongs to the response. Raises OSError when it cannot be opened,
+        ValueError when it is shorter than that.
         """
-        self._check_not_started()
-        self._drop_file()
-        descriptor = file if isinstance(file, int) else _open(file)
-        if count is None:
-            count = os.fstat(descriptor).st_size - offset
+        self.check_not_started()
+        if self.is_special:
+            self._begin_writing()
+        opened = open_answer_file(file, offset, count)
+        self.need_extras().file = opened
         self.is_special = True
-        self._file = (descriptor, offset, count)
-        self.body = b""
-        self.headers["content-length"] = str(count)
+        self.content = b""
+        self.headers["content-length"] = str(opened.count)
+
+    @property
+    def has_file(self) -> bool:
+        """Whether a file is what will be answered."""
+        return self.extras is not None and self.extras.file is not None
+
+    @property
+    def suppress_content(self) -> bool:
+        """Whether the body is left out when it is sent, whatever there is of it (pipeline O-05); for HEAD it always is."""
+        return self.extras is not None and self.extras.is_suppressed
+
+    @suppress_content.setter
+    def suppress_content(self, is_suppressed: bool) -> None:
+        self.check_not_started()
+        self.need_extras().is_suppressed = is_suppressed
+        self.is_special = True
+
+    def add_filter(self, added: Filter) -> None:
+        """Let the body pass `added` on its way out, behind the filters that are there already (pipeline O-08).
+
+        Raises ResponseStarted when the head has left, ResponseSealed when the filters have run, TypeError for no filter.
+        """
+        self.check_not_started()
+        extras = self.need_extras()
+        extras.check_open()
+        extras.need_filters().add(added)
+        self.is_special = True
+
+    # -- on its way ------------------------------------------------------------------------------------------------------
+
+    def on_sending_headers(self, callback: Callable[[Response], None]) -> None:
+        """Call `callback(response)` once, just before the head leaves; the last registered comes first.
+
+        It may change status, headers and cookies, not the body. Raises ResponseStarted when the head has left.
+        """
+        self.check_not_started()
+        extras = self.need_extras()
+        extras.callbacks = [*(extras.callbacks or ()), callback]
+        self.is_special = True
+
+    async def flush(self) -> None:
+        """Send what is buffered, head first. From now on the answer streams; waits while the client reads slowly.
+
+        The head gets the fields of a handler's answer by default (pipeline H-10). Behind filters that have finished, an error
+        answer, or a file, nothing happens: that leaves at the end. Raises ResponseCompleted when the answer has ended.
+        """
+        if not self.is_started and not is_bodiless(self.status_code):
+            self.add_written_defaults()
+        pending = self.send_buffered()
+        if pending is not None:
+            await pending
+
+    def early_hints(self, fields: Mapping[str, str | Sequence[str]]) -> None:
+        """Send 103 (Early Hints) with `fields` now, where host and protocol can (RFC 8297); the answer follows later.
+
+        Raises ResponseStarted when the head has left, ValueError for fields that HTTP does not allow.
+        """
+        self.check_not_started()
+        sending.inform(self.need_worker_request(), fields)
+
+    def trailers(self, fields: Mapping[str, str]) -> None:
+        """Let `fields` follow the body, where the protocol carries them (RFC 9110 section 6.5); may be called until the end.
+
+        The answer is then sent in chunks. Raises ValueError for fields that cannot be trailers, ResponseCompleted.
+        """
+        self._check_not_completed()
+        self.need_extras().add_trailers(fields)
+        self.is_special = True
+
+    # -- used by the pipeline --------------------------------------------------------------------------------------------
+
+    def send_buffered(self) -> Awaitable[None] | None:
+        """As `flush`, with the head as it is; None, or what to wait for."""
+        self._check_not_completed()
+        extras = self.extras
+        if extras is not None:
+            extras.check_not_calling("flushes")
+            if extras.sealed or extras.file is not None:
+                return None
+        if self.is_started and not self.content:
+            return None
+        if not self.is_started:
+            self.need_extras().sent_by = self.place()
+        body, self.content = self.content, b""
+        return sending.send_piece(self, self.need_worker_request(), body)
+
+    def add_written_defaults(self) -> None:
+        """Add the fields that a handler's own body gets by default, by what was written: text or bytes (pipeline H-10)."""
+        extras = self.extras
+        if extras is not None and extras.is_text:
+            add_charset(self.raw_headers)
+            add_defaults(self.raw_headers, TEXT)
+        else:
+            add_defaults(self.raw_headers, BYTES)
 
     def replace_with(self, other: Response) -> None:
-        """Become `other`, a response that a handler or an error hook returned; callbacks stay. Raises ResponseStarted."""
-        self._check_not_started()
-        if other is self:
-            return
-        self._drop_file()
-        self.status_code, self.body, self._file = other.status_code, other.body, other._file
-        self.is_special = self.is_special or other.is_special
-        self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] == b"set-cookie"] + other.raw_headers
-        other._file = None
+        """Become `other`, which an error hook returned; cookies and callbacks stay. Raises ResponseStarted."""
+        self.check_not_started()
+        if other is not self:
+            self.begin_error_answer()
+            self._take(other)
+            self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] == b"set-cookie"] + other.raw_headers
+        self.seal("an error was answered")
 
     def merge(self, other: Response) -> None:
         """Take status, body and headers of `other`, a handler's answer, beside the headers that modules have set."""
-        self._check_not_started()
-        self.status_code, self.body, self._file = other.status_code, other.body, other._file
-        self.is_special = self.is_special or other.is_special
-        other._file = None
+        self.check_not_started()
+        if other is self:
+            return
+        self._take(other)
         if not self.raw_headers:
             self.raw_headers.extend(other.raw_headers)
             return
         names = {name for name, _ in other.raw_headers if name != b"set-cookie"}
         self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] not in names] + other.raw_headers
 
-    def clear(self) -> None:
-        """Forget status, headers, body and file, as before an error answer (pipeline O-07). Raises ResponseStarted."""
-        self._check_not_started()
-        self._drop_file()
-        self.status = 200
-        self.body = b""
-        self.raw_headers.clear()
+    def begin_error_answer(self) -> None:
+        """Make room for the answer to an error: body and filters go, with what they have changed in the head (pipeline X-09)."""
+        if self.extras is not None:
+            self.extras.sealed = ""
+            self.extras.drop_filters(self.raw_headers)
+        self._empty()
+
+    def seal(self, reason: str) -> None:
+        """From now on the body takes nothing more but a `replace` (pipeline X-09, X-10)."""
+        self.need_extras().sealed = reason
+        self.is_special = True
+
+    def run_filters(self) -> None:
+        """Let the body pass its filters to their end, and seal it; a file passes them when it is sent."""
+        if self.extras is not None and self.extras.filters is not None:
+            sending.run_filters(self, self.extras)
 
     def take_head(self) -> ResponseHead:
-        """Used by the pipeline: run the callbacks and hand the head over. Raises ResponseStarted the second time."""
-        if self.is_started:
-            self._check_not_started()
-        if self._callbacks is not None:
-            callbacks, self._callbacks = self._callbacks, None
-            for callback in reversed(callbacks):
-                callback(self)
-        self.is_started = True
-        self.is_special = True
-        if self._context is not None and self._context.plan.headers:
-            self._set_headers_of_location(self._context.plan.headers)
-        return self
+        """Run the callbacks and hand the head over. Raises ResponseStarted the second time."""
+        self.check_not_started()
+        return sending.take_head(self)
+
+    def send_piece(self, piece: bytes) -> Awaitable[None] | None:
+        """Send a piece of an answer that streams, the head with the first one; through the filters if there are any."""
+        return sending.send_piece(self, self.need_worker_request(), piece)
 
     def finish(self) -> Awaitable[None] | None:
-        """Used by the pipeline: send what has not left yet, to the last byte."""
-        context = self._context
-        if context is None:
-            raise ContractError("this response has left already")
-        worker_request = context.worker_request
-        if self._file is not None:
-            return self._finish_file(worker_request)
-        return worker_request.send(None if self.is_started else self.take_head(), self.body, False)
+        """Send what has not left yet, to the last byte."""
+        if self.extras is not None:
+            return sending.finish(self, self.extras)
+        worker_request = self.need_worker_request()
+        return worker_request.send(None if self.is_started else sending.take_head(self), self.content, False)
 
     def reopen(self) -> None:
-        """Used by the pipeline: the head did not leave after all, for the host refused it."""
+        """The head did not leave after all, for the host refused it."""
         self.is_special = True
         self.is_started = False
 
     def release(self) -> None:
-        """Used by the pipeline: the request has left; let go of it, and of a file that was never sent."""
-        self._context = None
-        if self._file is not None:
-            self._drop_file()
+        """The request has left; let go of it, and of a file that was never sent."""
+        self.context = None
+        self.is_started = self.is_special = True
+        if self.extras is not None:
+            self.extras.drop_file()
 
-    def _set_headers_of_location(self, headers: tuple[tuple[bytes, bytes], ...]) -> None:
-        names = {name for name, _ in headers}
-        self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] not in names]
-        self.raw_headers.extend(headers)
-
-    async def _finish_file(self, worker_request: WorkerRequest) -> None:
-        assert self._file is not None
-        descriptor, offset, count = self._file
-        head = self.take_head()
-        try:
-            await worker_request.send_file(head, descriptor, offset, count, False)
-        finally:
-            self._drop_file()
-
-    def _send_first(self, worker_request: WorkerRequest, body: bytes) -> Awaitable[None] | None:
-        head = self.take_head()
-        try:
-            return worker_request.send(head, body, True)
-        except ContractError:
-            self.reopen()
-            raise
-
-    def _send_more(self, body: bytes) -> Awaitable[None] | None:
-        return self._need_worker_request().send(None, body, True) if body else None
-
-    def _take_file_back(self) -> None:
-        if self._file is not None:
-            self._drop_file()
-            self.raw_headers[:] = [pair for pair in self.raw_headers if pair[0] != b"content-length"]
-
-    def _drop_file(self) -> None:
-        if self._file is not None:
-            descriptor, self._file = self._file[0], None
-            os.close(descriptor)
-
-    def _check_not_started(self) -> None:
-        if self.is_started:
-            raise _head_has_left()
-
-    def _need_worker_request(self) -> WorkerRequest:
-        if self._context is None:
+    def need_worker_request(self) -> WorkerRequest:
+        """The host's side. Raises ContractError when there is none, ResponseCompleted when there is none any more."""
+        self._check_not_completed()
+        if self.context is None:
             raise ContractError(
                 "this response belongs to no request: return it from a handler, or use context.response"
             )
-        return self._context.worker_request
+        return self.context.worker_request
 
+    def _check_not_completed(self) -> None:
+        if self.is_started and self.context is None:
+            raise ResponseCompleted("the answer has ended; nothing more can be sent")
 
-class SentHeaders(Headers):
-    """The header fields of a response whose head has left: to be read only (pipeline O-02)."""
+    def _begin_writing(self) -> None:
+        self._check_not_completed()
+        if self.extras is not None:
+            self.extras.check_open()
+            if self.extras.file is not None:
+                self._empty()
 
-    __slots__ = ()
+    def _empty(self) -> None:
+        self.content = b""
+        extras = self.extras
+        if extras is None:
+            drop_fields(self.raw_headers, (b"content-length",))
+            return
+        extras.check_not_calling("changes the body")
+        extras.drop_file()
+        if extras.filters is not None and extras.filters.is_begun:
+            extras.drop_filters(self.raw_headers)
+        drop_fields(self.raw_headers, (b"content-length",))
 
-    def add(self, name: str, value: str) -> None:
-        """Raises ResponseStarted."""
-        raise _head_has_left()
-
-    def __setitem__(self, name: str, value: str) -> None:
-        raise _head_has_left()
-
-    def __delitem__(self, name: str) -> None:
-        raise _head_has_left()
-
-
-def _head_has_left() -> ResponseStarted:
-    return ResponseStarted("the head of the response has left; it can no longer be changed")
-
-
-def _open(path: str | os.PathLike[str]) -> int:
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    if not S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError(f"{os.fspath(path)!r} is no regular file")
-    return descriptor
+    def _take(self, other: Response) -> None:
+        self.set_status(other.status_code)
+        self.reason_phrase, self.content = other.reason_phrase, other.content
+        self.is_special = self.is_special or other.is_special
+        if self.extras is not None:
+            self.extras.drop_file()
+        if other.extras is not None:
+            self.need_extras().take(other.extras)
 
 
 class ContextResponse(Response):
@@ -325,11 +349,9 @@ class ContextResponse(Response):
     def __init__(self, context: Context) -> None:
         self.status_code = 200
         self.reason_phrase = b""
-        self.body = b""
+        self.content = b""
         self.raw_headers = []
         self.is_started = False
-        # Whether more is to be done than to send it whole: callbacks, a file, or a head that has left.
         self.is_special = False
-        self._callbacks = None
-        self._context = context
-        self._file = None
+        self.context = context
+        self.extras = None

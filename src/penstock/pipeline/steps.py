@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import HTTPError
-from penstock.pipeline.error_answer import report, write_built_in_answer
+from penstock.pipeline.error_answer import write_bare_answer
+from penstock.pipeline.error_report import report
 from penstock.pipeline.handler import DONE, Signal
 from penstock.pipeline.rerouting import come_in_again
 from penstock.pipeline.teardown import tear_down
@@ -33,7 +34,7 @@ def send(context: Context) -> Awaitable[None] | Signal | None:
         # What nearly every answer is: whole, and nothing to be done to it.
         response.is_started = response.is_special = True
         try:
-            worker_request.send(response, response.body, False)
+            worker_request.send(response, response.content, False)
         except Exception:
             response.reopen()
             if context.error is None:
@@ -55,7 +56,7 @@ def send(context: Context) -> Awaitable[None] | Signal | None:
         # The answer to the first error could not be sent either; what is sent now holds nothing of it (pipeline E-11).
         context.errors.append(error)
         report(context, error)
-        write_built_in_answer(context, error)
+        write_bare_answer(context, error)
         pending = response.finish()
     return pending if response.has_file else leave(context)
 
@@ -111,7 +112,7 @@ def require_principal(context: Context) -> None:
 
 
 def keep_headers(context: Context) -> None:
-    """In front of what answers: the headers that modules have set stay, also on an error answer (pipeline Z-02)."""
+    """In front of what answers: the headers that modules have set stay, also on an error answer (pipeline X-07)."""
     if context.response.raw_headers:
         context.rest.kept_headers = context.response.raw_headers.copy()
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 from penstock.errors import ContractError
 from penstock.http.grammar import is_field_value, is_token
+from penstock.http.response_head import LONGEST_REASON
+from penstock.http.status import REASONS
 from penstock.pipeline.context import Context
 from penstock.pipeline.response import Response
 
@@ -19,12 +21,14 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 # Applications send few different statuses and fields again and again: they are judged once, up to a bound.
 _REMEMBERED: Final = 1024
 _statuses: Final[dict[str, int]] = {}
+_reasons: Final[dict[str, bytes]] = {}
 _fields: Final[dict[tuple[str, str], tuple[bytes, bytes]]] = {}
 # Fields whose values are seldom the same twice, or nobody else's business, are judged each time.
 _CHANGING: Final = frozenset(
     (b"content-length", b"set-cookie", b"etag", b"last-modified", b"date", b"expires", b"location", b"x-request-id")
 )
 _LONGEST: Final = 128
+_NOTHING_SAID: Final = b""
 
 
 class WsgiAnswer:
@@ -34,12 +38,13 @@ class WsgiAnswer:
     is set by who sends: from then on the head cannot be changed.
     """
 
-    __slots__ = ("content_length", "headers", "is_started", "status")
+    __slots__ = ("content_length", "headers", "is_started", "reason", "status")
 
     def __init__(self) -> None:
         self.status = 0
         self.content_length = -1
         self.is_started = False
+        self.reason = _NOTHING_SAID
 
     def start_response(
         self, status: str, headers: Iterable[tuple[str, str]], exc_info: ExcInfo | None = None
@@ -57,7 +62,11 @@ class WsgiAnswer:
                 exc_info = None  # PEP 3333: a traceback that is kept would keep its frames in a circle
         elif self.status:
             raise ContractError("start_response was called a second time without exc_info (PEP 3333)")
-        code = _statuses.get(status) or _learn_status(status)
+        code = _statuses.get(status)
+        if code is None:
+            code, self.reason = _learn_status(status)
+        else:
+            self.reason = _reasons.get(status, _NOTHING_SAID) if _reasons else _NOTHING_SAID
         length = -1
         encoded: list[tuple[bytes, bytes]] = []
         try:
@@ -103,17 +112,15 @@ class WsgiAnswer:
             headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
         response.status_code = self.status
         response.raw_headers = headers
+        if self.reason:
+            response.reason_phrase = self.reason
+            response.is_special = True
 
     def send_first(self, context: Context, piece: bytes) -> Awaitable[None] | None:
         """On the loop: send the head with the first piece of a body that streams. Raises as `WorkerRequest.send`."""
         response = context.response
         self.apply(response)
-        head = response.take_head()
-        try:
-            return context.worker_request.send(head, piece, True)
-        except ContractError:
-            response.reopen()
-            raise
+        return response.send_piece(piece)
 
 
 def close_result(result: object) -> None:
@@ -136,7 +143,8 @@ def _not_bytes(chunk: object) -> ContractError:
     return ContractError(f"a WSGI application answers with bytes, not {type(chunk).__name__!r} (PEP 3333)")
 
 
-def _learn_status(status: str) -> int:
+def _learn_status(status: str) -> tuple[int, bytes]:
+    """The number, and the reason if it is not the registered one: it is sent as the application has it (PEP 3333)."""
     if type(status) is not str:
         raise ContractError(f"the status of start_response is a native string such as '200 OK', not {status!r}")
     digits, space, reason = status[:3], status[3:4], status[4:]
@@ -144,12 +152,20 @@ def _learn_status(status: str) -> int:
         raise ContractError(f"the status of start_response begins with three digits and a space, not {status!r}")
     if not "200" <= digits <= "599":
         raise ContractError(f"{status!r} is not the status of a final response")
-    if not is_field_value(reason.encode("latin-1", "replace")):
-        raise ContractError(f"the status of start_response holds a control character: {status!r}")
+    code = int(digits)
+    phrase = reason.encode("latin-1", "replace")
+    if len(phrase) > LONGEST_REASON or not is_field_value(phrase):
+        raise ContractError(
+            f"the status of start_response holds a control character, or more than {LONGEST_REASON}: {status[:99]!r}"
+        )
     if len(_statuses) >= _REMEMBERED:
         _statuses.clear()
-    _statuses[status] = int(digits)
-    return int(digits)
+        _reasons.clear()
+    _statuses[status] = code
+    if not phrase or reason == REASONS.get(code):
+        return code, _NOTHING_SAID
+    _reasons[status] = phrase
+    return code, phrase
 
 
 def _read_field(pair: tuple[str, str]) -> tuple[bytes, bytes]:

@@ -86,7 +86,7 @@ class WsgiStream:
             raise ClientGone("this request was given up")
         piece = self._pieces.popleft()
         if context.response.is_started:
-            pending = context.worker_request.send(None, piece, True)
+            pending = context.response.send_piece(piece)
         else:
             pending = self._exchange.send_first(context, piece)
         self._sent += len(piece)
