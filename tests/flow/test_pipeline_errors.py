@@ -209,6 +209,20 @@ class TestWhatStays:
         assert answer.headers.get("x-handler") is None
         assert answer.headers.get("set-cookie") is None
 
+    def test_pipeline_x07_headers_of_modules_are_kept_behind_a_re_dispatch(self) -> None:
+        def authorize(context: Context) -> None:
+            if context.request.path == "/login":
+                context.response.headers["x-second"] = "yes"
+                raise PermissionError
+
+        def handler(context: Context) -> None:
+            context.redispatch("/login")
+
+        modules = [on(Stage.BEGIN, lambda context: context.response.headers.add("x-first", "yes"))]
+        modules.append(on(Stage.AUTHORIZE, authorize))
+        answer = ask(open_pages(functions={"/": handler, "/login": boom}, modules=modules))
+        assert (answer.status, answer.headers["x-first"], answer.headers["x-second"]) == (403, "yes", "yes")
+
     def test_pipeline_x07_callbacks_see_the_error_answer(self) -> None:
         def register(context: Context) -> None:
             context.response.on_sending_headers(lambda response: seen.append(response.status))

@@ -71,6 +71,7 @@ def come_in_again(context: Context) -> None:
     rest.redispatches = [*(rest.redispatches or ()), head.path]
     rest.original_path = rest.original_path or head.path
     rest.effective_path = effective
+    rest.kept_headers = None
     if effective is None:
         head.line = line
         plan, values = context.plan.site.find_plan(line.method, line.path)
