@@ -6,6 +6,7 @@
 import asyncio
 import gc
 import logging
+import os
 import random
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -43,6 +44,7 @@ class Report(NamedTuple):
     paths: int
     blocks: int
     bytes: int
+    files: int
     numbers: RuntimeStatistics
     connections: int
 
@@ -55,6 +57,7 @@ class Report(NamedTuple):
         found = {
             f"{self.blocks} blocks of memory were left behind": self.blocks > allowed,
             f"the process grew by {self.bytes} bytes": self.bytes > BYTES_ALLOWED,
+            f"{self.files} files were left open": self.files > 0,
             f"{self.connections} connections were left open": self.connections > 0,
             f"somebody is still inside: {numbers}": bool(numbers.executing or numbers.queued or numbers.background),
             f"the numbers do not add up: {numbers}": numbers.total != parts,
@@ -104,6 +107,25 @@ async def _stream(context: Context) -> None:
         await asyncio.sleep(0)
 
 
+async def _form(context: Context) -> int:
+    form = await context.request.form()
+    return len(form["note"]) + form.files["file"].size
+
+
+def _again(context: Context) -> None:
+    context.redispatch("/hello")
+
+
+async def _work(context: Context) -> str:
+    context.start(asyncio.sleep(0))
+    context.on_completed(lambda context: None)
+    context.defer(lambda: None)
+    completion = context.completion()
+    context.runtime.loop.call_soon(completion.complete)
+    await completion
+    return "worked"
+
+
 def _fail() -> None:
     raise ValueError("meant to fail")
 
@@ -138,11 +160,16 @@ def open_soaked() -> Client:
         "/item/{name}": lambda name: {"name": name},
         "/read": _read,
         "/stream": _stream,
+        "/form": _form,
+        "/again": _again,
+        "/work": _work,
         "/fail": _fail,
         "/handled": _fail_handled,
         "/refuse": _refuse,
     }
-    return open_site(Attached(_attach), functions=functions, apps={"/app": _application}, body=100_000)
+    return open_site(
+        Attached(_attach), functions=functions, apps={"/app": _application}, body=100_000, form_memory=1_000
+    )
 
 
 # -- the clients -----------------------------------------------------------------------------------------------------------
@@ -194,6 +221,18 @@ def _post(target: str, body: bytes = UPLOAD, promised: int = len(UPLOAD)) -> byt
     return f"POST {target} HTTP/1.1\r\nHost: example.org\r\nContent-Length: {promised}\r\n\r\n".encode() + body
 
 
+def _form_body() -> bytes:
+    note = b'--b\r\nContent-Disposition: form-data; name="note"\r\n\r\nhello\r\n'
+    file = b'--b\r\nContent-Disposition: form-data; name="file"; filename="f.bin"\r\n\r\n' + UPLOAD + b"\r\n"
+    return note + file + b"--b--\r\n"
+
+
+def _post_form(body: bytes) -> bytes:
+    field = "Content-Type: multipart/form-data; boundary=b"
+    length = len(_form_body())
+    return f"POST /form HTTP/1.1\r\nHost: example.org\r\n{field}\r\nContent-Length: {length}\r\n\r\n".encode() + body
+
+
 # Each kind: what is sent; the client leaves at once behind it where it says so.
 KINDS: tuple[tuple[bytes, bool], ...] = (
     (_get("/hello"), False),
@@ -204,6 +243,10 @@ KINDS: tuple[tuple[bytes, bool], ...] = (
     (_get("/stream"), False),
     (_post("/read"), False),
     (_post("/app"), False),
+    (_post_form(_form_body()), False),  # its file is too large for memory, and goes to the disk
+    (_post_form(_form_body()[:10_000]), True),
+    (_get("/again"), False),
+    (_get("/work"), False),
     (_get("/nothing"), False),
     (_get("/fail"), False),
     (_get("/handled"), False),
@@ -261,14 +304,20 @@ async def soak(
             service = Http1Service(runtime, LimitSettings(), Clock(runtime.loop))
             ask = partial(_ask_many, service, chance=random.Random(seed), numbers=cycle(range(paths)))
             await ask(WARM_UP)
-            blocks, size = _blocks(), _bytes()
+            blocks, size, files = _blocks(), _bytes(), _files()
             for part in range(10):
                 await ask(count // 10)
                 tell(
                     f"{(part + 1) * (count // 10):>9} requests: {_blocks() - blocks:+} blocks, {_bytes() - size:+} bytes"
                 )
             return Report(
-                count, paths, _blocks() - blocks, _bytes() - size, runtime.statistics(), len(service.connections)
+                count,
+                paths,
+                _blocks() - blocks,
+                _bytes() - size,
+                _files() - files,
+                runtime.statistics(),
+                len(service.connections),
             )
 
 
@@ -297,6 +346,11 @@ def _bytes() -> int:
             return int(file.read().split()[1]) * 4096
     except OSError:
         return 0
+
+
+def _files() -> int:
+    """The open files of the process; 0 where the system does not say."""
+    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
 
 
 def main(arguments: list[str]) -> int:
