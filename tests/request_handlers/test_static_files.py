@@ -62,6 +62,7 @@ class RecordingWorkerRequest:
     client = server = None
     scheme = "http"
     is_disconnected = False
+    started = 0.0
 
     def __init__(self, head: RequestHead) -> None:
         self.head = head

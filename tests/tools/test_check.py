@@ -50,7 +50,7 @@ def test_what_serve_would_refuse_is_refused_with_its_line(tmp_path: Path) -> Non
         'function = "check_modules:hello"',
         "[[site.location]]",
         'at = "/a"',
-        'modules = [{ use = "check_modules:Early", settings = { text = "hi" } }]',
+        'modules = [{ use = "check_modules:Early", name = "earlier", settings = { text = "hi" } }]',
     ]
     path.write_text("\n".join(lines), "utf-8")
     result = CliRunner().invoke(main, ["check", str(path)])
