@@ -154,7 +154,7 @@ FAULTS: dict[str, Callable[[], tuple[list[object], dict[str, int]]]] = {
     "error hook": lambda: (
         [
             on(Stage.BEGIN, raising(ValueError("begin"))),
-            Attached(lambda hooks: hooks.on_error(raising(ValueError("error hook")))),  # type: ignore[arg-type]
+            Attached(lambda hooks: hooks.on_error(raising(ValueError("error hook")))),
         ],
         {},
     ),
@@ -271,13 +271,15 @@ class TestBalance:
         run(journey)
 
 
-def test_the_plain_function_is_never_on_the_list_of_those_who_wait() -> None:
+def test_pipeline_d05_a_plain_function_is_never_on_the_list_of_those_who_wait() -> None:
     seen: list[int] = []
 
+    def handler(context: Context) -> str:
+        seen.append(len(context.runtime.requests()))
+        return "hello"
+
     async def journey() -> None:
-        async with open_site(
-            function=lambda context: seen.append(len(context.runtime.requests())) or hello()
-        ) as client:
+        async with open_site(function=handler) as client:
             await client.get("/")
 
     run(journey)

@@ -1,6 +1,7 @@
 """What the tests of the intake need: requests in memory, and sites that answer as they are told."""
 
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.messages import ResponseHead
@@ -58,3 +59,18 @@ async def started(*sites: FakeSite, requests_inside: int = 1000, queue: int = 10
     runtime = Runtime(sites, requests_inside=requests_inside, queue=queue, retry_after=7)
     await runtime.start()
     return runtime
+
+
+class Stages(IntEnum):
+    EXECUTE = 128
+
+
+class Waits:
+    """A request that waits, as a context would be."""
+
+    stage = Stages.EXECUTE
+    module = "shop"
+    trace_id = "0" * 32
+
+    def __init__(self, worker_request: WorkerRequest) -> None:
+        self.worker_request = worker_request

@@ -202,3 +202,22 @@ class TestLeaving:
 
         run(journey)
         assert reached == [3]
+
+
+class TestRecycle:
+    def test_pipeline_g01_the_first_reason_wins_and_all_are_kept(self) -> None:
+        async def journey() -> None:
+            asked: list[str] = []
+            runtime = await started(FakeSite())
+            runtime.on_recycle = asked.append
+            for reason in ("path", "threads", "path"):
+                runtime.recycle(reason)
+            assert (asked, runtime.recycle_reasons) == (["path"], ["path", "threads", "path"])
+            for _ in range(1000):
+                runtime.recycle("again")
+            assert len(runtime.recycle_reasons) == 100
+            runtime.replace_sites([FakeSite()])
+            runtime.recycle("next")
+            assert asked == ["path", "next"]
+
+        run(journey)

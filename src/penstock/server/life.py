@@ -16,8 +16,11 @@ from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
 from penstock.hosts.loop import new_event_loop
 from penstock.hosts.socket_host import SocketHost
 from penstock.intake.runtime import Runtime
+from penstock.pipeline.site import PipelineSite
 from penstock.server.composition import Objects, compose_sites
+from penstock.server.generations import Generations
 from penstock.server.messages import configure_messages
+from penstock.server.moved_folders import folders_of
 from penstock.server.observation import Observation
 from penstock.server.tracing import Traces
 from penstock.server.trust import Trust
@@ -41,11 +44,17 @@ class Server:
         """
         self.settings = settings
         self._traces = Traces(settings.server.log)
-        self.sites = compose_sites(settings, objects, traces=self._traces)
+        self._objects = objects
+        self.sites = self._compose()
+        retries = settings.server.start_failure == "retry"
         for site in self.sites:
-            site.starting.retries = settings.server.start_failure == "retry"
+            site.starting.retries = retries
+        self.generations = Generations(
+            folders_of(settings), self._compose, on_change=self._serve_sites, retries=retries
+        )
         self.addresses: list[str] = []
         self.runtime: Runtime | None = None
+        self._service: Http1Service | None = None
         self._host: SocketHost | None = None
         self._observation: Observation | None = None
         self._stopping = asyncio.Event()
@@ -76,15 +85,15 @@ class Server:
                 each.close()
             raise
         clock = Clock(loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
-        service = Http1Service(
+        service = self._service = Http1Service(
             runtime,
             settings.limits,
             clock,
             is_timed=self._observation.record is not None,
             forwarded=Trust(settings.proxy).find_policy(),
         )
-        # The location of a request is not known yet when its body arrives; the pipeline holds it to its own limit.
-        service.body_limit = max((plan.body_limit for site in self.sites for plan in site.plans), default=0)
+        self._serve_sites(self.sites)
+        self.generations.watch(runtime)
         self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls)
         self.addresses = await self._host.open()
         self._observation.start()
@@ -110,11 +119,22 @@ class Server:
         if not await self._wind_down(host, runtime):
             logger.warning("%d requests did not end in time and are cut off", runtime.statistics().executing)
         await host.close()
+        await self.generations.stop()
         await runtime.stop()
         if self._observation is not None:
             self._observation.close()
         self._traces.close()
         self._host = None
+
+    def _compose(self) -> list[PipelineSite]:
+        return compose_sites(self.settings, self._objects, traces=self._traces)
+
+    def _serve_sites(self, sites: list[PipelineSite]) -> None:
+        """These sites serve from now on."""
+        self.sites = sites
+        if self._service is not None:
+            # The location of a request is not known yet when its body arrives; the pipeline holds it to its own limit.
+            self._service.body_limit = max((plan.body_limit for site in sites for plan in site.plans), default=0)
 
     async def _wind_down(self, host: SocketHost, runtime: Runtime) -> bool:
         """Let every request end that came in time; False when some did not, or were not waited for."""
