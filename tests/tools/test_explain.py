@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,35 @@ headers = { "X-Frame-Options" = "DENY", "x-server" = "2" }
 at = "/api/old"
 access_log = false
 modules = [{ use = "shop.modules:Audit" }]
+
+[[site.route]]
+at = "/cart"
+handler = "shop.pages:Cart"
+lifetime = "per_request"
+allow_anonymous = true
+preload = true
+cancel_on_disconnect = true
+
+[[site.route]]
+at = "/closed"
+function = "shop.pages:closed"
+
+[[site.location]]
+at = "/closed"
+access = ["read"]
+limits = { deadline = 5.0, form_fields = 20 }
+filtering = { query = 100, methods = ["GET", "POST"], double_escaped = true }
+error_format = "problem"
+errors = [{ status = [404, "5xx"], function = "shop.pages:oops" }]
+
+[[site.trace]]
+at = "/"
+status = ["500-599"]
+
+[[site.trace]]
+at = "/closed"
+status = []
+slower_than = 2.0
 
 [[site]]
 hosts = ["*"]
@@ -134,6 +164,94 @@ def test_all_routes(file: str) -> None:
     assert "/hello/{name}        function shop.pages:hello" in text
     assert "every request passes shop.modules:Greeting" in text
     assert "rules below /api/old" in text
+
+
+def rows(file: str, *words: str) -> list[str]:
+    return [" ".join(line.split()) for line in explain(file, *words).splitlines()]
+
+
+def test_what_a_route_says_of_itself(file: str) -> None:
+    lines = rows(file, "http://example.org/cart")
+    assert "answers handler shop.pages:Cart (the route /cart)" in lines
+    assert "lifetime the handler is made for each request" in lines
+    assert "preload the body is read before it is called" in lines
+    assert "allows everybody, whatever authorization says (allow_anonymous)" in lines
+    assert "cancels when the client leaves (cancel_on_disconnect)" in lines
+
+
+def test_pipeline_h09_access_that_is_not_granted(file: str) -> None:
+    lines = rows(file, "http://example.org/closed")
+    assert 'but 403: access does not grant "script" here' in lines
+    assert "access read (/closed)" in lines
+    assert not any(line.startswith("but") for line in rows(file, "http://example.org/closed/file.txt"))
+
+
+def test_limits_filtering_errors_and_traces_of_a_location(file: str) -> None:
+    lines = rows(file, "http://example.org/closed")
+    assert "deadline 5 s to the head of the answer (/closed)" in lines
+    assert "forms at most 20 fields (/closed)" in lines
+    assert "filtering query = 100 (/closed)" in lines
+    assert "methods = GET, POST (/closed)" in lines
+    assert "error format problem (/closed)" in lines
+    assert "error page 404, 5xx: function shop.pages:oops (/closed)" in lines
+    assert any(line.startswith("trace slower than 2 s or aborted (/closed), into ") for line in lines)
+    assert any(line.startswith("trace status 500-599 or aborted (/)") for line in rows(file, "http://example.org/cart"))
+
+
+def test_modules_in_their_order(file: str) -> None:
+    lines = rows(file, "http://example.org/api/old/x")
+    assert "module 1. shop.modules:Greeting (the site)" in lines
+    assert "2. shop.modules:Audit (/api/old)" in lines
+
+
+def test_json_of_a_url(file: str) -> None:
+    explained = json.loads(explain(file, "get", "http://example.org/cart", "--json"))
+    assert (explained["method"], explained["host"], explained["path"]) == ("GET", "example.org", "/cart")
+    assert {"name": "answers", "text": "handler shop.pages:Cart (the route /cart)"} in explained["meets"]
+    refused = json.loads(explain(file, "GET", "/a/../../b", "--json"))["refused"]
+    assert refused["status"] == 400
+
+
+def test_json_of_everything(file: str) -> None:
+    first, second = json.loads(explain(file, "--json"))["sites"]
+    assert first["hosts"] == ["example.org", "*.example.net"]
+    assert [location["at"] for location in first["locations"]] == ["/api", "/api/old", "/closed"]
+    assert second["hosts"] == ["*"]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> str:
+    """A site whose parts can be imported."""
+    (tmp_path / "explained.py").write_text(
+        "from penstock import Stage\nclass Gate:\n    def attach(self, hooks):\n"
+        "        hooks.on(Stage.BEGIN, self.pass_by)\n    def pass_by(self, context): ...\n"
+        "def hello(): ...\n",
+        "utf-8",
+    )
+    path = tmp_path / "whole.toml"
+    path.write_text(
+        '[[site]]\n[[site.module]]\nuse = "explained:Gate"\n[[site.route]]\nat = "/"\nfunction = "explained:hello"\n',
+        "utf-8",
+    )
+    return str(path)
+
+
+def test_stages_shows_order_module_hook_and_rule(whole: str) -> None:
+    lines = rows(whole, "/", "--stages")
+    assert "1 BEGIN Gate: pass_by until the request is complete or has failed" in lines
+    plan = json.loads(explain(whole, "/", "--stages", "--json"))["plan"]
+    assert (plan["steps"][0]["module"], plan["steps"][0]["hook"]) == ("Gate", "pass_by")
+
+
+def test_stages_of_a_request_that_is_refused_are_none(whole: str) -> None:
+    assert json.loads(explain(whole, "/a/../../b", "--stages", "--json"))["plan"] is None
+    assert len(rows(whole, "/a/../../b", "--stages")) == 1
+
+
+def test_stages_of_everything_are_another_command(whole: str) -> None:
+    result = CliRunner().invoke(main, ["explain", whole, "--stages"])
+    assert result.exit_code == 2
+    assert "`penstock stages`" in result.output
 
 
 def test_too_many_words(file: str) -> None:

@@ -37,11 +37,31 @@ def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
     return Answer("404", "no route and no application covers the path, and the site has no root")
 
 
+def needs_of(answer: Answer) -> str:
+    """The right that a location must grant it: "read" for files, "script" for what runs code, "" for a refusal."""
+    if answer.what in ("404", "405"):
+        return ""
+    return "read" if answer.what.startswith("files of ") else "script"
+
+
 def _by_route(route: RouteSettings, values: dict[str, object]) -> Answer:
     details = [("with", f"{name} = {value!r}") for name, value in values.items()]
     if route.status is None:
         details.append(("runs", "on the event loop" if not route.threads else f"in {threads_text(route.threads)}"))
-    return Answer(route.label, f"the route {route.at}", tuple(details))
+    return Answer(route.label, f"the route {route.at}", (*details, *_route_details(route)))
+
+
+def _route_details(route: RouteSettings) -> Iterator[tuple[str, str]]:
+    """What the route says of itself, where it is not as usual."""
+    if route.handler or route.factory:
+        made = "by its factory" if route.factory else "once" if route.lifetime == "singleton" else "for each request"
+        yield "lifetime", f"the handler is made {made}"
+    if route.preload if route.preload is not None else route.threads:
+        yield "preload", "the body is read before it is called"
+    if route.allow_anonymous:
+        yield "allows", "everybody, whatever authorization says (allow_anonymous)"
+    if route.cancel_on_disconnect:
+        yield "cancels", "when the client leaves (cancel_on_disconnect)"
 
 
 def _by_mount(app: AppSettings, path: str) -> Answer:
@@ -53,7 +73,14 @@ def _by_mount(app: AppSettings, path: str) -> Answer:
         told = f"SCRIPT_NAME {prefix!r}, PATH_INFO {rest!r}"
     else:
         told = f"that it is mounted at {prefix!r}"
-    return Answer(app_text(app), f"the longest mount that covers the path is {app.at}", (("is told", told),))
+    return Answer(
+        app_text(app), f"the longest mount that covers the path is {app.at}", (("is told", told), *_app_details(app))
+    )
+
+
+def _app_details(app: AppSettings) -> Iterator[tuple[str, str]]:
+    if app.allow_anonymous:
+        yield "allows", "everybody, whatever authorization says (allow_anonymous)"
 
 
 def _file_details(site: SiteSettings) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,8 @@ import click
 
 from penstock.errors import RequestRejected
 from penstock.settings import Settings, SiteSettings
-from penstock.tools.answering import answer_to, answers_of
+from penstock.settings.locations import effective
+from penstock.tools.answering import answer_to, answers_of, needs_of
 from penstock.tools.check import FILE
 from penstock.tools.columns import as_json_text
 from penstock.tools.rule_rows import Row, rule_rows
@@ -134,6 +135,7 @@ def _meets(settings: Settings, host: str, path: str, *, method: str) -> Iterator
     site, why = found
     yield "site", f"{', '.join(site.hosts)} ({why})"
     yield from _answer(site, path, method=method)
+    yield from _access(site, path, method=method)
     yield from rule_rows(settings, site, path)
 
 
@@ -155,6 +157,14 @@ def _answer(site: SiteSettings, path: str, *, method: str) -> Iterator[Row]:
     answer = answer_to(site, path, method=method)
     yield "answers", f"{answer.what} ({answer.why})"
     yield from answer.details
+
+
+def _access(site: SiteSettings, path: str, *, method: str) -> Iterator[Row]:
+    """That the location does not grant what is needed (pipeline H-09)."""
+    granted = effective(site, path).access
+    needed = needs_of(answer_to(site, path, method=method))
+    if granted is not None and needed and needed not in granted:
+        yield "but", f'403: access does not grant "{needed}" here'
 
 
 def _plan_lines(settings: Settings, url: str, method: str) -> Iterator[str]:
