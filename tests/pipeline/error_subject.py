@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from penstock import Context, Hooks
 from penstock.pipeline.error_pages import ErrorPage, ErrorPages, PageRule, function_page
 from penstock.pipeline.handler import execute_step
@@ -72,3 +74,14 @@ def open_pages(
 def boom(context: Context) -> object:
     """A handler with a bug, whose message holds a secret."""
     raise ValueError("the password is swordfish")
+
+
+def logged_id(caplog: pytest.LogCaptureFixture) -> str:
+    """The error id that the first failure has in the log."""
+    (record, *_) = [each for each in caplog.records if each.exc_info]
+    return record.getMessage().split("error id ")[1]
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[object]:
+    """The errors that the log has tracebacks of."""
+    return [each.exc_info[1] for each in caplog.records if each.exc_info]
