@@ -167,7 +167,7 @@ class TestLookup:
         answer = browser.ask("/app.js")
         assert (answer.status, answer.body) == (200, b"let x = 1")
         assert answer["content-type"] == "text/javascript; charset=utf-8"
-        assert answer.effective_path == "/a.txt"
+        assert answer.effective_path == "/app.js"
 
     @pytest.mark.parametrize("target", ["/missing", "/missing/", "/app.js/", "/app.js/x", "/bare/missing.txt"])
     def test_pipeline_f01_missing_is_404(self, browser: Browser, target: str) -> None:
