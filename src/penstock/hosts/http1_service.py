@@ -12,7 +12,7 @@ from penstock.hosts.endings import announce_end, close_idle, is_expected
 from penstock.hosts.file_sender import FileSender
 from penstock.hosts.http1_request import Http1Request
 from penstock.hosts.time_limits import judge_time
-from penstock.http.head import HeadReader
+from penstock.http.head import HeadLimits, HeadReader
 from penstock.intake.runtime import Runtime
 
 # At a stop: turns of the loop in which what lies in the sockets already is read, and seconds between two looks.
@@ -20,15 +20,9 @@ _LAST_LOOKS: Final = 3
 _LOOK: Final = 0.01
 
 
-class ConnectionLimits(Protocol):
+class ConnectionLimits(HeadLimits, Protocol):
     """The limits of a connection; sizes in bytes, times in seconds, rate in bytes a second."""
 
-    @property
-    def request_line(self) -> int: ...
-    @property
-    def header_section(self) -> int: ...
-    @property
-    def headers(self) -> int: ...
     @property
     def body(self) -> int: ...
     @property
