@@ -275,7 +275,8 @@ class Context:
 
     def completion(self) -> Completion:
         """For code that calls back: await it in the step, complete it from any thread (pipeline M-02)."""
-        return Completion(self.runtime.loop)
+        verifier = None if self._rest is None else self._rest.verifier
+        return Completion(self.runtime.loop, None if verifier is None else verifier.on_repeat(self))
 
     # -- its end -------------------------------------------------------------------------------------------------------------
 

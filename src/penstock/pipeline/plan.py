@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from penstock.pipeline import scopes, steps
 from penstock.pipeline.detour import detour
+from penstock.pipeline.filters import run_filters
 from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks, Subscription
 from penstock.pipeline.stages import Stage
@@ -119,10 +120,12 @@ def assemble(
     site: PlansOfSite,
     is_development: bool = False,
     scope_ends: frozenset[Stage] = frozenset(),
+    wraps: Sequence[Wrap] = (),
 ) -> Plan:
     """Lay out the plan that leads from BEGIN to `target` and on to the last byte.
 
     `scope_ends` are the stages behind which scopes end anywhere in the site: a request may come here with scopes open.
+    `wraps` and those of the location are put around every step, the last one outermost.
     Raises ConfigurationError for scopes that overlap without nesting.
     """
     subscriptions = [each for hooks in modules for each in hooks.subscriptions if not each.is_cancelled]
@@ -143,7 +146,7 @@ def assemble(
         if stage is Stage.RELEASE_STATE and any(line.stage is stage for line in lines):
             lines.append(Step(stage, "", steps.skip_when_complete, is_post=True))
     lines += _last_steps()
-    _wrap(lines, [*_wraps_of(modules, is_development), *location.wraps])
+    _wrap(lines, [*_wraps_of(modules, is_development), *wraps, *location.wraps])
     return Plan(lines, site=site, location=location, target=target, modules=modules, is_development=is_development)
 
 

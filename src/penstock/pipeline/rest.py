@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from penstock.pipeline.disconnected import Disconnected
     from penstock.pipeline.request import Request
     from penstock.pipeline.stages import Stage
+    from penstock.pipeline.verifier import Acting, Verifier
 
 
 class Principal:
@@ -68,4 +69,7 @@ class Rest:
     trace_id: str | None = None
     trace: Any = None
     disconnected: Disconnected | None = None
-    thread: int = 0  # the thread that the request was handed to, for the verifier
+    # -- for the verifier
+    verifier: Verifier | None = None
+    thread: int = 0  # the thread that the request was handed to
+    outstanding: list[Acting] | None = None

@@ -47,7 +47,7 @@ class PipelineSite:
         is_development: bool = False,
         is_verified: bool = False,
     ) -> None:
-        """`is_verified` names whoever breaks the rules of steps. `modules` come attached. `locations` include one for "/", or the defaults hold there.
+        """`modules` come attached. `locations` include one for "/", or the defaults hold there. `is_verified`: see `Verifier`.
 
         Raises ConfigurationError for modules whose scopes overlap, and for modules of a location that hook BEGIN.
         """
@@ -98,6 +98,8 @@ class PipelineSite:
         context = Context(worker_request, runtime, plan, runtime.variables.copy())
         if found[1] is not None:
             context.route_values = dict(found[1])
+        if self._verifier is not None:
+            self._verifier.take_in(context)
         filtering = plan.location.filtering
         if filtering is not None and (refusal := filtering.check(head.line)) is not None:
             context.fail(refusal)  # BEGIN is not entered, LOG and END are (pipeline P-02)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from functools import partial
+from threading import get_ident
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
@@ -59,7 +60,7 @@ class ThreadedFunction:
             raise RequestRejected(503, "all threads of this function are busy", headers=_RETRY_AFTER)
         self._runtime = context.runtime
         # The thread sees the request's context variables; what it changes stays its own, for the loop goes on with the request.
-        job = pool.submit(partial(self._handler, context), context.variables.copy())
+        job = pool.submit(partial(_run, self._handler, context), context.variables.copy())
         context.rest.on_deadline = partial(self._give_up, pool, job, context)
         return _respond(context, job)
 
@@ -71,6 +72,11 @@ class ThreadedFunction:
     def _come_back(self, thread: Thread) -> None:
         if self._runtime is not None:
             self._runtime.stuck.discard(thread)
+
+
+def _run(handler: Handler, context: Context) -> object:
+    context.rest.thread = get_ident()  # it may work on this request: the verifier lets it
+    return handler(context)
 
 
 async def _respond(context: Context, job: Job) -> None:

@@ -108,6 +108,7 @@ class _Composer:
                 files=files,
                 locations=locations,
                 is_development=self._server.mode == "development",
+                is_verified=self._server.verifier,
             )
         )
 
