@@ -11,7 +11,7 @@ from penstock import Context, Hooks, ResponseCompleted, Stage
 from penstock.server import open_client
 from penstock.settings import LogSettings, ModuleSettings, RouteSettings, ServerSettings, SiteSettings
 from penstock.testing import Client
-from tests.pipeline.subject import Attached, Attach, hello, run, settle
+from tests.pipeline.subject import Attach, Attached, hello, run, settle
 
 
 def open_verified(
@@ -63,17 +63,19 @@ def test_who_keeps_the_rules_is_not_named(caplog: pytest.LogCaptureFixture) -> N
 
 def test_scenario_15_a_write_behind_end(caplog: pytest.LogCaptureFixture) -> None:
     raised: list[str] = []
+    over = asyncio.Event()
+    kept: list[asyncio.Task[None]] = []
 
     def begin(context: Context) -> None:
         async def write() -> None:
-            while not context.is_over:
-                await asyncio.sleep(0)
+            await over.wait()
             try:
                 context.response.write("too late")
             except ResponseCompleted as error:
                 raised.append(str(error))
 
-        asyncio.get_running_loop().create_task(write())
+        context.on_completed(lambda context: over.set())
+        kept.append(asyncio.get_running_loop().create_task(write()))
 
     ask_verified(open_verified(at(Stage.END, begin)))
     assert "verifier: Suspect at END writes to the response behind END, in GET /" in caplog.text

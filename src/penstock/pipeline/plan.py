@@ -156,6 +156,9 @@ def _steps_in_front(stage: Stage, subscriptions: Sequence[Subscription], ends: f
         lines.append(Step(stage, "", scopes.leave_before_release, rule="leaves the scopes that end before"))
     if ends and stage is Stage.LOG:
         lines.append(Step(stage, "", scopes.leave_before_log, rule="leaves the scopes that end before"))
+    # Filters run before the answer is kept for others, or else before it is written down (pipeline O-08).
+    if stage in (Stage.UPDATE_CACHE, Stage.LOG) and any(each.stage >= stage for each in subscriptions):
+        lines.append(Step(stage, "", run_filters, rule="filters of the body end here (O-08)"))
     return lines
 
 
