@@ -133,7 +133,7 @@ class TestExamples:
             text = _with_files_of_here(text, tmp_path)
             tree = tomllib.loads(text)
             for root in (site["root"] for site in tree.get("site", []) if site.get("root")):
-                (tmp_path / root).mkdir(exist_ok=True)
+                (tmp_path / root).mkdir(parents=True, exist_ok=True)
                 (tmp_path / root / "index.html").write_text("")
             path = tmp_path / "penstock.toml"
             path.write_text(text, encoding="utf-8")

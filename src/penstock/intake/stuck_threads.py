@@ -7,8 +7,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from threading import Thread
+from typing import Final
 
 logger = logging.getLogger("penstock")
+
+# How many frames of a stuck thread are shown, the innermost.
+_FRAMES: Final = 30
 
 
 class StuckThreads:
@@ -41,4 +45,4 @@ class StuckThreads:
 
 def _stack_of(thread: Thread) -> str:
     frame = sys._current_frames().get(thread.ident or 0)  # noqa: SLF001  its documented name
-    return "".join(traceback.format_stack(frame)) if frame is not None else "it has ended"
+    return "".join(traceback.format_stack(frame, _FRAMES)) if frame is not None else "it has ended"
