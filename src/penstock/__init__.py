@@ -24,12 +24,14 @@ if TYPE_CHECKING:
     from penstock.pipeline.context import Context
     from penstock.pipeline.decorators import after, around, on
     from penstock.pipeline.filters import Filter
+    from penstock.pipeline.forms import Form
     from penstock.pipeline.handler import Handler
     from penstock.pipeline.module import Hooks, Module
     from penstock.pipeline.request import Request
     from penstock.pipeline.response import Response
     from penstock.pipeline.rest import Principal
     from penstock.pipeline.stages import Stage
+    from penstock.pipeline.uploads import Upload
     from penstock.request_handlers.handlers import HandlerFactory
 
 __version__ = "0.1.0"
@@ -54,11 +56,13 @@ _HOMES = {
     "penstock.pipeline.context": ("Context",),
     "penstock.pipeline.decorators": ("after", "around", "on"),
     "penstock.pipeline.filters": ("Filter",),
+    "penstock.pipeline.forms": ("Form",),
     "penstock.pipeline.handler": ("Handler",),
     "penstock.pipeline.module": ("Hooks", "Module"),
     "penstock.pipeline.request": ("Request",),
     "penstock.pipeline.response": ("Response",),
     "penstock.pipeline.rest": ("Principal",),
+    "penstock.pipeline.uploads": ("Upload",),
     "penstock.request_handlers.handlers": ("HandlerFactory",),
     "penstock.pipeline.stages": ("Stage",),
 }
@@ -85,6 +89,7 @@ __all__ = [
     "Context",
     "ContractError",
     "Filter",
+    "Form",
     "HTTPError",
     "Handler",
     "HandlerFactory",
@@ -103,6 +108,7 @@ __all__ = [
     "ResponseStarted",
     "Stage",
     "StartupError",
+    "Upload",
     "__version__",
     "after",
     "around",

@@ -1,5 +1,7 @@
 """The reader of multipart forms (RFC 7578, bad-input row 76)."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterable
 
@@ -222,6 +224,34 @@ class TestRow76:
         files = [upload.file for upload in opened]
         reader.close()
         assert [file.closed for file in files] == [True, True]
+
+
+class TestLibrary:
+    def run(self, program: str) -> str:
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+        return done.stdout
+
+    def test_it_is_imported_with_the_first_form(self) -> None:
+        program = """
+import sys
+from penstock.pipeline.multipart_form import MultipartReader
+print("multipart" in sys.modules)
+MultipartReader("b", limit=1, memory=1)
+print("multipart" in sys.modules)
+"""
+        assert self.run(program) == "False\nTrue\n"
+
+    def test_another_library_of_its_name_is_told_of(self) -> None:
+        program = """
+import sys, types
+sys.modules["multipart"] = types.ModuleType("multipart")
+from penstock.pipeline.multipart_form import MultipartReader
+try:
+    MultipartReader("b", limit=1, memory=1)
+except Exception as error:
+    print(error)
+"""
+        assert "upgrade python-multipart" in self.run(program)
 
 
 class TestFileNames:
