@@ -89,7 +89,7 @@ class Server:
             runtime,
             settings.limits,
             clock,
-            is_timed=self._observation.record is not None,
+            is_timed=self._observation.record is not None or self._traces.are_wanted,
             forwarded=Trust(settings.proxy).find_policy(),
         )
         self._serve_sites(self.sites)

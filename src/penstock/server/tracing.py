@@ -25,6 +25,11 @@ class Traces:
         self._log = log
         self._writer: TraceWriter | None = None
 
+    @property
+    def are_wanted(self) -> bool:
+        """Whether a rule of any site asks for them."""
+        return self._writer is not None
+
     def wraps_at(self, site: SiteSettings, at: str) -> tuple[Callable[[Step, Call], Call], ...]:
         """What goes around every step of the plans of the location `at`: the rule with the longest path holds."""
         covering = [rule for rule in site.traces if covers(rule.at, at)]

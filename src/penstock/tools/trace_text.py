@@ -10,6 +10,7 @@ from typing import Final
 
 from penstock.server.trace_model import TracePlace, TraceRecord, TraceStep
 from penstock.tools.columns import columns
+from penstock.tools.plan_text import rule_text
 
 # The last frame of a traceback: where it was raised.
 _FRAME: Final = re.compile(r'^  File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
@@ -78,7 +79,7 @@ def _facts(record: TraceRecord) -> Iterator[tuple[str, str]]:
     elif record.led_to:
         yield "way", f"{record.path} -> {record.led_to}"
     yield "answers", record.target
-    yield "rule", _rule_of(record)
+    yield "rule", f"{rule_text(record.rule.status, record.rule.slower_than)} ({record.rule.at})"
     if record.status_set_by is not None:
         yield "status", f"{record.status}, set by {_name_of(record.status_set_by)} at {_stage_of(record.status_set_by)}"
     if record.errors:
@@ -92,14 +93,6 @@ def _facts(record: TraceRecord) -> Iterator[tuple[str, str]]:
         yield "request", f"{name}: {value}"
     for name, value in record.response_headers:
         yield "response", f"{name}: {value}"
-
-
-def _rule_of(record: TraceRecord) -> str:
-    rule = record.rule
-    parts = [f"status {', '.join(str(each) for each in rule.status)}"] if rule.status else []
-    if rule.slower_than:
-        parts.append(f"slower than {duration(rule.slower_than)}")
-    return f"{rule.at}: {'; '.join(parts)}"
 
 
 def _raised_at(record: TraceRecord) -> str:
