@@ -12,7 +12,6 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from itertools import cycle
 from typing import Any, NamedTuple
 
 from penstock import Context, Hooks, HTTPError, Response, Stage
@@ -288,6 +287,12 @@ async def _ask_many(service: Http1Service, count: int, *, chance: random.Random,
         await settle(1)
 
 
+def _endless(paths: int) -> Iterator[int]:
+    """The numbers below `paths`, again and again. (`itertools.cycle` would remember them.)"""
+    while True:
+        yield from range(paths)
+
+
 # -- measuring ---------------------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +307,7 @@ async def soak(
         async with open_soaked() as client:
             runtime = client.runtime
             service = Http1Service(runtime, LimitSettings(), Clock(runtime.loop))
-            ask = partial(_ask_many, service, chance=random.Random(seed), numbers=cycle(range(paths)))
+            ask = partial(_ask_many, service, chance=random.Random(seed), numbers=_endless(paths))
             await ask(WARM_UP)
             blocks, size, files = _blocks(), _bytes(), _files()
             for part in range(10):
