@@ -13,7 +13,7 @@ from penstock.server import ServerThread
 from penstock.testing import Client
 from tests.intake.subject import make_request
 from tests.intake.test_statistics import total_of
-from tests.pipeline.subject import LOOPS, Attached, hello, on, open_site, raising, run, settle
+from tests.pipeline.subject import LOOPS, Attached, on, open_site, raising, run, settle
 from tests.wire.raw_client import RawClient
 
 
