@@ -1,6 +1,7 @@
 """Forms on their whole way: limits, uploads that go with their request, preloading (pipeline L-01, L-02, H-12; bad-input rows 76 to 78)."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -200,6 +201,26 @@ class TestRow78:
             assert files.states == ["closed"]
 
         run(journey, loop)
+
+    def test_what_remains_goes_without_waiting_for_the_garbage_collector(self) -> None:
+        def count() -> int:
+            return sum(type(each).__name__ in {"Context", "Request", "Form", "Upload"} for each in gc.get_objects())
+
+        async def journey() -> None:
+            async with open_site(function=describe) as client:
+                await client.post("/", LARGE, headers=MULTIPART)
+                gc.collect()
+                gc.disable()
+                try:
+                    before = count()
+                    for _ in range(10):
+                        assert (await client.post("/", LARGE, headers=MULTIPART)).status == 200
+                    await settle()
+                    assert count() <= before
+                finally:
+                    gc.enable()
+
+        run(journey)
 
     def test_a_disk_that_cannot_be_written_to_is_not_the_client_s_fault(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("tempfile.tempdir", "/proc/self/none")

@@ -177,6 +177,10 @@ class Request:
         except msgspec.DecodeError as error:
             raise RequestRejected(400, f"the body is not JSON: {error}", rule="RFC 8259") from None
 
+    def release(self) -> None:
+        """Used by the pipeline: the request has left; let go of it, without waiting for the garbage collector."""
+        self._context = None
+
     def preload(self) -> Awaitable[object] | None:
         """Used by the pipeline: read the body now; None when it is there already, or somebody has begun to read it (H-12)."""
         if self._reader or self._body is not None:
@@ -218,9 +222,12 @@ class Request:
         if media_type is None:
             return _no_form()
         limit, memory = self._form_limits()
+        context = self._context
         form = await read_form_from(self.worker_request, media_type, limit=limit, memory=memory)
         if self._context is not None:
             self._context.defer(form)
+        elif context is not None:
+            form.close()  # the request has left meanwhile
         return form
 
     def _form_type(self) -> MediaType | None:

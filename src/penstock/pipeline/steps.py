@@ -73,8 +73,11 @@ def leave(context: Context) -> Signal:
     if context.task is not None:
         runtime.background.add(context.task)  # until it ends: an application may go on behind its answer
     rest = context.known
-    if rest is not None and (rest.completed or rest.releases or rest.deferred):
-        return tear_down(context, rest)
+    if rest is not None:
+        if rest.request is not None:
+            rest.request.release()
+        if rest.completed or rest.releases or rest.deferred:
+            return tear_down(context, rest)
     runtime.leave(worker_request, response.status_code, response.raw_headers, context.plan.access_log)
     response.release()
     return DONE
