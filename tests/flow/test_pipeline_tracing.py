@@ -89,12 +89,14 @@ def site_with(*rules: TraceSettings, **more: Any) -> SiteSettings:
     )
 
 
-def traces_of(folder: Path, site: SiteSettings, *paths: str, **log: Any) -> list[TraceRecord]:
+def traces_of(
+    folder: Path, site: SiteSettings, *paths: str, objects: dict[str, object] = OBJECTS, **log: Any
+) -> list[TraceRecord]:
     """What requests for `paths`, one after the other, leave in `folder`, oldest first."""
     settings = ServerSettings(
         listen=("127.0.0.1:0",), app_dirs=(), log=LogSettings(access=False, traces=str(folder), **log)
     )
-    with ServerThread(site, server=settings, objects=OBJECTS) as server:
+    with ServerThread(site, server=settings, objects=objects) as server:
         for path in paths:
             httpx.get(server.url + path, headers=CALLER)
     return [read_trace(path) for path in reversed(TraceFolder(folder).files())]
@@ -146,6 +148,28 @@ class TestScenario16:
         assert traces_of(tmp_path, self.SITE, "/ok", "/nothing", "/ok") == []
 
 
+def turns(hooks: Hooks) -> None:
+    """/a leads to /b, and /b to /a."""
+    others = {"/a": "/b", "/b": "/a"}
+
+    def onward(context: Context) -> None:
+        if context.request.path in others:
+            context.redispatch(others[context.request.path])
+
+    hooks.on(Stage.AUTHORIZE, onward)
+
+
+def test_scenario_13_pipeline_h13_the_trace_of_a_loop_shows_the_chain(tmp_path: Path) -> None:
+    site = site_with(TraceSettings())
+    objects = {**OBJECTS, "shop:Gate": Attached(turns)}
+    (record,) = traces_of(tmp_path, site, "/a", objects=objects)
+    assert record.status == 500
+    assert record.redispatches == ("/a", "/b") * 5
+    assert "re-dispatch loop" in record.errors[0].message
+    assert record.failed_at is not None
+    assert (record.failed_at.stage, record.failed_at.module) == ("AUTHORIZE", "Gate")
+
+
 class TestRules:
     def test_pipeline_d04_a_rule_holds_below_its_path_with_or_without_a_location(self, tmp_path: Path) -> None:
         site = site_with(TraceSettings(at="/bug/a"), locations=(LocationSettings(at="/bug/a/b", headers={"x-b": "1"}),))
@@ -190,7 +214,8 @@ class TestTraceContext:
     ) -> None:
         (record,) = traces_of(tmp_path, site_with(TraceSettings()), "/bug/x")
         assert record.trace_id == TRACE_ID
-        assert TRACE_ID in caplog.text or TRACE_ID[:12] in caplog.text
+        assert record.error_id
+        assert f"trace id {TRACE_ID}, error id {record.error_id}" in caplog.text
 
 
 class TestRequestList:

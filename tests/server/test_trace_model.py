@@ -13,6 +13,7 @@ RECORD: dict[str, Any] = {
     "version": 1,
     "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
     "time": "2026-11-20T16:04:12.123456+00:00",
+    "error_id": "0c88b3b1a2f0",
     "outcome": "failed",
     "outcomes": ["failed", "slow"],
     "rule": {"at": "/", "status": ["500-599", 404], "slower_than": 1.0},

@@ -26,6 +26,7 @@ def record(**changes: Any) -> dict[str, Any]:
         "version": 1,
         "trace_id": ONE,
         "time": "2026-11-20T16:04:12.123456+00:00",
+        "error_id": "0c88b3b1a2f0",
         "outcome": "failed",
         "outcomes": ["failed", "slow"],
         "rule": {"at": "/", "status": ["500-599"], "slower_than": 1.0},
@@ -177,6 +178,11 @@ class TestShow:
         assert "/pay -> /b -> /c" in trace(file, "--last").output
         folder.save(record(led_to="/c", time="2026-11-21T16:04:12+00:00"))
         assert "  /pay -> /c" in trace(file, "--last").output
+
+    def test_pipeline_d06_by_the_error_id_that_the_client_was_shown(self, file: Path, folder: TraceFolder) -> None:
+        folder.save(record())
+        folder.save(record(error_id="", trace_id=TWO))
+        assert " ".join(trace(file, "0c88b3b1a2f0").output.split()).count(f"trace id {ONE}") == 1
 
     def test_by_the_name_of_its_file(self, file: Path, folder: TraceFolder) -> None:
         path = folder.save(record())

@@ -55,6 +55,7 @@ class TraceRecord(msgspec.Struct, kw_only=True, frozen=True):
 
     version: int
     trace_id: str
+    error_id: str
     time: datetime
     outcome: str
     outcomes: tuple[str, ...]

@@ -26,7 +26,7 @@ _SITE_FILE: Final = "penstock.toml"
 def command(words: Sequence[str], *, last: bool, as_json: bool) -> None:
     """List the requests that left a trace, newest first; with an ID, show that one.
 
-    ID is a trace id or how it begins, or the name of a file. FILE is the site file, ./penstock.toml if not given. Which
+    ID is a trace id or an error id, or how it begins, or the name of a file. FILE is the site file, ./penstock.toml if not given. Which
     requests leave a trace is said by [[site.trace]] there. Nothing that the file names is imported.
     """
     file, wanted = _split(words)
@@ -99,14 +99,18 @@ def _the_last(folder: Path) -> Found:
 
 
 def _the_one(folder: Path, wanted: str) -> Found:
-    name = Path(wanted).name
-    found = [each for each in _read_all(folder) if each[1].trace_id.startswith(wanted.lower()) or each[0].name == name]
+    found = [(path, record) for path, record in _read_all(folder) if _is_meant(path, record, wanted)]
     if not found:
         raise click.UsageError(f"No trace in {folder} has the id {wanted!r}; without an id, all are listed.")
     if len(found) > 1:
         names = "".join(f"\n  {path.name}  {record.method} {record.path!a}" for path, record in found)
         raise click.UsageError(f"{len(found)} traces have the id {wanted!r}; say the name of a file:{names}")
     return found[0]
+
+
+def _is_meant(path: Path, record: "TraceRecord", wanted: str) -> bool:
+    ids = [each for each in (record.trace_id, record.error_id) if each]
+    return path.name == Path(wanted).name or any(each.startswith(wanted.lower()) for each in ids)
 
 
 def _show(path: Path, record: "TraceRecord", *, as_json: bool) -> None:
@@ -121,5 +125,16 @@ def _show(path: Path, record: "TraceRecord", *, as_json: bool) -> None:
 
 
 def _summary(path: Path, record: "TraceRecord") -> dict[str, Any]:
-    names = ("trace_id", "time", "outcomes", "status", "seconds", "method", "path", "failed_at", "status_set_by")
+    names = (
+        "trace_id",
+        "error_id",
+        "time",
+        "outcomes",
+        "status",
+        "seconds",
+        "method",
+        "path",
+        "failed_at",
+        "status_set_by",
+    )
     return {"file": path.name, **{name: getattr(record, name) for name in names}}

@@ -71,6 +71,8 @@ def _facts(record: TraceRecord) -> Iterator[tuple[str, str]]:
     yield "outcome", ", ".join(record.outcomes)
     yield "came", f"{_moment(record):%Y-%m-%d %H:%M:%S.%f} UTC, from {record.client}"
     yield "trace id", record.trace_id
+    if record.error_id:
+        yield "error id", f"{record.error_id}, as the client was shown it"
     yield "host", record.host
     if record.query:
         yield "query", f"{', '.join(record.query)} (values are not kept)"
