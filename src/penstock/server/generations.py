@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from types import ModuleType
 from typing import Any, Final
 
+from penstock.errors import ConfigurationError, StartupError
 from penstock.intake.gate import CHECK_INTERVAL
 from penstock.intake.retired import Retired
 from penstock.intake.runtime import Runtime
@@ -120,8 +121,11 @@ class Generations:
         gc.unfreeze()  # what was made before the server was ready may be garbage now
 
     def _give_up(self, runtime: Runtime, moves: list[Move], error: Exception) -> None:
-        text = "the new code in %s does not start; requests are answered with 503, tried again in %g s; or restart the server"
-        logger.error(text, ", ".join(move.now for move in moves), self._delay, exc_info=error)
+        text = "the new code in %s does not start; requests are answered with 503, tried again in %g s; or restart the server: %s"
+        places = ", ".join(move.now for move in moves)
+        # What these two say needs no traceback of ours; theirs is that of the code which failed.
+        is_told = isinstance(error, (ConfigurationError, StartupError))
+        logger.error(text, places, self._delay, error, exc_info=error.__cause__ if is_told else error)
         runtime.turn_away("the new code does not start", self._delay)
         runtime.recycle_reasons.clear()
         self._delay = min(self._delay * 2, LONGEST_DELAY)
