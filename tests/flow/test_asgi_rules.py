@@ -50,6 +50,7 @@ class TestScope:
     def test_every_key_has_the_type_and_value_of_the_specification(self) -> None:
         scope = self.scope_of("/a%20b/%C3%A9?q=%20+1&q", method="PATCH", headers={"X-One": "1", "x-two": "2"})
         headers = scope.pop("headers")
+        assert scope.pop("extensions") == {"http.response.early_hint": {}, "http.response.trailers": {}}
         assert scope == {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -109,7 +110,7 @@ class TestScope:
 
     def test_pathsend_is_offered_by_setting_only(self) -> None:
         assert "http.response.pathsend" not in self.scope_of("/").get("extensions", {})
-        assert self.scope_of("/", settings={"pathsend": True})["extensions"] == {"http.response.pathsend": {}}
+        assert self.scope_of("/", settings={"pathsend": True})["extensions"]["http.response.pathsend"] == {}
 
 
 class TestReceive:
@@ -408,3 +409,93 @@ class TestSend:
 
         found = ask(open_app(application), method="HEAD")
         assert (found.status, found.body, found.headers["content-length"]) == (200, b"", "5")
+
+
+class TestExtensions:
+    """`http.response.early_hint` and `http.response.trailers`, where the host can carry them."""
+
+    def ask_memory(self, application: Any, **question: Any) -> Any:
+        found: list[Any] = []
+
+        async def journey() -> None:
+            async with open_app(application) as client:
+                request = client.open(question.pop("method", "GET"), "/", **question)
+                await request.wait_finished()
+                found.append(request)
+
+        run(journey)
+        return found[0]
+
+    def test_early_hints_leave_before_the_head(self) -> None:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(
+                {"type": "http.response.early_hint", "links": [b"</a.css>; rel=preload", b"</b.js>; rel=preload"]}
+            )
+            await send(START)
+            await send({"type": "http.response.early_hint", "links": [b"</c.js>; rel=preload"]})
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await send({"type": "http.response.early_hint", "links": [b"too late"]})
+            await send({"type": "http.response.body", "body": b"y"})
+
+        request = self.ask_memory(application)
+        assert request.informed == [
+            (103, [(b"link", b"</a.css>; rel=preload"), (b"link", b"</b.js>; rel=preload")]),
+            (103, [(b"link", b"</c.js>; rel=preload")]),
+        ]
+        assert b"".join(request.pieces) == b"xy"
+
+    @pytest.mark.parametrize("links", [b"</a.css>", "</a.css>", ["</a.css>"], [b"a\r\nb"], [1]])
+    def test_early_hints_that_are_none_are_the_application_s_fault(self, links: Any) -> None:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({"type": "http.response.early_hint", "links": links})
+
+        request = self.ask_memory(application)
+        assert (request.response_head.status, request.informed) == (500, [])
+
+    @pytest.mark.parametrize("pieces", [[], [b"one"], [b"one", b"two"]])
+    def test_trailers_follow_the_body(self, pieces: list[bytes]) -> None:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({**START, "trailers": True})
+            for piece in pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b"end"})
+            await send({"type": "http.response.trailers", "headers": [(b"X-One", b"1")], "more_trailers": True})
+            await send({"type": "http.response.trailers", "headers": [(b"server-timing", b"db;dur=1")]})
+
+        request = self.ask_memory(application)
+        assert b"".join(request.pieces) == b"".join(pieces) + b"end"
+        assert request.trailer == [(b"x-one", b"1"), (b"server-timing", b"db;dur=1")]
+        assert not request.is_aborted
+
+    def test_trailers_that_were_not_announced_are_refused(self) -> None:
+        errors: list[Exception] = []
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await send(START)
+            try:
+                await send({"type": "http.response.trailers", "headers": []})
+            except ContractError as error:
+                errors.append(error)
+            await send({"type": "http.response.body", "body": b"x"})
+
+        assert self.ask_memory(application).pieces == [b"x"]
+        assert "says trailers=True" in str(errors[0])
+
+    def test_trailers_that_never_come_leave_no_whole_answer(self) -> None:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({**START, "trailers": True})
+            await send({"type": "http.response.body", "body": b"x"})
+
+        assert self.ask_memory(application).response_head.status == 500
+
+    @pytest.mark.parametrize(
+        "field", [(b"content-length", b"1"), (b"set-cookie", b"a=1"), (b"x", b"a\r\nb"), ("x", "1")]
+    )
+    def test_rfc9110_section_6_5_1_what_cannot_be_a_trailer_is_refused(self, field: Any) -> None:
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            await send({**START, "trailers": True})
+            await send({"type": "http.response.body", "body": b"x"})
+            await send({"type": "http.response.trailers", "headers": [field]})
+
+        request = self.ask_memory(application)
+        assert (request.response_head.status, request.trailer) == (500, [])

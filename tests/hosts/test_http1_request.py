@@ -161,7 +161,7 @@ class TestTheRest:
     async def test_interim_answers(self) -> None:
         made, wired = await request()
         made.inform(103, [(b"link", b"</style.css>")])
-        assert wired.transport.written == b"HTTP/1.1 103 \r\nlink: </style.css>\r\n\r\n"
+        assert wired.transport.written == b"HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n"
         made.send(head(), b"", True)
         before = wired.transport.written
         made.inform(103, [])

@@ -9,14 +9,16 @@ from penstock.errors import ClientGone, ContractError
 from penstock.hosts.endings import HALF_CLOSED
 from penstock.hosts.request_body import RequestBody
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, write_fields, write_head
-from penstock.http.status import is_bodiless
+from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, check_trailers, write_fields, write_head
+from penstock.http.status import is_bodiless, status_line
 from penstock.intake.worker_request import Address, Capability
 
 if TYPE_CHECKING:
     from penstock.hosts.connection import Connection
 
 _CAPABILITIES: Final = Capability.SEND_FILE | Capability.INFORM | Capability.TRAILERS
+# RFC 9110 section 15.2 and RFC 9112 section 7.1: HTTP/1.0 knows neither interim answers nor chunks.
+_CAPABILITIES_1_0: Final = Capability.SEND_FILE
 # From here on copying a body costs more than handing it over by itself: 50 KB cost 17.4 us in place of 20.0.
 _LARGE: Final = 16 * 1024
 _CLOSE: Final = b"connection: close\r\n"
@@ -75,7 +77,7 @@ class Http1Request:
     @property
     def capabilities(self) -> Capability:
         """As `WorkerRequest.capabilities`."""
-        return _CAPABILITIES
+        return _CAPABILITIES_1_0 if self.head.line.is_1_0 else _CAPABILITIES
 
     def come_from(self, client: Address | None) -> None:
         """A trusted proxy says who the client is."""
@@ -260,11 +262,11 @@ class Http1Request:
                 length = count
                 text += b"content-length: %d\r\n" % count
             text = self._frame(head, text, length, notes, -1)
-            self.has_sent_head = True
             if self._remaining == _NO_BODY:
                 self._end_without_body(text)
                 return
         self._check_length(count, more)
+        self.has_sent_head = True
         is_chunk = self._is_chunked and count > 0  # a chunk of no bytes would be the last one
         if is_chunk:
             text += b"%x\r\n" % count
@@ -278,6 +280,7 @@ class Http1Request:
 
     def _end_without_body(self, text: bytes) -> None:
         self.connection.write(text)
+        self.has_sent_head = True
         self.has_sent_all = True
         self.connection.finish(self)
 
@@ -286,11 +289,11 @@ class Http1Request:
         if self.head.version == "1.1" and not self.has_sent_head:
             # Judged as a final head, by the same rules, and sent with the interim status (bad-input row 47).
             text = write_fields(headers)
-            self.connection.write(b"HTTP/1.1 %d \r\n%b\r\n" % (status, text))
+            self.connection.write(b"%b%b\r\n" % (status_line(status), text))
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.trailers`."""
-        write_fields(headers)
+        check_trailers(headers)
         self._trailers = headers
 
     def abort(self) -> None:

@@ -10,7 +10,7 @@ from penstock.hosts.file_sender import read_at
 from penstock.hosts.request_body import too_large
 from penstock.http.head import HeadLimits, read_head
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import write_fields, write_head
+from penstock.http.response_head import check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
 from penstock.intake.worker_request import Address, Capability
 
@@ -177,7 +177,7 @@ class MemoryRequest:
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.trailers`."""
-        write_fields(headers)
+        check_trailers(headers)
         self.trailer = list(headers)
 
     def abort(self) -> None:

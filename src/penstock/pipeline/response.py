@@ -224,6 +224,17 @@ class Response(ChangeableHead):
         body, self.content = self.content, b""
         return sending.send_piece(self, self.need_worker_request(), body)
 
+    @property
+    def is_changing_pieces(self) -> bool:
+        """Whether what is streamed does not leave as it comes: there are filters, or the body is suppressed."""
+        return self.extras is not None and self.extras.changes_pieces
+
+    def add_trailers(self, fields: list[tuple[bytes, bytes]]) -> None:
+        """As `trailers`, for fields that have been judged."""
+        extras = self.need_extras()
+        extras.trailers = [*(extras.trailers or ()), *fields]
+        self.is_special = True
+
     def add_written_defaults(self) -> None:
         """Add the fields that a handler's own body gets by default, by what was written: text or bytes (pipeline H-10)."""
         extras = self.extras

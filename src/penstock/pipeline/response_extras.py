@@ -67,6 +67,11 @@ class Extras:
                 )
         self.trailers = [*(self.trailers or ()), *added]
 
+    @property
+    def changes_pieces(self) -> bool:
+        """Whether what is streamed does not leave as it comes."""
+        return self.filters is not None or self.is_suppressed
+
     def take(self, other: Extras) -> None:
         """Take over what another response, which is going to be this one, has; its file belongs to this one from now on."""
         self.file, other.file = other.file, None

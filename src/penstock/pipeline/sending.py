@@ -89,7 +89,7 @@ def finish(response: Response, extras: Extras) -> Awaitable[None] | None:
     worker_request = response.need_worker_request()
     if extras.is_suppressed:
         _suppress(response, extras)
-    if extras.file is not None:
+    if extras.file is not None and not (extras.filters is not None and _take_small_file(response, extras, extras.file)):
         return _finish_file(response, extras, worker_request)
     head = None if response.is_started else take_head(response)
     if extras.filters is not None:
@@ -153,8 +153,6 @@ def _take_small_file(response: Response, extras: Extras, file: AnswerFile) -> bo
 
 def _prepare(response: Response, extras: Extras) -> None:
     if extras.filters is not None:
-        if extras.file is not None:
-            _take_small_file(response, extras, extras.file)
         _begin_filters(response, extras)
     if extras.trailers and not any(name == b"trailer" for name, _ in response.raw_headers):
         # RFC 9110 section 6.6.2: say beforehand what follows the body.

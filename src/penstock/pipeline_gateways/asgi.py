@@ -11,10 +11,19 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.intake.worker_request import Capability
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import DONE
 from penstock.pipeline.loop import advance
 from penstock.pipeline.task import drive, take_over
+from penstock.pipeline_gateways.asgi_extensions import (
+    EARLY_HINT,
+    TRAILERS,
+    Extensions,
+    extensions_of,
+    read_trailers,
+    send_early_hint,
+)
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.pipeline_gateways.pathsend import send_path
 
@@ -29,6 +38,9 @@ _NOT_STARTED: Final = 0
 _STARTED: Final = 1
 _STREAMING: Final = 2
 _COMPLETE: Final = 3
+_FILTERED: Final = 4  # it streams, and its pieces are changed on their way
+_TRAILING: Final = 5  # it has started, and trailers will follow its body
+_ENDED: Final = 6  # its body has ended, and its trailers have not
 
 
 class AsgiGateway:
@@ -38,7 +50,17 @@ class AsgiGateway:
     lifespan set up; every scope gets a shallow copy.
     """
 
-    __slots__ = ("_extensions", "_mount", "_raw_root_path", "_root_path", "application", "state")
+    __slots__ = (
+        "_capabilities",
+        "_extensions",
+        "_mount",
+        "_offered",
+        "_offers_pathsend",
+        "_raw_root_path",
+        "_root_path",
+        "application",
+        "state",
+    )
 
     def __init__(
         self, application: AsgiApplication, *, at: str = "", root_path: str = "", offers_pathsend: bool = False
@@ -48,11 +70,15 @@ class AsgiGateway:
         self._root_path = root_path.rstrip("/")
         self._raw_root_path = self._root_path.encode("utf-8")
         self._mount = self._root_path + at.rstrip("/")
-        self._extensions: dict[str, dict[str, Any]] = {"http.response.pathsend": {}} if offers_pathsend else {}
+        self._offers_pathsend = offers_pathsend
+        self._extensions: Extensions = {"http.response.pathsend": {}} if offers_pathsend else {}
+        # What requests of one host can do is the same for all of them: worked out for the first.
+        self._capabilities = Capability.NONE
+        self._offered = self._extensions
 
     def execute(self, context: Context) -> Awaitable[None]:
         """The step of stage EXECUTE: call the application."""
-        exchange = AsgiExchange(context, bool(self._extensions))
+        exchange = AsgiExchange(context, self._offers_pathsend)
         context.exchange = exchange
         return self.application(self._scope(context), exchange.receive, exchange.send)
 
@@ -91,8 +117,12 @@ class AsgiGateway:
         }
         if self.state is not None:
             scope["state"] = self.state.copy()
-        if self._extensions:
-            scope["extensions"] = self._extensions.copy()
+        capabilities = worker_request.capabilities
+        if capabilities is not self._capabilities:
+            self._capabilities = capabilities
+            self._offered = extensions_of(capabilities, self._extensions)
+        if self._offered:
+            scope["extensions"] = self._offered.copy()
         return scope
 
 
@@ -154,7 +184,7 @@ class AsgiExchange:
                 if self._state == _STREAMING:
                     pending = self._context.worker_request.send(None, body, True)
                 else:
-                    pending = self._send_first(body)  # an empty one is how an application lets its head go
+                    pending = self._send_piece(body)  # an empty one is how an application lets its head go
                 if pending is not None:
                     await pending
                 return
@@ -163,7 +193,11 @@ class AsgiExchange:
                 await pending
         elif kind == "http.response.start":
             self._start(message)
-        elif kind == "http.response.pathsend":
+        else:
+            await self._send_other(kind, message)
+
+    async def _send_other(self, kind: str, message: Message) -> None:
+        if kind == "http.response.pathsend":
             if not self._offers_pathsend:
                 raise ContractError(
                     "http.response.pathsend is not offered here: pathsend = true at the application allows it"
@@ -172,6 +206,11 @@ class AsgiExchange:
                 raise ContractError("http.response.pathsend comes right behind http.response.start, once")
             send_path(self._context, message)
             await self._complete()
+        elif kind == EARLY_HINT:
+            if self._state == _NOT_STARTED or self._state == _STARTED:
+                send_early_hint(self._context.worker_request, message)
+        elif kind == TRAILERS:
+            await self._send_trailers(message)
         else:
             raise ContractError(
                 f"{kind!r} is no message that can be sent here: http.response.start or http.response.body"
@@ -199,16 +238,27 @@ class AsgiExchange:
         response.status_code = status
         response.raw_headers = headers
         self._state = _STARTED
+        if message.get("trailers") and Capability.TRAILERS in self._context.worker_request.capabilities:
+            self._state = _TRAILING
 
-    def _send_first(self, body: bytes) -> Awaitable[None] | None:
-        context = self._context
-        self._state = _STREAMING
-        head = context.response.take_head()
-        try:
-            return context.worker_request.send(head, body, True)
-        except ContractError:
-            context.response.reopen()
-            raise
+    def _send_piece(self, body: bytes) -> Awaitable[None] | None:
+        """The first piece of a stream, and every one that does not go straight to the host."""
+        if self._state == _ENDED:
+            raise ContractError("http.response.body after the last one")
+        response = self._context.response
+        if self._state == _STARTED:
+            self._state = _FILTERED if response.is_changing_pieces else _STREAMING
+        return response.send_piece(body)
+
+    async def _send_trailers(self, message: Message) -> None:
+        if self._state == _COMPLETE:
+            self._judge_late(TRAILERS)
+            return
+        if self._state != _ENDED:
+            raise ContractError(f"{TRAILERS} comes behind the last body, and http.response.start says trailers=True")
+        self._context.response.add_trailers(read_trailers(message))
+        if not message.get("more_trailers"):
+            await self._complete()
 
     def _send_last(self, body: bytes) -> Awaitable[None] | None:
         context = self._context
@@ -219,8 +269,10 @@ class AsgiExchange:
             if worker_request.is_disconnected:
                 raise ClientGone("the client left")
             worker_request.send(None, body, False)
-        else:
-            context.response.body = body
+        elif self._state == _STARTED:
+            context.response.content = body
+        elif self._hold_back(body):
+            return None
         self._state = _COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
@@ -229,6 +281,19 @@ class AsgiExchange:
             return self._advance_apart()
         pending = advance(context)
         return None if pending is DONE else drive(context, pending)
+
+    def _hold_back(self, body: bytes) -> bool:
+        """The last piece of an answer that is changed on its way, or has trailers. Whether it is not the end yet."""
+        context = self._context
+        if self._state == _ENDED:
+            raise ContractError("http.response.body after the last one")
+        if context.response.is_started and context.worker_request.is_disconnected:
+            raise ClientGone("the client left")
+        context.response.content = body
+        if self._state == _FILTERED:
+            return False
+        self._state = _ENDED
+        return True
 
     def _advance_apart(self) -> Awaitable[None] | None:
         """Go on from a task of the application's own: the steps run in the request's variables, beyond its cancelling."""
