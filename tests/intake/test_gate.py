@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.intake.gate import Gate
 from tests.intake.subject import FakeSite, keep, make_request, started
@@ -73,6 +75,21 @@ class TestGate:
             assert (gate.is_shut, gate.reason, gate.retry_after) == (False, "", 1)
 
         run(journey)
+
+
+    def test_pipeline_e03_a_guard_that_fails_keeps_nobody_out(self, caplog: pytest.LogCaptureFixture) -> None:
+        def fail() -> None:
+            raise OSError("the folder is gone")
+
+        async def journey() -> None:
+            site = FakeSite()
+            runtime = await started(site)
+            runtime.guard(fail)
+            runtime.process(make_request())
+            assert len(site.inside) == 1
+
+        run(journey)
+        assert "the folder is gone" in caplog.text
 
 
 class TestRuntime:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from math import ceil
 from typing import Final
+
+logger = logging.getLogger("penstock")
 
 # Seconds between two questions whether what runs may still answer; nobody asks while no request comes.
 CHECK_INTERVAL: Final = 1.0
@@ -64,7 +67,10 @@ class Gate:
             return
         self._is_due = False
         self._set_timer(self._interval)
-        self._guard()
+        try:
+            self._guard()
+        except Exception:
+            logger.exception("whether requests may go in could not be found out: they go in")
         self.update()
 
     def hold(self) -> None:
