@@ -76,7 +76,6 @@ class TestGate:
 
         run(journey)
 
-
     def test_pipeline_e03_a_guard_that_fails_keeps_nobody_out(self, caplog: pytest.LogCaptureFixture) -> None:
         def fail() -> None:
             raise OSError("the folder is gone")
