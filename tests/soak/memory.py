@@ -28,7 +28,7 @@ WARM_UP = 5_000
 # What may remain: blocks of Python's allocator, of the some hundred thousand that a process has.
 BLOCKS_ALLOWED = 1_500
 # The same where so many paths are asked for that the memories of request lines fill, and are emptied, again and again.
-BLOCKS_OF_FULL_MEMORIES = 60_000
+BLOCKS_OF_FULL_MEMORIES = 20_000
 FEW_PATHS = 100
 # Bytes that may remain in the process as a whole, where it can be measured.
 BYTES_ALLOWED = 8 * 1024 * 1024

@@ -1,10 +1,12 @@
 """The scenarios of the pipeline that need a wire: a client that leaves a stream, a body too large, pipelined requests."""
 
 import asyncio
+import resource
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
 from penstock import ClientGone, Context, Principal, Stage
@@ -180,3 +182,36 @@ def test_scenario_17_many_at_once_on_many_connections() -> None:
             assert [client.read_answer().body.decode() for _ in targets] == targets
             client.close()
     assert mixed == []
+
+
+def test_pipeline_o04_a_body_of_unknown_length_is_chunked_whatever_the_status() -> None:
+    async def handler(context: Context) -> None:
+        context.response.status = 404
+        for piece in ("not ", "here"):
+            context.response.write(piece)
+            await context.response.flush()
+
+    with serving(functions={"/lost": handler}) as thread, RawClient(thread.address) as client:
+        client.send([get("/lost") * 2])
+        for _ in range(2):
+            answer = client.read_answer()
+            assert (answer.status, answer.framing, answer.body) == (404, "chunked", b"not here")
+
+
+def test_pipeline_o11_a_gigabyte_is_sent_from_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(1024 * MIB)
+
+    def handler(context: Context) -> None:
+        context.response.send_file(path)
+
+    with serving(functions={"/large": handler}) as thread, RawClient(thread.address) as client:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        client.send([get("/large")])
+        received = 0
+        while received < 96 * MIB:
+            client._receive(time.monotonic() + client.seconds, "a file")
+            received += len(client.buffer)
+            client.buffer.clear()
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024  # KiB
