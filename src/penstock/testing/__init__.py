@@ -2,6 +2,18 @@
 
 from penstock.testing.both_ends import Asked, AskHost, Received, RequestUnderTest
 from penstock.testing.client import Client, ClientResponse
+from penstock.testing.handler_check import check_handler
 from penstock.testing.host_check import check_host
+from penstock.testing.module_check import check_module
 
-__all__ = ["AskHost", "Asked", "Client", "ClientResponse", "Received", "RequestUnderTest", "check_host"]
+__all__ = [
+    "AskHost",
+    "Asked",
+    "Client",
+    "ClientResponse",
+    "Received",
+    "RequestUnderTest",
+    "check_handler",
+    "check_host",
+    "check_module",
+]

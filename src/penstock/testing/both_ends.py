@@ -113,8 +113,13 @@ def memory_requests(limits: HeadLimits) -> AskHost:
 
     @asynccontextmanager
     async def ask(asked: Asked) -> AsyncIterator[MemoryRequestUnderTest]:
-        fields = [encode_field(name, value) for name, value in (("host", "testserver"), *asked.headers)]
-        body = _fed() if asked.body is None else asked.body
-        yield MemoryRequestUnderTest(MemoryRequest.make(asked.method, asked.target, fields, body, limits))
+        yield MemoryRequestUnderTest(memory_request(asked, limits))
 
     return ask
+
+
+def memory_request(asked: Asked, limits: HeadLimits) -> MemoryRequest:
+    """A request of the in-memory host; the caller hands it to a runtime. Raises RequestRejected for what no wire would carry."""
+    fields = [encode_field(name, value) for name, value in (("host", "testserver"), *asked.headers)]
+    body = _fed() if asked.body is None else asked.body
+    return MemoryRequest.make(asked.method, asked.target, fields, body, limits)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable
 from typing import Final
 
 from penstock.errors import ClientGone
+from penstock.intake.worker_request import WorkerRequest
 from penstock.testing.both_ends import Asked, RequestUnderTest
 from penstock.testing.findings import Findings
 from penstock.testing.host_answering import expect_answer, head, send
@@ -98,20 +99,12 @@ async def _cut_off_before_its_head(under_test: RequestUnderTest, findings: Findi
 
 async def _reads_slowly(under_test: RequestUnderTest, findings: Findings) -> None:
     request = under_test.worker_request
-    pending = request.send(head(), _PIECE, True)
-    count = 1
-    while pending is None and count < _MOST:
-        pending = request.send(None, _PIECE, True)
-        count += 1
+    count, waiting = await _fill(request)
     size = count * len(_PIECE) // (1 << 20)
-    if (
-        not findings.expect(pending is not None, f"send() never asked to wait: {size} MiB are kept for a client")
-        or pending is None
-    ):
+    if waiting is None:
+        findings.add(f"send() never asked to wait: {size} MiB are kept for a client that does not read")
+        request.abort()
         return
-    waiting = asyncio.ensure_future(pending)
-    await asyncio.sleep(_SHORT)
-    findings.expect(not waiting.done(), "send() asked to wait, and was ready although the client had read nothing")
     receiving = asyncio.ensure_future(under_test.receive())
     await waiting
     await send(request, None, b"", more=False)
@@ -120,15 +113,9 @@ async def _reads_slowly(under_test: RequestUnderTest, findings: Findings) -> Non
 
 async def _waits_when_left(under_test: RequestUnderTest, findings: Findings) -> None:
     request = under_test.worker_request
-    pending = request.send(head(), _PIECE, True)
-    count = 1
-    while pending is None and count < _MOST:
-        pending = request.send(None, _PIECE, True)
-        count += 1
-    if pending is None:
+    _, waiting = await _fill(request)
+    if waiting is None:
         return  # told of by the check before
-    waiting = asyncio.ensure_future(pending)
-    await asyncio.sleep(_SHORT)
     under_test.leave()
     await asyncio.wait([waiting])
     error = waiting.exception()
@@ -137,6 +124,21 @@ async def _waits_when_left(under_test: RequestUnderTest, findings: Findings) -> 
         isinstance(error, ClientGone), f"who waited in send() when the client left was told {told}, not ClientGone"
     )
     request.abort()
+
+
+async def _fill(request: WorkerRequest) -> tuple[int, asyncio.Future[None] | None]:
+    """Send until the host says wait and means it; how many pieces, and the wait. None: it took everything."""
+    for count in range(_MOST):
+        pending = request.send(None if count else head(), _PIECE, True)
+        if pending is None:
+            continue
+        waiting = asyncio.ensure_future(pending)
+        # What the systems on both sides buffer may still make room for some.
+        await asyncio.wait([waiting], timeout=_SHORT)
+        if not waiting.done():
+            return count + 1, waiting
+        waiting.result()
+    return _MOST, None
 
 
 LEAVING: Final = [

@@ -1,0 +1,74 @@
+"""The trial of a subject in its site: started, probed, stopped, and what is left behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from penstock.testing.checked_site import CheckedSite
+from penstock.testing.findings import Findings, Probe, describe, run_probes
+from penstock.testing.observed import Disruption
+
+_DESCRIPTORS: Final = "/proc/self/fd"
+_GRACE: Final = 0.05  # seconds for what ends by itself
+
+
+async def hold_trial(
+    make: Callable[[], CheckedSite], probes: Callable[[CheckedSite], Sequence[Probe]], findings: Findings
+) -> None:
+    """Make the site and start it, run its probes, stop it, and see what is left. A start that fails is a finding."""
+    before = _Remains()
+    asyncio.get_running_loop().set_exception_handler(lambda loop, seen: _note_unheard(seen, findings))
+    try:
+        site = make()
+        await site.client.__aenter__()
+    except Exception as error:
+        findings.add(f"its site did not start: {describe(error.__cause__ or error)}")
+        return
+    logger = logging.getLogger("penstock")
+    logger.addFilter(_is_news)
+    try:
+        await run_probes(probes(site), findings)
+    finally:
+        logger.removeFilter(_is_news)
+        findings.doing = "when the site has stopped"
+        await site.client.runtime.drain(_GRACE)
+        await site.client.runtime.stop()
+    await asyncio.sleep(_GRACE)
+    _Remains().compare(before, findings)
+    findings.doing = ""
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a line of the log is not of what the check itself has raised."""
+    return record.exc_info is None or not isinstance(record.exc_info[1], Disruption)
+
+
+def _note_unheard(seen: dict[str, Any], findings: Findings) -> None:
+    error = seen.get("exception")
+    findings.add(f"{seen.get('message')}: {describe(error)}" if error is not None else str(seen.get("message")))
+
+
+class _Remains:
+    """The tasks, threads and open files of this moment."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        # Requests that did not end are told of already.
+        self.tasks = {task for task in asyncio.all_tasks() if task.get_name() != "penstock-request"}
+        self.threads = {thread for thread in threading.enumerate() if not thread.daemon}
+        self.files = len(os.listdir(_DESCRIPTORS)) if os.path.isdir(_DESCRIPTORS) else 0
+
+    def compare(self, before: _Remains, findings: Findings) -> None:
+        """Note what is there now and was not then."""
+        for task in self.tasks - before.tasks:
+            findings.add(f"the task {task.get_name()} ({task.get_coro()}) still runs: end it in on_stop")
+        for thread in self.threads - before.threads:
+            findings.add(f"the thread {thread.name!r} still runs: end it in on_stop")
+        if self.files > before.files:
+            findings.add(f"{self.files - before.files} files are still open: close them in on_stop, or with defer()")
