@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from tests.server.release_subject import Releases
 
 
 @pytest.fixture
-def releases(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Releases]:
+def releases(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
+    monkeypatch.delitem(sys.modules, "django", raising=False)  # another test may have imported it
     name = f"shop_{abs(hash(request.node.nodeid))}"
     before = list(sys.path)
     yield Releases(tmp_path, name)
@@ -155,6 +157,26 @@ def test_pipeline_e02_new_code_that_does_not_start_is_503_and_tried_again(
 
     serve(releases, journey)
     assert "does not start; requests are answered with 503, tried again in 10 s; or restart the server" in caplog.text
+
+
+def test_pipeline_e02_what_cannot_be_exchanged_is_not_served_from_old_code(
+    releases: Releases, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in "12":
+        releases.add(name)
+    releases.switch("1")
+    monkeypatch.setitem(sys.modules, "django", ModuleType("django"))
+
+    async def journey(client: Client, server: Server) -> None:
+        releases.switch("2")
+        assert (await client.get("/")).status == 503
+        releases.switch("1")
+        client.runtime.turn_away("as if the time were over", 0)
+        await wait_until(lambda: not client.runtime.gate.reason)
+        assert (await client.get("/")).text == "1"
+
+    serve(releases, journey)
+    assert "Django keeps what it has imported for the life of a process: restart the server" in caplog.text
 
 
 def test_pipeline_e02_who_switches_back_gets_the_old_code_again(releases: Releases) -> None:

@@ -9,8 +9,10 @@ from types import ModuleType
 
 import pytest
 
+from penstock.errors import StartupError
 from penstock.server.moved_folders import (
     Move,
+    check_renewable,
     find_moves,
     folders_of,
     give_back,
@@ -93,6 +95,15 @@ def test_what_is_installed_stays_and_so_does_penstock(link: Path, tmp_path: Path
     for module in (installed, own, odd):
         sys.modules[module.__name__] = module
     assert take_modules([Move(str(link), str(tmp_path / "a"), str(tmp_path / "b"))]) == {}
+
+
+def test_django_cannot_be_started_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "django", raising=False)
+    check_renewable({"shop": ModuleType("shop")})
+    monkeypatch.setitem(sys.modules, "django", ModuleType("django"))
+    check_renewable({})
+    with pytest.raises(StartupError, match="restart the server"):
+        check_renewable({"shop": ModuleType("shop")})
 
 
 def test_an_environment_within_the_folder_is_seen() -> None:

@@ -16,7 +16,8 @@ GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture
-def releases(tmp_path: Path) -> Iterator[Releases]:
+def releases(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Releases]:
+    monkeypatch.delitem(sys.modules, "django", raising=False)  # another test may have imported it
     before = list(sys.path)
     subject = Releases(tmp_path, "wired_shop")
     for name in "12":

@@ -20,7 +20,15 @@ from penstock.intake.retired import Retired
 from penstock.intake.runtime import Runtime
 from penstock.intake.site import start_sites
 from penstock.pipeline.site import PipelineSite
-from penstock.server.moved_folders import Move, find_moves, give_back, has_environment, real_paths, take_modules
+from penstock.server.moved_folders import (
+    Move,
+    check_renewable,
+    find_moves,
+    give_back,
+    has_environment,
+    real_paths,
+    take_modules,
+)
 
 logger = logging.getLogger("penstock")
 
@@ -80,6 +88,7 @@ class Generations:
     async def _renew(self, runtime: Runtime, moves: list[Move]) -> None:
         taken = take_modules(moves)
         try:
+            check_renewable(taken)
             sites = await asyncio.to_thread(self._compose_in_thread, asyncio.get_running_loop())
             await start_sites(sites)
         except Exception as error:

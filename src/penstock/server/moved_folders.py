@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import ModuleType
 from typing import NamedTuple
 
+from penstock.errors import StartupError
 from penstock.settings import Settings
 
 _SITE_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
@@ -64,6 +65,13 @@ def give_back(taken: Mapping[str, ModuleType]) -> None:
     """Put modules back that were taken: what was imported in their place did not start."""
     sys.modules.update(taken)
     _forget_files()
+
+
+def check_renewable(taken: Mapping[str, ModuleType]) -> None:
+    """Raise StartupError when the code that was taken cannot be started a second time in one process."""
+    if taken and "django" in sys.modules:
+        # Its URL resolver, models and settings are kept, by name, where they were first imported: old code would answer.
+        raise StartupError("Django keeps what it has imported for the life of a process: restart the server")
 
 
 def has_environment(moves: Iterable[Move]) -> bool:
