@@ -119,10 +119,9 @@ class Runtime:
         Its `started` is set where nobody had asked for it.
         """
         worker_request = waiting.worker_request
-        if worker_request not in self.inside:
-            if worker_request.started == 0.0:
-                worker_request.started = self.loop.time()
-            self.inside[worker_request] = waiting
+        if worker_request.started == 0.0:
+            worker_request.started = self.loop.time()
+        self.inside[worker_request] = waiting
 
     def leave(
         self, worker_request: WorkerRequest, status: int, headers: list[tuple[bytes, bytes]], is_recorded: bool

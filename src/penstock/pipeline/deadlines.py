@@ -19,12 +19,9 @@ _INTERVAL: Final = 0.1
 _GRACE: Final = 1.0
 
 
-def watch(context: Context) -> None:
-    """The request waits: it is now among those inside, and its time counts. A request that never waits is never seen here."""
-    runtime = context.runtime
-    runtime.enter(context)
-    if context.plan.location.deadline and runtime.sweeping is None:
-        runtime.sweeping = runtime.loop.call_later(_INTERVAL, sweep, runtime)
+def start_sweeping(runtime: Runtime) -> None:
+    """From now on those who wait inside are looked at; a request that never waits is never seen here."""
+    runtime.sweeping = runtime.loop.call_later(_INTERVAL, sweep, runtime)
 
 
 def sweep(runtime: Runtime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, ResponseComplete
@@ -28,7 +29,8 @@ def advance(context: Context) -> Awaitable[Any] | Signal:
             continue
         if result is None:
             continue
-        if result is DONE or result is PARKED or hasattr(result, "__await__"):
+        # What nearly every awaitable is comes first: 25 ns in place of 70.
+        if type(result) is CoroutineType or result is DONE or result is PARKED or hasattr(result, "__await__"):
             pending: Awaitable[Any] | Signal = result
             return pending
         context.fail(ContractError(f"a hook returns None or an awaitable, not {type(result).__name__!r}: {result!r}"))

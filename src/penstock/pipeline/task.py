@@ -36,7 +36,10 @@ def begin(context: Context) -> None:
     if result is DONE:
         return
     # From here on others can see it: the list of those inside, the deadline, and a client that leaves.
-    deadlines.watch(context)
+    runtime = context.runtime
+    runtime.enter(context)
+    if runtime.sweeping is None:
+        deadlines.start_sweeping(runtime)
     if context.plan.target.cancel_on_disconnect:
         context.worker_request.on_disconnect(partial(_leave_early, context))
     if result is not PARKED:
@@ -87,7 +90,7 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_ta
             except BaseException as error:
                 if _is_the_end(context, error, task):
                     return
-            if context.position == context.plan.over_at or context.task is not task:
+            if context.task is not task:
                 return
             pending = advance(context)
     finally:
