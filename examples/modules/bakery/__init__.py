@@ -1,0 +1,1 @@
+"""A bakery's site: five small modules around two plain functions."""
