@@ -44,9 +44,12 @@ def record(
     request: list[tuple[bytes, bytes]] | None = None,
     at: float = AT,
     principal: str = "",
+    substatus: bytes = b"",
 ) -> AccessRecord:
     fields = [(b"host", b"shop.example"), (b"user-agent", b"curl/8"), (b"referer", b"https://a.example/")]
     response = [(b"content-type", b"text/plain")]
+    if substatus:
+        response.append((b":status", substatus))
     return (
         client,
         "GET",
@@ -96,6 +99,14 @@ class TestNamed:
             "referer": "https://a.example/",
             "user_agent": "curl/8",
         }
+
+    def test_pipeline_x11_a_substatus_is_told_with_who_set_it(self) -> None:
+        given = record(status=404, substatus=b"404.7 by Filtering@BEGIN")
+        assert json.loads(line("json", given))["substatus"] == "404.7 by Filtering@BEGIN"
+        assert line("readable", given).endswith("  192.0.2.1  404.7 by Filtering@BEGIN")
+        assert line("%(s)s|%(S)s", given) == "404|404.7 by Filtering@BEGIN"
+        assert line("%(S)s", record(status=404)) == "404"
+        assert "404.7" not in line("combined", given)
 
     def test_json_without_anything(self) -> None:
         found = json.loads(line("json", record(client=None, request=[])))
@@ -218,7 +229,7 @@ class TestAtoms:
             ("combind", 'no format "combind"; did you mean "combined"?'),
             ("nothing", 'no format "nothing"; a format string holds atoms like %(h)s'),
             ("%(hh)s", 'no atom "hh"'),
-            ("%(z)s", "it knows h l u t r m U q H s b B f a T M D L p {header}i {header}o"),
+            ("%(z)s", "it knows h l u t r m U q H s S b B f a T M D L p {header}i {header}o"),
             ("%h %l", "a % that begins no atom: write %(h)s for an atom, %% for a percent sign"),
             ("50% done", "a % that begins no atom"),
             ("%({HTTP_HOST}e)s", "headers are %({name}i)s and %({name}o)s"),

@@ -92,6 +92,13 @@ class ChangeableHead(ResponseHead):
         return f"{self.status_code}.{extras.substatus} by {extras.substatus_by}"
 
     @property
+    def logged_headers(self) -> list[tuple[bytes, bytes]]:
+        """The header fields as a log gets them: with `log_status` under ":status" behind them where there is a substatus."""
+        if not self.substatus:
+            return self.raw_headers
+        return [*self.raw_headers, (b":status", self.log_status.encode("utf-8", "backslashreplace"))]
+
+    @property
     def headers(self) -> Headers:
         """The header fields; a view that writes through. Changing it raises ResponseStarted when the head has left."""
         return ResponseHeaders(self)

@@ -331,15 +331,13 @@ class Response(ChangeableHead):
                 self._empty()
 
     def _empty(self) -> None:
-        self.content = b""
         extras = self.extras
-        if extras is None:
-            drop_fields(self.raw_headers, (b"content-length",))
-            return
-        extras.check_not_calling("changes the body")
-        extras.drop_file()
-        if extras.filters is not None and extras.filters.is_begun:
-            extras.drop_filters(self.raw_headers)
+        if extras is not None:
+            extras.check_not_calling("changes the body")
+            extras.drop_file()
+            if extras.filters is not None and extras.filters.is_begun:
+                extras.drop_filters(self.raw_headers)
+        self.content = b""
         drop_fields(self.raw_headers, (b"content-length",))
 
     def _take(self, other: Response) -> None:

@@ -78,7 +78,8 @@ def leave(context: Context) -> Signal:
             rest.request.release()
         if rest.completed or rest.releases or rest.deferred:
             return tear_down(context, rest)
-    runtime.leave(worker_request, response.status_code, response.raw_headers, context.plan.access_log)
+    headers = response.raw_headers if response.extras is None else response.logged_headers
+    runtime.leave(worker_request, response.status_code, headers, context.plan.access_log)
     response.release()
     return DONE
 

@@ -26,7 +26,7 @@ def tear_down(context: Context, rest: Rest) -> Signal:
     """
     actions: list[Action] = [partial(callback, context) for callback in rest.completed or ()]
     response = context.response
-    status, headers = response.status_code, response.raw_headers
+    status, headers = response.status_code, response.logged_headers
     actions.append(response.release)
     actions += [partial(release, handler) for release, handler in rest.releases or ()]
     actions.append(partial(count_out, context, status, headers))

@@ -20,8 +20,8 @@ from penstock.settings.names import suggest
 Fields = list[tuple[bytes, bytes]]
 
 # What is known of a request that was answered: client (host, port), method, target as received, version ("1.1"), status,
-# bytes of body sent, seconds it took, request headers (names lower-case), response headers, time of day when it was
-# answered (seconds since 1970), name of the principal ("" = nobody). A plain tuple, for it is made on the way of a request.
+# bytes of body sent, seconds it took, request headers (names lower-case), response headers (the last may be ":status", such
+# as "404.7 by Filtering@BEGIN": a substatus is for logs, pipeline X-11), time of day when it was answered (seconds since 1970), name of the principal ("" = nobody). A plain tuple, for it is made on the way of a request.
 AccessRecord = tuple[tuple[str, int | None] | None, str, bytes, str, int, int, float, Fields, Fields, float, str]
 
 Line = Callable[[AccessRecord], str]
@@ -128,6 +128,10 @@ _clock = _Days(_on_the_clock)
 _known = _Remembered()
 
 
+def _substatus(headers: Fields) -> bytes:
+    return headers[-1][1] if headers and headers[-1][0] == b":status" else b""
+
+
 def _find(fields: Fields, name: bytes) -> bytes | None:
     for key, value in fields:
         if key == name:
@@ -156,15 +160,18 @@ def _combined(record: AccessRecord) -> str:
 
 
 def _json(record: AccessRecord) -> str:
-    client, method, target, version, status, size, seconds, request, _, at, principal = record
+    client, method, target, version, status, size, seconds, request, headers, at, principal = record
     second = int(at)
     host = f'"{client[0]}"' if client else "null"
+    substatus = _substatus(headers)
+    more = f',"substatus":{_quoted(substatus)}' if substatus else ""
     user = encode_basestring_ascii(principal) if principal else "null"
     return (
         f'{{"time":"{_iso[second]}.{int((at - second) * 1000):03d}{_iso_zones[second]}","client":{host},"user":{user},'
         f'"method":"{method}","target":{_quoted(target)},"version":"{version}","status":{status},"bytes":{size},'
         f'"seconds":{seconds:.6f},"host":{_quoted(_find(request, b"host"))},"referer":{_quoted(_find(request, b"referer"))},'
-        f'"user_agent":{_quoted(_find(request, b"user-agent"))}}}'
+        f'"user_agent":{_quoted(_find(request, b"user-agent"))}'
+        f"{more}}}"
     )
 
 
@@ -173,9 +180,11 @@ def _quoted(value: bytes | None) -> str:
 
 
 def _readable(record: AccessRecord) -> str:
-    client, method, target, _, status, size, seconds, _, _, at, principal = record
+    client, method, target, _, status, size, seconds, _, headers, at, principal = record
     host = client[0] if client else "-"
     line = f"{_clock[int(at)]}  {status}  {method:<7} {_clean(target):<40} {_duration(seconds):>9} {_size(size):>9}  {host}"
+    if substatus := _substatus(headers):
+        line = f"{line}  {_clean(substatus)}"
     return f"{line}  {_clean_text(principal)}" if principal else line
 
 
@@ -274,6 +283,7 @@ _ATOMS: Final[dict[str, _Atom]] = {
     "q": lambda record: _clean(record[2].partition(b"?")[2]),
     "H": lambda record: f"HTTP/{record[3]}",
     "s": lambda record: record[4],
+    "S": lambda record: _clean(_substatus(record[8])) or record[4],
     "b": lambda record: record[5] or "-",
     "B": lambda record: record[5],
     "f": _header(b"referer", 7),
