@@ -64,7 +64,8 @@ def test_pipeline_m02_of_many_callers_one_counts() -> None:
             for caller in callers:
                 caller.start()
             results.append(await completion)
-            await asyncio.to_thread(lambda callers=callers: [each.join() for each in callers])
+            for caller in callers:
+                await asyncio.to_thread(caller.join)
         return results, len(repeats)
 
     results, repeats = run(journey)

@@ -87,7 +87,10 @@ def test_work_that_is_started_at_end_is_waited_for_before_the_answer_leaves() ->
         await asyncio.sleep(0)
         context.response.headers["x-late"] = "in time"
 
-    answer = ask(open_site(on(Stage.END, lambda context: context.start(work(context)) and None)))
+    def end(context: Context) -> None:
+        context.start(work(context))
+
+    answer = ask(open_site(on(Stage.END, end)))
     assert answer.headers["x-late"] == "in time"
 
 

@@ -18,12 +18,12 @@ from penstock.http.messages import RequestHead, ResponseHead
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import WorkerRequest
 from penstock.pipeline.context import Context
-from penstock.pipeline.module import Hooks, Module
 from penstock.pipeline.location import Location
+from penstock.pipeline.module import Hooks, Module
 from penstock.pipeline.plan import Plan, assemble
 from penstock.pipeline.site import PipelineSite
-from penstock.pipeline.target import Target
 from penstock.pipeline.stages import Stage
+from penstock.pipeline.target import Target
 from penstock.pipeline.task import begin
 from penstock.request_handlers.file_finder import RECHECK
 from penstock.request_handlers.static_files import StaticFiles
@@ -118,8 +118,8 @@ class Browser:
         hooks = Hooks("module")
         if module is not None:
             module.attach(hooks)
-        target = Target("files", "/", self.files, needs="read")
-        plan = assemble([hooks], target, Location(), site=PipelineSite())
+        files = Target("files", "/", self.files, needs="read")
+        plan = assemble([hooks], files, Location(), site=PipelineSite())
         return asyncio.run(_lead_through(plan, worker_request))
 
 

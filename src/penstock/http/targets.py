@@ -9,7 +9,6 @@ from penstock.errors import RequestRejected
 from penstock.http.grammar import TARGET, is_host
 from penstock.http.messages import RequestLine
 
-
 # RFC 3986 section 3.3: pchar, and the slash between segments.
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 
@@ -58,14 +57,18 @@ def rewritten(line: RequestLine, path: str, query: str | bytes | None) -> Reques
     that of `line`. Raises ValueError for a path that leaves the root or holds what no path does.
     """
     if "?" in path or any(character < " " or character == "\x7f" for character in path):
-        raise ValueError(f"{path!r} is no path: the query is given by itself, and control characters never stand in a path")
+        raise ValueError(
+            f"{path!r} is no path: the query is given by itself, and control characters never stand in a path"
+        )
     full = path if path.startswith("/") else f"{line.path.rpartition('/')[0]}/{path}"
     try:
         full = _without_dot_segments(full) if "/." in full else full
     except RequestRejected:
         raise ValueError(f"{path!r} leads out of the site, from {line.path!r}") from None
     sent = line.query if query is None else query.encode("ascii") if isinstance(query, str) else query
-    return RequestLine(line.method, line.target, quote(full, safe=_PATH_SAFE).encode(), full, query=sent, version=line.version)
+    return RequestLine(
+        line.method, line.target, quote(full, safe=_PATH_SAFE).encode(), full, query=sent, version=line.version
+    )
 
 
 def canonical_path(raw_path: bytes) -> str:
