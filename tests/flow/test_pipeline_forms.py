@@ -88,19 +88,19 @@ class TestReading:
         assert files.states == ["closed"]
 
 
-class TestPipelineL01:
-    def test_fields_and_files_at_the_limit_and_beyond(self) -> None:
+class TestLimits:
+    def test_pipeline_l01_fields_and_files_at_the_limit_and_beyond(self) -> None:
         for body, headers in ((b"a=1&b=2", URLENCODED), (LARGE, MULTIPART)):
             assert post(open_site(function=describe, form_fields=2), body, headers).status == 200
             answer = post(open_site(function=describe, form_fields=1), body, headers)
             assert (answer.status, "more than 1 fields" in answer.text) == (400, True)
 
-    def test_memory_at_the_limit_and_beyond(self) -> None:
+    def test_pipeline_l01_memory_at_the_limit_and_beyond(self) -> None:
         body = FILE + b"x" * 10 + END
         assert '["a.txt",10,true]' in post(open_site(function=describe, form_memory=10), body).text
         assert '["a.txt",10,false]' in post(open_site(function=describe, form_memory=9), body).text
 
-    def test_the_body_at_the_limit_and_beyond(self) -> None:
+    def test_pipeline_l02_the_body_at_the_limit_and_beyond(self) -> None:
         async def pieces() -> AsyncIterator[bytes]:
             yield LARGE
 
@@ -109,7 +109,7 @@ class TestPipelineL01:
         assert post(open_site(function=describe, body=len(LARGE)), pieces()).status == 200
         assert post(open_site(function=describe, body=len(LARGE) - 1), pieces()).status == 413
 
-    def test_limits_of_a_location(self) -> None:
+    def test_pipeline_l01_limits_of_a_location(self) -> None:
         site = SiteSettings(
             routes=(RouteSettings(at="/", function="tested:form", methods=("POST",)),),
             locations=(LocationSettings(at="/", limits=LocationLimitSettings(form_fields=1, form_memory=1)),),
@@ -269,7 +269,7 @@ class TestRow76:
         assert sent < 1_000_000
 
 
-class TestPipelineH12:
+class TestPreload:
     def client(self, function: Callable[..., object], **settings: Any) -> Client:
         site = SiteSettings(
             routes=(RouteSettings(at="/", function="tested:form", methods=("GET", "POST"), **settings),)
@@ -279,7 +279,9 @@ class TestPipelineH12:
 
     @pytest.mark.parametrize("settings", [{"threads": 1}, {"preload": True}, {"threads": 1, "preload": True}])
     @pytest.mark.parametrize("loop", LOOPS)
-    def test_a_plain_function_reads_at_once_what_came_slowly(self, settings: dict[str, Any], loop: str) -> None:
+    def test_pipeline_h12_a_plain_function_reads_at_once_what_came_slowly(
+        self, settings: dict[str, Any], loop: str
+    ) -> None:
         def read(context: Context) -> str:
             form = context.request.read_form()
             return f"{form['a']} {form.files['f'].file.read(3)!r} {len(context.request.read())}"
@@ -292,13 +294,13 @@ class TestPipelineH12:
         answer = post(self.client(read, **settings), pieces(), loop=loop)
         assert answer.text == f"1 b'xxx' {len(LARGE)}"
 
-    def test_without_a_body_nothing_is_read(self) -> None:
+    def test_pipeline_h12_without_a_body_nothing_is_read(self) -> None:
         def read(context: Context) -> str:
             return repr(context.request.read())
 
         assert post(self.client(read, preload=True), b"", {}).text == "b''"
 
-    def test_too_large_a_body_never_reaches_the_function(self) -> None:
+    def test_pipeline_h12_too_large_a_body_never_reaches_the_function(self) -> None:
         called: list[object] = []
 
         def handle(context: Context) -> None:
@@ -310,7 +312,7 @@ class TestPipelineH12:
         answer = post(self.client(handle, preload=True), pieces(), {})
         assert (answer.status, called) == (413, [])
 
-    def test_what_a_module_has_read_is_kept(self) -> None:
+    def test_pipeline_h12_what_a_module_has_read_is_kept(self) -> None:
         async def look(context: Context) -> None:
             await context.request.body()
 
@@ -319,7 +321,7 @@ class TestPipelineH12:
 
         assert post(open_site(on(Stage.BEGIN, look), function=read), b"abc", {}).body == b"abc"
 
-    def test_not_preloaded_says_how_to(self) -> None:
+    def test_pipeline_h12_not_preloaded_says_how_to(self) -> None:
         def read(context: Context) -> bytes:
             return context.request.read()
 
