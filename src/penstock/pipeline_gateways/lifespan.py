@@ -57,11 +57,7 @@ class Lifespan:
         loop = asyncio.get_running_loop()
         self._started = loop.create_future()
         self._stopped = loop.create_future()
-        # It may be tried again after it has failed (pipeline A-05): then nothing is left of the last time.
-        self._events = asyncio.Queue()
-        self._has_failed = False
-        self._error = None
-        self._supported = True
+        self._forget()
         state: dict[str, Any] = {}
         self._events.put_nowait({"type": "lifespan.startup"})
         self._task = loop.create_task(self._run(state))
@@ -75,6 +71,14 @@ class Lifespan:
             raise error
         if self._supported:
             self._gateway.state = state
+
+    def _forget(self) -> None:
+        # It may be tried again after it has failed (pipeline A-05): then nothing is left of the last time. On its own, because
+        # to the compiler what one function has set to None stays None in it.
+        self._events = asyncio.Queue()
+        self._has_failed = False
+        self._error = None
+        self._supported = True
 
     async def stop(self) -> None:
         """Send `lifespan.shutdown` and wait until the application has answered; a failure, or none in time, is logged."""
