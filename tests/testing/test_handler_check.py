@@ -113,6 +113,19 @@ class LeavesTask:
         return "fine"
 
 
+async def writes_late(context: Context) -> str:
+    async def write() -> None:
+        await asyncio.sleep(0.01)
+        context.response.write("late")
+
+    writes_late.task = asyncio.ensure_future(write())  # type: ignore[attr-defined]
+    return "fine"
+
+
+async def writes_in_a_thread(context: Context) -> None:
+    await asyncio.to_thread(context.response.write, "hello")
+
+
 def blocks(context: Context) -> str:
     until = time.perf_counter() + 0.006
     while time.perf_counter() < until:
@@ -131,6 +144,8 @@ BROKEN: list[tuple[Callable[[], object], str]] = [
     (lambda: swallows_everything, "it raised RuntimeError: no body"),
     (lambda: never_ends, "a client that has left: was not done after 0.5 s"),
     (LeavesTask, "still runs"),
+    (lambda: writes_late, "the checked handler at EXECUTE writes to the response behind END"),
+    (lambda: writes_in_a_thread, "the checked handler at EXECUTE writes to the response from a foreign thread"),
     (lambda: blocks, "it held the loop for"),
     (lambda: 42, "42"),
 ]

@@ -256,6 +256,7 @@ BROKEN: list[tuple[Callable[[], object], str]] = [
     (NoModule, "attach(): raised AttributeError"),
     (FailsToStart, "its site did not start: OSError: no database"),
     (LeavesTask, "still runs: end it in on_stop"),
+    (LeavesTask, "LeavesTask at AUTHENTICATE began a task that outlived its stage"),
     (NeverEnds, "was not done after 0.5 s"),
     (WrongErrorHook, "WrongErrorHook.answer on error returned 'str' ('sorry'): None or a Response"),
     (RaisesInScope, "RaisesInScope.scope at AUTHENTICATE raised KeyError: 'scope'"),

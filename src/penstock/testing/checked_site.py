@@ -122,6 +122,7 @@ class CheckedSite:
             modules=[self.director.attached(BEFORE), *modules, self.director.attached(BEHIND)],
             mounts=[target],
             locations=[Location("/", body_limit=body_limit, access_log=False)],
+            is_verified=True,
         )
         self.client = Client([site], limits=LIMITS)
 

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 from penstock.testing.checked_site import CheckedSite
@@ -31,21 +32,29 @@ async def hold_trial(
         findings.add(f"its site did not start: {describe(error.__cause__ or error)}")
         return
     logger = logging.getLogger("penstock")
-    logger.addFilter(_is_news)
+    hears = partial(_hear, findings)
+    logger.addFilter(hears)
     try:
         await run_probes(probes(site), findings)
     finally:
-        logger.removeFilter(_is_news)
         findings.doing = "when the site has stopped"
         await site.client.runtime.drain(_GRACE)
         await site.client.runtime.stop()
-    await asyncio.sleep(_GRACE)
-    _Remains().compare(before, findings)
+        await asyncio.sleep(_GRACE)
+        logger.removeFilter(hears)
+    remains = _Remains()
+    if remains.are_more(before):
+        gc.collect()  # what nobody holds is not left behind
+        remains = _Remains()
+    remains.compare(before, findings)
     findings.doing = ""
 
 
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether a line of the log is not of what the check itself has raised."""
+def _hear(findings: Findings, record: logging.LogRecord) -> bool:
+    """What the verifier says is a finding (pipeline M-08); of what the check itself has raised, nobody need read."""
+    text = record.getMessage()
+    if text.startswith("verifier: "):
+        findings.add(text.removeprefix("verifier: ").partition(", in ")[0])
     return record.exc_info is None or not isinstance(record.exc_info[1], Disruption)
 
 
@@ -58,11 +67,14 @@ class _Remains:
     """The tasks, threads and open files of this moment."""
 
     def __init__(self) -> None:
-        gc.collect()
         # Requests that did not end are told of already.
         self.tasks = {task for task in asyncio.all_tasks() if task.get_name() != "penstock-request"}
         self.threads = {thread for thread in threading.enumerate() if not thread.daemon}
         self.files = len(os.listdir(_DESCRIPTORS)) if os.path.isdir(_DESCRIPTORS) else 0
+
+    def are_more(self, before: _Remains) -> bool:
+        """Whether anything is there now that was not then."""
+        return bool(self.tasks - before.tasks or self.threads - before.threads or self.files > before.files)
 
     def compare(self, before: _Remains, findings: Findings) -> None:
         """Note what is there now and was not then."""
