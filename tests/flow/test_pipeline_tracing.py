@@ -90,11 +90,19 @@ def site_with(*rules: TraceSettings, **more: Any) -> SiteSettings:
 
 
 def traces_of(
-    folder: Path, site: SiteSettings, *paths: str, objects: dict[str, object] = OBJECTS, **log: Any
+    folder: Path,
+    site: SiteSettings,
+    *paths: str,
+    objects: dict[str, object] = OBJECTS,
+    is_developed: bool = False,
+    **log: Any,
 ) -> list[TraceRecord]:
     """What requests for `paths`, one after the other, leave in `folder`, oldest first."""
     settings = ServerSettings(
-        listen=("127.0.0.1:0",), app_dirs=(), log=LogSettings(access=False, traces=str(folder), **log)
+        listen=("127.0.0.1:0",),
+        app_dirs=(),
+        mode="development" if is_developed else "production",
+        log=LogSettings(access=False, traces=str(folder), **log),
     )
     with ServerThread(site, server=settings, objects=objects) as server:
         for path in paths:
@@ -206,6 +214,22 @@ class TestRules:
         (tmp_path / "traces").touch()
         with pytest.raises(Exception, match="cannot be made a folder"):
             traces_of(tmp_path / "traces", site_with(TraceSettings()))
+
+
+class TestDevelopment:
+    def test_a_step_that_holds_the_loop_is_named_with_and_without_a_rule(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def holds_the_loop() -> str:
+            threading.Event().wait(0.06)
+            return "done"
+
+        for rules in ((), (TraceSettings(),)):
+            caplog.clear()
+            traces_of(
+                tmp_path, site_with(*rules), "/ok", objects={**OBJECTS, "shop:ok": holds_the_loop}, is_developed=True
+            )
+            assert "function shop:ok held the loop for" in caplog.text
 
 
 class TestTraceContext:
