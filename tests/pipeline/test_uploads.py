@@ -117,6 +117,16 @@ class TestSaving:
             asyncio.run(make(b"newer").save(tmp_path / "kept"))
         assert (tmp_path / "kept").read_bytes() == b"older"
 
+    def test_half_of_it_is_not_left_behind(self, tmp_path: Path) -> None:
+        class Broken(io.BytesIO):
+            def read(self, size: int | None = -1) -> bytes:
+                raise OSError(errno.EIO, "the disk is broken")
+
+        upload = make(b"0123456789x", disk=Disk(Broken))
+        with pytest.raises(OSError, match="broken"):
+            asyncio.run(upload.save(tmp_path / "kept"))
+        assert list(tmp_path.iterdir()) == []
+
 
 class TestClosing:
     def test_it_may_be_closed_again(self) -> None:

@@ -172,7 +172,11 @@ class Upload:
         file.seek(0)
         try:
             with open(path, "xb") as saved:
-                copyfileobj(file, saved)
+                try:
+                    copyfileobj(file, saved)
+                except BaseException:
+                    os.unlink(path)  # nobody takes half of it for the whole
+                    raise
         finally:
             file.seek(position)
 
