@@ -76,6 +76,38 @@ class TestStartResponse:
         assert answer.status == int(status[:3])
 
     @pytest.mark.parametrize(
+        ("status", "reason"),
+        [
+            ("200 OK", b""),
+            ("204 ", b""),
+            ("404", b""),
+            ("404 NOT FOUND", b"NOT FOUND"),
+            ("299 Anything goes", b"Anything goes"),
+        ],
+    )
+    def test_a_reason_of_its_own_is_sent(self, answer: WsgiAnswer, status: str, reason: bytes) -> None:
+        for _ in range(2):  # the second time it is remembered
+            answer.start_response(status, [])
+            response = Response()
+            answer.apply(response)
+            assert (answer.reason, response.reason_phrase) == (reason, reason)
+            answer.status = 0
+
+    def test_a_reason_does_not_outlive_its_status(self, answer: WsgiAnswer) -> None:
+        answer.start_response("404 Nobody Home", [])
+        try:
+            raise RuntimeError("changes its mind")
+        except RuntimeError:
+            answer.start_response("500 Internal Server Error", [], sys.exc_info())
+        assert answer.reason == b""
+
+    def test_pipeline_o10_a_reason_has_512_characters_at_most(self, answer: WsgiAnswer) -> None:
+        answer.start_response("200 " + "x" * 512, [])
+        answer.status = 0
+        with pytest.raises(ContractError, match="512"):
+            answer.start_response("200 " + "x" * 513, [])
+
+    @pytest.mark.parametrize(
         "headers",
         [
             [("X-One", "a\r\nX-Two: b")],
