@@ -47,9 +47,9 @@ class Trace:
         "_began",
         "_errors_seen",
         "_is_complete",
+        "_line",
         "_open",
-        "_path",
-        "_target",
+        "_plan",
         "failing",
         "is_aborted",
         "is_cut",
@@ -83,8 +83,8 @@ class Trace:
         self._open: Span | None = None
         self._errors_seen = len(context.errors)
         self._is_complete = context.is_complete
-        self._path = context.worker_request.head.path
-        self._target = context.plan.target.name
+        self._line = context.worker_request.head.line
+        self._plan = context.plan
 
     def open_span(self, context: Context, step: Step) -> Span:
         """`step` begins; so the one before it has ended, also one that was awaited or parked."""
@@ -109,17 +109,19 @@ class Trace:
 
     def _close(self, context: Context, span: Span, now: float) -> None:
         span.seconds = now - span.started
-        if len(context.errors) > self._errors_seen:
+        rest = context.rest
+        if rest.errors is not None and len(rest.errors) > self._errors_seen:
             self._note_error(context, span)
         status = context.response.status_code
         if status != self.status:
             self.status = span.status = status
             # The error answer is made by a step of our own; who caused it is what people want to know.
             self.status_by = span if span.step.module or self.failing is None else self.failing
-        if context.is_complete and not self._is_complete:
+        if rest.is_complete and not self._is_complete:
             self._is_complete = True
             span.events.append("completed the request")
-        self._note_way(context, span)
+        if context.plan is not self._plan or context.worker_request.head.line is not self._line:
+            self._note_way(context, span)
 
     def _note_error(self, context: Context, span: Span) -> None:
         span.error = self._errors_seen
@@ -129,10 +131,9 @@ class Trace:
             self.is_cut = context.response.is_started
 
     def _note_way(self, context: Context, span: Span) -> None:
-        path, target = context.worker_request.head.path, context.plan.target.name
-        if path != self._path:
-            span.events.append(f"the path is now {path}")
-            self._path = path
-        if target != self._target:
-            span.events.append(f"the way leads to {target}")
-            self._target = target
+        line, plan = context.worker_request.head.line, context.plan
+        if line.path != self._line.path:
+            span.events.append(f"the path is now {line.path}")
+        if plan.target.name != self._plan.target.name:
+            span.events.append(f"the way leads to {plan.target.name}")
+        self._line, self._plan = line, plan
