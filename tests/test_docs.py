@@ -20,7 +20,8 @@ from penstock.testing import Client
 ROOT = Path(__file__).parent.parent
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FOLDERS = sorted((ROOT / "src" / "penstock").rglob("README.md"))
-PAGES = [*GUIDES, *FOLDERS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "examples" / "tour" / "README.md"]
+EXAMPLES = sorted((ROOT / "examples").glob("*/README.md"))
+PAGES = [*GUIDES, *FOLDERS, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *EXAMPLES]
 
 FENCE = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -112,7 +113,7 @@ class TestExamples:
         for example in examples(page, "python"):
             compile(example.text, example.place, "exec")
 
-    @pytest.mark.parametrize("name", ["modules.md", "handlers.md", "errors.md", "forms.md"])
+    @pytest.mark.parametrize("name", ["modules.md", "testing.md", "handlers.md", "errors.md", "forms.md"])
     def test_tests_on_the_page_pass(self, name: str, tmp_path: Path) -> None:
         """Every example that names its file is put there; those that are tests are run."""
         write_files(ROOT / "docs" / name, tmp_path)

@@ -96,6 +96,20 @@ MODULES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+class TestPage:
+    def test_docs_modules_shows_the_files_as_they_are(self) -> None:
+        page = (EXAMPLE.parents[1] / "docs" / "modules.md").read_text(encoding="utf-8")
+        shown = {each for each in EXAMPLE.glob("bakery/[a-z]*.py") if each.read_text(encoding="utf-8") in page}
+        assert {each.name for each in shown} == {
+            "experiment.py",
+            "json_errors.py",
+            "language.py",
+            "pages.py",
+            "request_id.py",
+            "slow_requests.py",
+        }
+
+
 class TestContracts:
     @pytest.mark.parametrize(("name", "settings"), MODULES)
     def test_each_module_keeps_its_contract(self, name: str, settings: dict[str, Any]) -> None:
