@@ -6,17 +6,21 @@ from typing import Any
 
 import pytest
 
-from penstock import ClientGone, ContractError
+from penstock import ClientGone, Context, ContractError, ResponseStarted, Stage
 from penstock.server import open_client
 from penstock.settings import LimitSettings, LogSettings, ServerSettings
 from penstock.testing import ClientResponse
-from tests.pipeline.subject import LOOPS, Recorder, ask, open_app, run, settle
+from tests.pipeline.subject import LOOPS, Recorder, ask, on, open_app, run, settle
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 START: dict[str, Any] = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]}
+
+
+async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+    await answer(send)
 
 
 async def answer(send: Send, body: bytes = b"hello", status: int = 200) -> None:
@@ -409,6 +413,36 @@ class TestSend:
 
         found = ask(open_app(application), method="HEAD")
         assert (found.status, found.body, found.headers["content-length"]) == (200, b"", "5")
+
+
+class TestHead:
+    def test_pipeline_o02_a_head_that_a_module_has_sent_is_not_sent_again(self) -> None:
+        caught: list[Exception] = []
+
+        async def flush(context: Context) -> None:
+            await context.response.flush()
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await send(START)
+            except ResponseStarted as error:
+                caught.append(error)
+                raise
+
+        found = ask(open_app(application, on(Stage.PRE_EXECUTE, flush)))
+        assert "sent by module0@PRE_EXECUTE" in str(caught[0])
+        assert found.is_aborted
+
+    def test_pipeline_x11_what_a_module_said_of_another_status_goes(self) -> None:
+        def begin(context: Context) -> None:
+            context.response.status = 404
+            context.response.reason = "Nobody Home"
+            context.response.substatus = 7
+
+        seen: list[str] = []
+        end = on(Stage.END, lambda context: seen.append(f"{context.response.log_status} {context.response.reason}"))
+        ask(open_app(answering, on(Stage.PRE_EXECUTE, begin), end))
+        assert seen == ["200 OK"]
 
 
 class TestExtensions:

@@ -95,10 +95,8 @@ class TestStartResponse:
 
     def test_a_reason_does_not_outlive_its_status(self, answer: WsgiAnswer) -> None:
         answer.start_response("404 Nobody Home", [])
-        try:
-            raise RuntimeError("changes its mind")
-        except RuntimeError:
-            answer.start_response("500 Internal Server Error", [], sys.exc_info())
+        error = RuntimeError("changes its mind")
+        answer.start_response("500 Internal Server Error", [], (RuntimeError, error, None))
         assert answer.reason == b""
 
     def test_pipeline_o10_a_reason_has_512_characters_at_most(self, answer: WsgiAnswer) -> None:

@@ -82,6 +82,7 @@ class ChangeableHead(ResponseHead):
         extras = self.need_extras()
         extras.substatus = int(substatus)
         extras.substatus_by = self.place()
+        self.is_special = True
 
     @property
     def log_status(self) -> str:
@@ -169,6 +170,11 @@ class ChangeableHead(ResponseHead):
         if self.is_started:
             by = "" if self.extras is None or not self.extras.sent_by else f", sent by {self.extras.sent_by}"
             raise ResponseStarted(f"the head of the response has left{by}; it can no longer be changed")
+
+    def begin_head(self, status: int) -> None:
+        """An application's head begins with `status`, which has been judged. Raises ResponseStarted when one has left already."""
+        self.check_not_started()
+        self.set_status(status)
 
     def set_status(self, status: int) -> None:
         self.status_code = status

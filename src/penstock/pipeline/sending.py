@@ -152,6 +152,8 @@ def _take_small_file(response: Response, extras: Extras, file: AnswerFile) -> bo
 
 
 def _prepare(response: Response, extras: Extras) -> None:
+    if extras.is_suppressed:
+        drop_fields(response.raw_headers, (b"content-length",))
     if extras.filters is not None:
         _begin_filters(response, extras)
     if extras.trailers and not any(name == b"trailer" for name, _ in response.raw_headers):

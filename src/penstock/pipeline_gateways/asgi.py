@@ -235,7 +235,12 @@ class AsgiExchange:
         if response.raw_headers:
             names = {name for name, _ in headers if name != b"set-cookie"}
             headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
-        response.status_code = status
+        if response.is_special:
+            if self._context.exchange is not self:
+                self._judge_late("http.response.start")
+            response.begin_head(status)
+        else:
+            response.status_code = status
         response.raw_headers = headers
         self._state = _STARTED
         if message.get("trailers") and Capability.TRAILERS in self._context.worker_request.capabilities:

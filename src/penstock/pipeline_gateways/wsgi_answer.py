@@ -110,11 +110,13 @@ class WsgiAnswer:
         if response.raw_headers:
             names = {name for name, _ in headers if name != b"set-cookie"}
             headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
-        response.status_code = self.status
+        if response.is_special:
+            response.begin_head(self.status)
+        else:
+            response.status_code = self.status
         response.raw_headers = headers
         if self.reason:
             response.reason_phrase = self.reason
-            response.is_special = True
 
     def send_first(self, context: Context, piece: bytes) -> Awaitable[None] | None:
         """On the loop: send the head with the first piece of a body that streams. Raises as `WorkerRequest.send`."""

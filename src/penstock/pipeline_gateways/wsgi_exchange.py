@@ -219,14 +219,14 @@ class WsgiExchange(WsgiAnswer):
         response = self.context.response
         if self._stream is not None:
             return
-        self.apply(response)
-        response.content = self._body
-        if self._file is not None:
-            (descriptor, offset, count), self._file = self._file, None
-            try:
+        try:
+            self.apply(response)
+            response.content = self._body
+            if self._file is not None:
+                (descriptor, offset, count), self._file = self._file, None
                 response.send_file(descriptor, offset, count)
-            except Exception as error:
-                self._error = error
+        except Exception as error:
+            self._error = error
 
     def _refuse_late(self) -> None:
         # What a thread asks for, or hands over, behind the answer; it may have been left behind.

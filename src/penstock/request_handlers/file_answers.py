@@ -22,7 +22,7 @@ from penstock.request_handlers.file_tree import OpenFile
 
 def set_head(response: Response, status: int, fields: Fields) -> None:
     """Set status and fields; of what modules have set before, only fields of the same names go, except for lists."""
-    response.status_code = status
+    response.begin_head(status)
     headers = response.raw_headers
     if headers:
         names = {name for name, _ in fields if name != b"vary"}
@@ -60,7 +60,7 @@ def _answer_whole(response: Response, variant: Variant, file: OpenFile | None) -
     """Answer with all of a file: from memory, or `file`, which the response then owns."""
     set_head(response, 200, variant.head)
     if variant.body is not None:
-        response.body = variant.body
+        response.content = variant.body
     elif file is not None:
         response.send_file(file.take(), 0, variant.size)
 
@@ -87,7 +87,7 @@ def _answer_part(response: Response, variant: Variant, *, part: ByteRange, file:
     """Answer 206 with one part (RFC 9110 section 15.3.7.1)."""
     set_head(response, 206, [*variant.head, (b"content-range", content_range(part, variant.size))])
     if variant.body is not None:
-        response.body = variant.body[part.first : part.last + 1]
+        response.content = variant.body[part.first : part.last + 1]
     elif file is not None:
         response.send_file(file.take(), part.first, part.length)
 
@@ -104,7 +104,7 @@ def _answer_parts(
     body = variant.body
     if body is not None:
         pieces = [head + body[part.first : part.last + 1] for head, part in zip(heads, parts, strict=True)]
-        response.body = b"".join([*pieces, end])
+        response.content = b"".join([*pieces, end])
         return None
     assert file is not None
     length = sum([len(head) for head in heads]) + sum([part.length for part in parts]) + len(end)

@@ -96,7 +96,7 @@ class StaticFiles:
             return self._answer(context, resource, fields=_NO_FIELDS)
         # The shortest way, the one that is compared with other servers: a small file, nothing special about the request.
         response.raw_headers.extend(plain.head)
-        response.body = plain.body
+        response.content = plain.body
         return None
 
     def map_handler(self, context: Context) -> None:
