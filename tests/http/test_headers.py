@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.http.headers import Headers, encode_field
+from penstock.http.headers import FixedHeaders, Headers, encode_field
 
 
 class TestHeaders:
@@ -60,3 +60,20 @@ class TestEncoding:
         for number in range(3000):
             assert encode_field(f"X-{number}", "v") == (b"x-%d" % number, b"v")
             assert Headers([(b"x-%d" % number, b"v")]).get(f"X-{number}") == "v"
+
+
+def test_fields_that_are_somebody_else_s_are_read_only() -> None:
+    raw = [(b"host", b"a")]
+    fixed = FixedHeaders(raw)
+    for change in (
+        lambda: fixed.add("x", "1"),
+        lambda: fixed.__setitem__("host", "b"),
+        lambda: fixed.__delitem__("host"),
+        lambda: fixed.update({"x": "1"}),
+        lambda: fixed.setdefault("x", "1"),
+    ):
+        with pytest.raises(TypeError, match="to be read only"):
+            change()
+    assert raw == [(b"host", b"a")]
+    assert fixed["Host"] == "a"
+    assert fixed.setdefault("host", "b") == "a"

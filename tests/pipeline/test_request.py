@@ -278,3 +278,13 @@ async def _pieces(*pieces: bytes) -> AsyncIterator[Any]:
         await asyncio.sleep(0)
         yield piece
         await settle(3)
+
+
+def test_the_headers_of_a_request_are_to_be_read_only() -> None:
+    async def journey() -> None:
+        request = make(headers={"x-a": "1"})
+        with pytest.raises(TypeError, match="'x-b' too"):
+            request.headers["x-b"] = "2"
+        assert request.headers is request.headers
+
+    run(journey)

@@ -100,6 +100,26 @@ class Headers:
         return f"Headers({self.items()!r})"
 
 
+class FixedHeaders(Headers):
+    """Fields that are to be read only, for they belong to somebody else, too."""
+
+    __slots__ = ()
+
+    def add(self, name: str, value: str) -> None:
+        """Raises TypeError."""
+        raise _fixed(name)
+
+    def __setitem__(self, name: str, value: str) -> None:
+        raise _fixed(name)
+
+    def __delitem__(self, name: str) -> None:
+        raise _fixed(name)
+
+
+def _fixed(name: str) -> TypeError:
+    return TypeError(f"the headers of a request are to be read only, {name!r} too: keep what is yours in context.items")
+
+
 # Names are few and come again with every request: what each is on the wire is found out once. `_FIELDS` are judged as well.
 _REMEMBERED: Final = 1024
 _KEYS: Final[dict[str, bytes]] = {}

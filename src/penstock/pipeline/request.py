@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, RequestRejected
-from penstock.http.headers import Headers
+from penstock.http.headers import FixedHeaders, Headers
 from penstock.pipeline.body_stream import BodyStream, read_whole
 
 if TYPE_CHECKING:
@@ -24,7 +24,17 @@ class Request:
     and `form` then share; piece by piece by `stream`; or by `form` alone, which keeps large uploads out of memory.
     """
 
-    __slots__ = ("_body", "_context", "_cookies", "_form", "_query", "_query_string", "_reader", "worker_request")
+    __slots__ = (
+        "_body",
+        "_context",
+        "_cookies",
+        "_form",
+        "_headers",
+        "_query",
+        "_query_string",
+        "_reader",
+        "worker_request",
+    )
 
     def __init__(self, worker_request: WorkerRequest, context: Context | None = None) -> None:
         """`context` says which limits hold for forms, and removes their uploads at its end; without it, that is the caller's."""
@@ -33,6 +43,7 @@ class Request:
         self._body: bytes | None = None
         self._cookies: Mapping[str, str] | None = None
         self._form: Form | None = None
+        self._headers: Headers | None = None
         self._query: dict[str, list[str]] | None = None
         self._query_string = b""
         self._reader = ""  # what has begun to read the body
@@ -68,8 +79,10 @@ class Request:
 
     @property
     def headers(self) -> Headers:
-        """The header fields; to be read, not changed."""
-        return Headers(self.worker_request.head.headers)
+        """The header fields, to be read only: changing them raises TypeError, for the next request may share them."""
+        if self._headers is None:
+            self._headers = FixedHeaders(self.worker_request.head.headers)
+        return self._headers
 
     @property
     def host(self) -> str:
