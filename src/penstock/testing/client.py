@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterable, Mapping, Sequence
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.head import HeadLimits
@@ -13,11 +14,17 @@ from penstock.http.headers import Headers, encode_field
 from penstock.intake.runtime import Runtime
 from penstock.intake.site import Site
 
+# Header fields of a request, by name; or as pairs, where a name comes more than once.
+Fields = Mapping[str, str] | Sequence[tuple[str, str]]
+
 
 class ClientResponse:
-    """An answer. `body` is what was sent in all, `pieces` the calls in which it was sent; `is_aborted`: it was cut off."""
+    """An answer. `body` is what was sent in all, `pieces` the calls in which it was sent; `is_aborted`: it was cut off.
 
-    __slots__ = ("body", "headers", "is_aborted", "pieces", "status")
+    `informed` are interim answers before it (status and fields), `trailers` the fields behind it.
+    """
+
+    __slots__ = ("body", "headers", "informed", "is_aborted", "pieces", "status", "trailers")
 
     def __init__(self, request: MemoryRequest) -> None:
         self.status = 0 if request.response_head is None else request.response_head.status
@@ -25,11 +32,17 @@ class ClientResponse:
         self.pieces = list(request.pieces)
         self.body = b"".join(request.pieces)
         self.is_aborted = request.is_aborted
+        self.informed = [(status, Headers(fields)) for status, fields in request.informed]
+        self.trailers = Headers(request.trailer)
 
     @property
     def text(self) -> str:
         """The body as UTF-8 text."""
         return self.body.decode()
+
+    def json(self) -> Any:
+        """The body read as JSON."""
+        return json.loads(self.body)
 
 
 class ClientLimits(HeadLimits, Protocol):
@@ -76,11 +89,11 @@ class Client:
         await self.runtime.drain(10)
         await self.runtime.stop()
 
-    async def get(self, target: str, *, headers: Mapping[str, str] | None = None) -> ClientResponse:
+    async def get(self, target: str, *, headers: Fields | None = None) -> ClientResponse:
         """GET `target`."""
         return await self.request("GET", target, headers=headers)
 
-    async def post(self, target: str, body: bytes = b"", *, headers: Mapping[str, str] | None = None) -> ClientResponse:
+    async def post(self, target: str, body: bytes = b"", *, headers: Fields | None = None) -> ClientResponse:
         """POST `body` to `target`."""
         return await self.request("POST", target, headers=headers, body=body)
 
@@ -89,7 +102,7 @@ class Client:
         method: str,
         target: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Fields | None = None,
         body: bytes | AsyncIterable[bytes] = b"",
     ) -> ClientResponse:
         """Ask, and wait for the whole answer. `body` as pieces is sent as it comes, without a length."""
@@ -102,11 +115,14 @@ class Client:
         method: str,
         target: str,
         *,
-        headers: Mapping[str, str] | None = None,
+        headers: Fields | None = None,
         body: bytes | AsyncIterable[bytes] = b"",
     ) -> MemoryRequest:
         """Hand a request to the runtime and return at once: to see it in between, or to leave with `disconnect()`."""
-        fields = [encode_field(name, value) for name, value in ({"host": "testserver"} | dict(headers or {})).items()]
+        given = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        if not any(name.lower() == "host" for name, _ in given):
+            given.insert(0, ("host", "testserver"))
+        fields = [encode_field(name, value) for name, value in given]
         request = MemoryRequest.make(method, target, fields, body, self._limits)
         self.runtime.process(request)
         if not isinstance(body, bytes):
