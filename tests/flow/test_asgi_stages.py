@@ -273,7 +273,7 @@ class TestTask:
             await future
 
         found = ask(open_app(application))
-        assert (found.status, found.is_aborted) == (503, False)
+        assert (found.status, found.is_aborted) == (500, False)
 
     def test_stopping_hard_answers_what_is_inside(self) -> None:
         async def journey() -> None:

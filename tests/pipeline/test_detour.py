@@ -141,6 +141,39 @@ class TestErrors:
         assert answer.status == 500
         assert log[-3:] == FINAL
 
+    @pytest.mark.parametrize("is_async", [False, True])
+    def test_pipeline_t01_response_complete_in_an_error_hook_is_its_answer(self, is_async: bool) -> None:
+        def plain(context: Context) -> None:
+            context.response.status = 409
+            context.response.body = b"so be it"
+            raise ResponseComplete
+
+        async def waiting(context: Context) -> None:
+            await asyncio.sleep(0)
+            plain(context)
+
+        log: list[str] = []
+        refused = on(Stage.BEGIN, raising(HTTPError(403)))
+        hook = Attached(lambda hooks: hooks.on_error(waiting if is_async else plain))
+        answer = ask(open_site(hook, refused, Recorder(log)))
+        assert (answer.status, answer.text, log) == (409, "so be it", FINAL)
+
+    @pytest.mark.parametrize("error", [SystemExit(), GeneratorExit(), asyncio.CancelledError()])
+    def test_pipeline_x04_an_error_hook_cannot_hold_a_request_up(self, error: Exception) -> None:
+        log: list[str] = []
+        refused = on(Stage.BEGIN, raising(HTTPError(403)))
+        hook = Attached(lambda hooks: hooks.on_error(raising(error)))  # type: ignore[arg-type]
+        assert (ask(open_site(hook, refused, Recorder(log))).status, log) == (403, FINAL)
+
+    def test_pipeline_x03_an_error_that_cannot_be_told_is_answered(self) -> None:
+        class Mute(PermissionError):
+            def __str__(self) -> str:
+                raise KeyError("no words")
+
+        log: list[str] = []
+        answer = ask(open_site(on(Stage.BEGIN, raising(Mute())), Recorder(log)))
+        assert (answer.status, log) == (500, FINAL)
+
 
 class TestComplete:
     @pytest.mark.parametrize("stage", [Stage.BEGIN, Stage.AUTHORIZE, Stage.MAP_HANDLER])

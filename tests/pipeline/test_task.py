@@ -109,3 +109,14 @@ class TestStopping:
 
         assert ask(open_site(on(Stage.BEGIN, leave))).status == 500
         assert ask(open_site(on(Stage.BEGIN, leave_later))).status == 500
+
+    @pytest.mark.parametrize("loop", LOOPS)
+    def test_pipeline_x02_who_awaits_what_was_cancelled_has_failed_and_the_server_goes_on(self, loop: str) -> None:
+        async def wait(context: Context) -> None:
+            other = asyncio.ensure_future(asyncio.Event().wait())
+            other.cancel()
+            await other
+
+        answer = ask(open_site(function=wait), loop=loop)
+        assert answer.status == 500
+        assert "stopping" not in answer.text

@@ -7,12 +7,15 @@ step, with the stages that always run (P-08), or at AUTHORIZE of another plan (H
 
 from __future__ import annotations
 
+import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING
 
-from penstock.errors import ClientGone, HTTPError
-from penstock.pipeline.error_answer import answer_with, write_answer, write_built_in_answer
-from penstock.pipeline.error_report import report
+from penstock.errors import ClientGone, HTTPError, ResponseComplete
+from penstock.pipeline.error_answer import answer_with, write_answer, write_bare_answer, write_built_in_answer
+from penstock.pipeline.error_report import describe, report
+from penstock.pipeline.loop import failure_of
 from penstock.pipeline.rerouting import come_in_again
 from penstock.pipeline.response import Response
 from penstock.pipeline.stages import Stage
@@ -21,9 +24,12 @@ from penstock.pipeline.started import wait_started
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
 
+logger = logging.getLogger("penstock")
+
 
 def detour(context: Context) -> Awaitable[None] | None:
     """The step that an interrupted request takes next."""
+    context.position = context.plan.detour_at  # whatever fails on the way is judged by another detour
     if context.rest.started is not None:
         return _settle(context)
     pending = _answer_first_error(context)
@@ -61,6 +67,17 @@ def _answer_first_error(context: Context) -> Awaitable[None] | None:
     if error is None or rest.is_answered:
         return None
     rest.is_answered = True
+    try:
+        return _begin_answer(context, error)
+    except Exception as failure:
+        # Even to tell of this error failed, as where its text cannot be made: the client gets an answer without it.
+        logger.error("no answer to %s could be made of %s", describe(context), type(error).__name__, exc_info=failure)
+        if not context.response.is_started:
+            write_bare_answer(context, failure)
+        return None
+
+
+def _begin_answer(context: Context, error: Exception) -> Awaitable[None] | None:
     report(context, error)
     if isinstance(error, HTTPError):
         # Its traceback holds this request's frames, a cycle that only the garbage collector could end; nobody will read it.
@@ -105,9 +122,8 @@ def _ask_error_hooks(context: Context, start: int) -> Awaitable[None] | None:
     for at in range(start, len(hooks)):
         try:
             answer = hooks[at](context)
-        except Exception as error:
-            context.fail(error)
-            continue
+        except BaseException as error:
+            answer = _judge_hook(context, error)
         if isinstance(answer, Response):
             answer_with(context, answer)
             return None
@@ -120,11 +136,21 @@ async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None
     answer: Response | None = None
     try:
         answer = await awaitable
-    except Exception as error:
-        context.fail(error)
+    except (CancelledError, GeneratorExit):
+        raise  # its time is over
+    except BaseException as error:
+        answer = _judge_hook(context, error)
     if isinstance(answer, Response):
         answer_with(context, answer)
         return
     pending = _ask_error_hooks(context, at + 1)
     if pending is not None:
         await pending
+
+
+def _judge_hook(context: Context, error: BaseException) -> Response | None:
+    """What an error hook raised: its answer as it is (pipeline T-01), or one more error."""
+    if isinstance(error, ResponseComplete):
+        return context.response
+    context.fail(failure_of(error))
+    return None

@@ -103,6 +103,9 @@ def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None]
     if isinstance(error, asyncio.CancelledError):
         if context.task is task and _was_meant(context):
             return False
+        if task is not None and context.task is task and not task.cancelling() and not context.is_over:
+            end_step(context, error)  # nobody has cancelled this request: a step let the end of something else through
+            return False
         _abandon(context, HTTPError(503, "the server is stopping"))
         raise error
     if isinstance(error, GeneratorExit):
