@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, Hooks, HTTPError, Principal, Response, Stage, after, around
+from penstock import Context, Hooks, HTTPError, Response, Stage, after, around
 from penstock import on as at
 from penstock.server import open_client
 from penstock.settings import (
     AppSettings,
+    FilteringSettings,
+    LocationSettings,
     LogSettings,
     ModuleSettings,
     RouteSettings,
@@ -31,7 +33,6 @@ from tests.pipeline.subject import (
     on,
     open_site,
     raising,
-    run,
 )
 
 
@@ -113,6 +114,30 @@ class TestEveryModule:
         client = open_client(site, server=server, objects={"tested:guard": module})
         answer = ask(client, "/secret.txt")
         assert (answer.status, "secret" in answer.text) == (401, False)
+
+
+class TestFiltering:
+    def test_pipeline_p02_a_path_that_is_filtered_calls_no_begin_but_the_final_stages(self) -> None:
+        log: list[str] = []
+
+        @contextmanager
+        def scope(context: Context) -> Iterator[None]:
+            log.append("entered")
+            yield
+
+        site = SiteSettings(
+            modules=(ModuleSettings(use="tested:scope"), ModuleSettings(use="tested:recorder")),
+            routes=(RouteSettings(at="/{name}", function="tested:handler"),),
+            locations=(LocationSettings(at="/", filtering=FilteringSettings(characters="<>")),),
+        )
+        objects = {
+            "tested:scope": Attached(lambda hooks: hooks.around(Stage.BEGIN, Stage.END, scope)),
+            "tested:recorder": Recorder(log),
+            "tested:handler": hello,
+        }
+        server = ServerSettings(log=LogSettings(access=False))
+        assert ask(open_client(site, server=server, objects=objects), "/a%3Cb").status == 400
+        assert log == FINAL
 
 
 class TestAroundSteps:
@@ -224,67 +249,6 @@ class TestBeforeTheHead:
         assert "more" not in answer.text
 
 
-class TestTeardown:
-    def test_pipeline_p19_what_comes_behind_the_last_stage_comes_in_order(
-        self, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        log: list[str] = []
-
-        def note_completed(context: Context) -> None:
-            log.append(f"completed {context.request.path} {context.response.status} {context.principal.name}")
-
-        def broken(context: Context) -> None:
-            raise ValueError("broken callback")
-
-        def begin(context: Context) -> None:
-            context.principal = Principal("ann")
-            context.on_completed(broken)
-            context.on_completed(note_completed)
-            context.remap(lambda context: "hello", release=lambda handler: log.append("release"))
-            context.defer(lambda: log.append("deferred 1"))
-            context.defer(Closing(log, "deferred 2"))
-            context.defer(Broken())
-            context.defer(ClosingLater(log, "deferred 3"))
-
-        async def journey() -> Any:
-            async with open_site(on(Stage.BEGIN, begin), on(Stage.END, noting(log, "END"))) as client:
-                answer = await client.get("/")
-                await client.runtime.drain(1)
-                return answer, client.runtime.statistics()
-
-        answer, numbers = run(journey)
-        assert (answer.status, answer.text) == (200, "hello")
-        assert log == ["END", "completed / 200 ann", "release", "deferred 3", "deferred 2", "deferred 1"]
-        assert (numbers.executing, numbers.succeeded, numbers.failed) == (0, 1, 0)
-        assert "broken callback" in caplog.text
-        assert "broken to close" in caplog.text
-
-    @pytest.mark.parametrize("ending", ["fails", "completes", "client leaves"])
-    def test_pipeline_p19_teardown_comes_however_the_request_ended(self, ending: str) -> None:
-        log: list[str] = []
-
-        async def act(context: Context) -> None:
-            context.on_completed(lambda context: log.append("completed"))
-            context.defer(lambda: log.append("deferred"))
-            if ending == "completes":
-                context.complete()
-            elif ending == "fails":
-                raise ValueError("boom")
-            else:
-                await context.disconnected
-
-        async def journey() -> None:
-            async with open_site(on(Stage.BEGIN, act)) as client:
-                request = client.open("GET", "/")
-                await asyncio.sleep(0)
-                if ending == "client leaves":
-                    request.disconnect()
-                await request.wait_finished()
-
-        run(journey)
-        assert log == ["completed", "deferred"]
-
-
 class TestWhoAsks:
     def test_pipeline_p20_none_is_the_anonymous_principal(self) -> None:
         seen: list[object] = []
@@ -349,26 +313,3 @@ def _guarded(*, is_app: bool) -> Callable[[], Client]:
 
 def _status(client: Client, path: str) -> int:
     return ask(client, path).status
-
-
-class Closing:
-    def __init__(self, log: list[str], text: str) -> None:
-        self.log = log
-        self.text = text
-
-    def close(self) -> None:
-        self.log.append(self.text)
-
-
-class ClosingLater(Closing):
-    async def aclose(self) -> None:
-        await asyncio.sleep(0)
-        self.log.append(self.text)
-
-    def close(self) -> None:
-        raise AssertionError("aclose() wins over close()")
-
-
-class Broken:
-    def close(self) -> None:
-        raise ValueError("broken to close")

@@ -9,6 +9,8 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from penstock import ClientGone, Context, Principal, Stage
 from penstock.server import ServerThread
 from penstock.settings import ModuleSettings, RouteSettings, Settings, SiteSettings
@@ -182,6 +184,30 @@ def test_scenario_17_many_at_once_on_many_connections() -> None:
             assert [client.read_answer().body.decode() for _ in targets] == targets
             client.close()
     assert mixed == []
+
+
+@pytest.mark.parametrize("leaving", ["FIN", "RST"])
+def test_pipeline_t04_who_waits_for_the_client_to_leave_is_told(leaving: str) -> None:
+    log: list[str] = []
+
+    async def wait(context: Context) -> None:
+        log.append("waits" if not context.disconnected else "too early")
+        await context.disconnected
+        log.append("told" if context.disconnected else "too early")
+        raise ClientGone
+
+    with serving(on(Stage.END, lambda context: log.append("END")), functions={"/wait": wait}) as thread:
+        client = RawClient(thread.address)
+        client.send([get("/wait")])
+        assert eventually(lambda: log == ["waits"])
+        if leaving == "FIN":
+            client.close()
+        else:
+            client.reset()
+        assert eventually(lambda: log == ["waits", "told", "END"], seconds=1)
+        assert eventually(lambda: thread.runtime.statistics().executing == 0)
+        if leaving == "RST":
+            assert thread.runtime.statistics().disconnected == 1
 
 
 def test_pipeline_o04_a_body_of_unknown_length_is_chunked_whatever_the_status() -> None:

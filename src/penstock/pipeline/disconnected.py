@@ -20,7 +20,8 @@ class Disconnected:
         self._event: asyncio.Event | None = None
 
     def __bool__(self) -> bool:
-        return self._worker_request.is_disconnected
+        # A client that only ended its side may still read: who waited has been told all the same that it seems to have left.
+        return self._worker_request.is_disconnected or (self._event is not None and self._event.is_set())
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self.wait().__await__()
