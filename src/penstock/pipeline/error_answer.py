@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("penstock")
 
+# How long an error page that is made may take.
 PAGE_SECONDS: Final = 10.0
-"""How long an error page that is made may take."""
-
-_SHOWN: Final = "penstock.error_page"
 
 _NO_STORE: Final = (b"cache-control", b"no-store")
 _VARY: Final = (b"vary", b"accept")
@@ -66,11 +64,11 @@ def write_answer(context: Context, error: Exception | None = None) -> Awaitable[
     status = status_of(error)
     custom = context.plan.location.error_pages
     pages = () if custom is None else custom.find(status)
-    if not pages or _SHOWN in context.items:
+    if not pages or context.rest.has_asked_page:
         write_built_in_answer(context, error)
         return None
     page = choose_page(pages, _accepted(context))
-    context.items[_SHOWN] = page.name
+    context.rest.has_asked_page = True
     _begin_answer(context, error, status)
     if len(pages) > 1:
         _add_vary(context)
@@ -205,9 +203,8 @@ def _finish(context: Context, error: Exception, page: ErrorPage) -> Awaitable[No
     """The page is made: the status stays the error's, whatever it says, and nobody keeps it."""
     response = context.response
     if response.is_started:
-        return (
-            response.finish()
-        )  # it has been streamed, and is whole; what else is begun when an error comes is cut off
+        # It has been streamed, and is whole; what else is begun when an error comes is cut off.
+        return response.finish()
     if 300 <= response.status < 400:
         to = response.headers.get("location", "")
         failure = ContractError(f"{page.name} redirects to {to!r}: name what is to be shown itself")

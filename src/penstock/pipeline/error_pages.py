@@ -233,8 +233,7 @@ def _head_of(head: RequestHead, path: str) -> RequestHead:
 
     raw_path = quote(path).encode("ascii")
     line = RequestLine("GET", raw_path, raw_path, path, query=b"", version=head.version)
-    line.is_head = (
-        head.line.is_head
-    )  # what the host may send does not change: nothing behind the head of an answer to HEAD
+    # What the host may send does not change: nothing behind the head of an answer to HEAD.
+    line.is_head = head.line.is_head
     headers = [pair for pair in head.headers if pair[0] not in _OF_ANOTHER]
     return RequestHead(line, headers, head.authority, head.host, PLAIN)

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("penstock")
 
-_ERROR_ID: Final = "penstock.error_id"
-
 # Whoever broke a contract or misconfigured is to blame, whatever came before.
 _BLAMED: Final = (ContractError, ConfigurationError, StartupError, ClientGone)
 
@@ -71,10 +69,10 @@ def describe(context: Context) -> str:
 
 def error_id(context: Context) -> str:
     """The id under which client and log know this request's failure."""
-    items = context.items
-    if _ERROR_ID not in items:
-        items[_ERROR_ID] = os.urandom(6).hex()
-    return str(items[_ERROR_ID])
+    rest = context.rest
+    if not rest.error_id:
+        rest.error_id = os.urandom(6).hex()
+    return rest.error_id
 
 
 def _place(context: Context, error: Exception) -> str:

@@ -39,7 +39,7 @@ class Plan:
 
     `calls` and `stages` run in parallel. `release_at` and `log_at` are where a request goes that is complete or has failed,
     `authorize_at` where it comes in again after a re-dispatch, `map_end` is behind the last step of MAP_HANDLER's main half.
-    At `send_at`, `leave_at`, `over_at` and `detour_at`, in this order, stand the last steps, which every plan has.
+    The last four steps, which every plan has, are those of `_last_steps`; `send_at`, `over_at` and `detour_at` are theirs.
     """
 
     __slots__ = (
@@ -51,7 +51,6 @@ class Plan:
         "error_hooks",
         "headers",
         "is_development",
-        "leave_at",
         "location",
         "log_at",
         "map_end",
@@ -89,7 +88,6 @@ class Plan:
         self.is_development = is_development
         self.detour_at = len(lines) - 1
         self.over_at = self.detour_at - 1
-        self.leave_at = self.detour_at - 2
         self.send_at = self.detour_at - 3
         self.authorize_at = self._find(Stage.AUTHORIZE)
         self.log_at = self._find(Stage.LOG)

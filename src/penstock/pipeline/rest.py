@@ -45,6 +45,7 @@ class Rest:
     failed_module: str = ""
     is_answered: bool = False  # the first error has become an answer
     is_resent: bool = False  # sending has failed once
+    has_asked_page: bool = False  # a page of the location was asked for, which happens once
     is_complete: bool = False
     started: list[asyncio.Task[Any]] | None = None  # work that the next step waits for
     waiter: asyncio.Future[None] | None = None  # resolved when a parked request goes on
@@ -67,6 +68,7 @@ class Rest:
     deferred: list[object] | None = None
     # -- for those who look
     trace_id: str | None = None
+    error_id: str = ""  # under which client and log know the failure
     trace: Any = None
     disconnected: Disconnected | None = None
     # -- for the verifier

@@ -37,7 +37,7 @@ def record_of(context: Context, trace: Trace, rule: TraceRule, *, outcomes: list
         "version": VERSION,
         "trace_id": context.trace_id,
         # What the client was shown of a failure, if it was shown anything.
-        "error_id": str((context.rest.items or {}).get("penstock.error_id", "")),
+        "error_id": context.rest.error_id,
         "time": datetime.fromtimestamp(time.time() - seconds, UTC).isoformat(timespec="microseconds"),
         "outcome": outcomes[0],
         "outcomes": outcomes,
