@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from penstock.http.encodings import MOST_MEMBERS, accepts_explicitly, negotiate_encoding, parse_weights
+from penstock.http.encodings import MOST_MEMBERS, accepts_explicitly, choose_type, negotiate_encoding, parse_weights
 
 OFFERS = (b"br", b"zstd", b"gzip")
 
@@ -116,3 +116,21 @@ class TestHostileInput:
         for _ in range(5000):
             field = b"".join(chance.choices(pieces, k=chance.randrange(12)))
             assert negotiate_encoding(field, OFFERS) in (*OFFERS, b"identity", None)
+
+
+class TestMediaTypes:
+    """RFC 9110 section 12.5.1."""
+
+    @pytest.mark.parametrize(
+        ("accept", "index"),
+        [
+            (b"", 0),
+            (b"*/*", 0),
+            (b"application/json", 1),
+            (b"text/html;q=0.1, application/*;q=0.2", 1),
+            (b"image/png", 0),
+            (b"text/html;q=0, */*;q=0.1", 1),
+        ],
+    )
+    def test_among_media_types_the_first_wins_when_the_client_does_not_care(self, accept: bytes, index: int) -> None:
+        assert choose_type(accept, [b"text/html", b"application/json"]) == index

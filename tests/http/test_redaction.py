@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.http.redaction import REDACTED, is_secret, query_names, redact_fields, shorten
+from penstock.http.redaction import REDACTED, is_secret, printable, query_names, redact_fields, shorten
 
 
 class TestFields:
@@ -96,3 +96,7 @@ class TestQuery:
 def test_short_texts_stay_as_they_are() -> None:
     assert shorten("abc", 3) == "abc"
     assert shorten("abcd", 3) == "abc..."
+
+
+def test_what_a_terminal_would_obey_is_escaped() -> None:
+    assert printable("/caf\u00e9\x1b[2J\n\ud800") == "/caf\u00e9\\x1b[2J\\n\\ud800"

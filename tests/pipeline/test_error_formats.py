@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from penstock.pipeline.error_formats import ErrorFacts, choose_format, choose_type, render
+from penstock.pipeline.error_formats import ErrorFacts, choose_format, render
 
 FORMATS = ("html", "json", "problem", "text")
 BROWSER = b"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"
@@ -58,20 +58,6 @@ class TestChoosing:
     def test_a_location_decides_over_the_client(self, form: str) -> None:
         assert choose_format(form, BROWSER) == form
         assert choose_format(form, AXIOS) == form
-
-    @pytest.mark.parametrize(
-        ("accept", "index"),
-        [
-            (b"", 0),
-            (b"*/*", 0),
-            (b"application/json", 1),
-            (b"text/html;q=0.1, application/*;q=0.2", 1),
-            (b"image/png", 0),
-            (b"text/html;q=0, */*;q=0.1", 1),
-        ],
-    )
-    def test_among_media_types_the_first_wins_when_the_client_does_not_care(self, accept: bytes, index: int) -> None:
-        assert choose_type(accept, [b"text/html", b"application/json"]) == index
 
 
 class TestForms:

@@ -1,4 +1,4 @@
-"""What a client accepts: the weights of `Accept-Encoding` and `Accept`, and the content coding to choose by them."""
+"""What a client accepts: the weights of `Accept-Encoding` and `Accept`, and the content coding or media type to choose by them."""
 
 import re
 from collections.abc import Sequence
@@ -60,6 +60,25 @@ def negotiate_encoding(field: bytes | None, offers: Sequence[bytes]) -> bytes | 
 def accepts_explicitly(field: bytes | None, media_type: bytes) -> bool:
     """Tell whether an Accept field names `media_type` itself, not by a wildcard, with a weight above zero."""
     return field is not None and parse_weights(field).get(media_type, 0) > 0
+
+
+def choose_type(accept: bytes, media_types: Sequence[bytes]) -> int:
+    """Which of `media_types` the Accept field weighs most, as an index; 0 when it says nothing of any of them."""
+    weights = parse_weights(accept) if accept else {}
+    best, best_weight = 0, 0
+    for at, media_type in enumerate(media_types):
+        weight = weigh(weights, media_type)
+        if weight > best_weight:
+            best, best_weight = at, weight
+    return best
+
+
+def weigh(weights: dict[bytes, int], media_type: bytes) -> int:
+    """The weight of a media type: its own, else that of its kind, else that of any (RFC 9110 section 12.5.1)."""
+    for name in (media_type, media_type.partition(b"/")[0] + b"/*", b"*/*"):
+        if name in weights:
+            return weights[name]
+    return 0
 
 
 def _weight(parameters: bytes) -> int:

@@ -59,6 +59,11 @@ def shorten(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}..."
 
 
+def printable(text: str) -> str:
+    """`text` with control characters, and what no encoding holds, escaped: it comes from anybody, and a terminal obeys it."""
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 def _name_of(piece: bytes) -> str:
     name, equals, _ = piece.partition(b"=")
     return shorten(name.decode("latin-1"), _LONGEST_NAME) if equals and name else REDACTED

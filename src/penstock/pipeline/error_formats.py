@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
-from penstock.http.encodings import parse_weights
+from penstock.http.encodings import parse_weights, weigh
 
 NEGOTIATED: Final = "negotiated"
 HTML: Final = "html"
@@ -62,25 +61,6 @@ def choose_format(wanted: str, accept: bytes) -> str:
                 _chosen.clear()
             _chosen[accept] = form
     return form
-
-
-def choose_type(accept: bytes, media_types: Sequence[bytes]) -> int:
-    """Which of `media_types` the Accept field weighs most, as an index; 0 when it says nothing of any of them."""
-    weights = parse_weights(accept) if accept else {}
-    best, best_weight = 0, 0
-    for at, media_type in enumerate(media_types):
-        weight = weigh(weights, media_type)
-        if weight > best_weight:
-            best, best_weight = at, weight
-    return best
-
-
-def weigh(weights: dict[bytes, int], media_type: bytes) -> int:
-    """The weight of a media type: its own, else that of its kind, else that of any (RFC 9110 section 12.5.1)."""
-    for name in (media_type, media_type.partition(b"/")[0] + b"/*", b"*/*"):
-        if name in weights:
-            return weights[name]
-    return 0
 
 
 def render(form: str, facts: ErrorFacts) -> tuple[bytes, bytes]:

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.errors import ConfigurationError, ContractError, Problem
+from penstock.http.encodings import choose_type
 from penstock.http.messages import PLAIN, RequestHead, RequestLine
-from penstock.pipeline.error_formats import choose_type
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context

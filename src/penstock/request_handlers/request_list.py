@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from penstock.pipeline.error_formats import choose_type
+from penstock.http.encodings import choose_type
+from penstock.http.redaction import printable, shorten
 from penstock.pipeline.response import Response
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class RequestList:
 def _as_json(inside: Sequence[RequestInside]) -> bytes:
     import msgspec  # imported when used: it costs start-up time
 
-    rows = [{**each._asdict(), "age": round(each.age, 3), "path": _printable(each.path)} for each in inside]
+    rows = [{**each._asdict(), "age": round(each.age, 3), "path": printable(each.path)} for each in inside]
     return msgspec.json.encode({"requests": rows})
 
 
@@ -54,11 +55,5 @@ def _as_table(inside: Sequence[RequestInside]) -> str:
 
 
 def _cells(each: RequestInside) -> tuple[str, ...]:
-    path = _printable(each.path)
-    shown = path if len(path) <= _LONGEST_CELL else f"{path[:_LONGEST_CELL]}..."
-    return f"{each.age:.3f}s", each.stage, each.module, each.method, shown, each.client, each.trace_id
-
-
-def _printable(path: str) -> str:
-    """Control characters and what no encoding holds are escaped: a path comes from anybody."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in path)
+    path = shorten(printable(each.path), _LONGEST_CELL)
+    return f"{each.age:.3f}s", each.stage, each.module, each.method, path, each.client, each.trace_id

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Final
 
+from penstock.http.redaction import printable
 from penstock.server.trace_model import TracePlace, TraceRecord, TraceStep
 from penstock.tools.columns import columns
 from penstock.tools.plan_text import rule_text
@@ -45,11 +46,6 @@ def duration(seconds: float) -> str:
     if seconds >= 1:
         return f"{seconds:.3f} s"
     return f"{seconds * 1000:.3f} ms"
-
-
-def printable(text: str) -> str:
-    """Control characters escaped: paths, fields and messages come from anybody, and a terminal obeys them."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
 
 
 def _row(record: TraceRecord) -> tuple[str, ...]:
