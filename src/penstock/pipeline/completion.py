@@ -7,6 +7,8 @@ from collections.abc import Callable, Generator
 from threading import Lock
 from typing import Any
 
+from penstock.errors import ContractError, ResponseComplete
+
 
 class Completion:
     """Awaited by a step, completed once by somebody else. The request goes on on its own loop, never in a foreign thread.
@@ -29,12 +31,12 @@ class Completion:
 
     def fail(self, error: Exception) -> None:
         """Let the step fail with `error`. From any thread."""
-        self._call(None, error)
+        self._call(None, _usable(error))
 
     def __await__(self) -> Generator[Any, Any, Any]:
         return self._future.__await__()
 
-    def _call(self, value: object, error: Exception | None) -> None:
+    def _call(self, value: object, error: BaseException | None) -> None:
         with self._lock:
             is_repeated, self._is_called = self._is_called, True
         if not is_repeated:
@@ -42,10 +44,17 @@ class Completion:
         elif self._on_repeat is not None:
             self._on_repeat()
 
-    def _resolve(self, value: object, error: Exception | None) -> None:
+    def _resolve(self, value: object, error: BaseException | None) -> None:
         if self._future.done():
             return  # the wait was cancelled
         if error is None:
             self._future.set_result(value)
         else:
             self._future.set_exception(error)
+
+
+def _usable(error: object) -> BaseException:
+    # pipeline Z-13: a future refuses whatever else there is, and the step would wait for ever.
+    if isinstance(error, (Exception, ResponseComplete)) and not isinstance(error, StopIteration):
+        return error
+    return ContractError(f"a completion fails with an exception, not with {error!r}")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from penstock.errors import ClientGone, HTTPError, ResponseComplete
 from penstock.pipeline.error_answer import answer_with, write_answer, write_bare_answer, write_built_in_answer
 from penstock.pipeline.error_report import describe, report
-from penstock.pipeline.loop import failure_of
+from penstock.pipeline.loop import failure_of, is_stray
 from penstock.pipeline.rerouting import come_in_again
 from penstock.pipeline.response import Response
 from penstock.pipeline.stages import Stage
@@ -136,9 +136,9 @@ async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None
     answer: Response | None = None
     try:
         answer = await awaitable
-    except (CancelledError, GeneratorExit):
-        raise  # its time is over
     except BaseException as error:
+        if isinstance(error, (CancelledError, GeneratorExit)) and not is_stray(error):
+            raise  # its time is over
         answer = _judge_hook(context, error)
     if isinstance(answer, Response):
         answer_with(context, answer)
@@ -149,8 +149,8 @@ async def _ask_async_hook(context: Context, awaitable: Awaitable[Response | None
 
 
 def _judge_hook(context: Context, error: BaseException) -> Response | None:
-    """What an error hook raised: its answer as it is (pipeline T-01), or one more error."""
-    if isinstance(error, ResponseComplete):
+    """What an error hook raised: the refusal it has written (pipeline T-01), or one more error."""
+    if isinstance(error, ResponseComplete) and context.response.status_code >= 400:
         return context.response
     context.fail(failure_of(error))
     return None

@@ -111,10 +111,11 @@ def write_built_in_answer(context: Context, error: Exception) -> None:
 def _begin_answer(context: Context, error: Exception, status: int) -> None:
     """Drop what there was of an answer, but for the headers that modules have set; add those of the error."""
     response = context.response
-    response.begin_error_answer()
     added = list(error.headers) if isinstance(error, HTTPError) else []
     dropped = _OF_THE_BODY.union([name for name, _ in added])
     kept = [pair for pair in _headers_of_modules(context) if pair[0] not in dropped]
+    response.raw_headers = []  # what an application has put there need not even be pairs of bytes
+    response.begin_error_answer()
     response.raw_headers[:] = [*kept, *added, _NO_STORE]
     response.status = status
     if status == 401 and not any(name == b"www-authenticate" for name, _ in response.raw_headers):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError, current_task
 from collections.abc import Awaitable
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,12 @@ def end_step(context: Context, error: BaseException) -> None:
         context.complete()  # pipeline T-01
     else:
         context.fail(failure_of(error))
+
+
+def is_stray(error: BaseException) -> bool:
+    """Whether `error` is the cancelling of something else that a step let through: nobody has cancelled its own task."""
+    task = current_task()
+    return isinstance(error, CancelledError) and task is not None and not task.cancelling()
 
 
 def failure_of(error: BaseException) -> Exception:

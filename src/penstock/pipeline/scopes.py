@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigurationError, Problem
+from penstock.pipeline.loop import failure_of
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.step import Call, Step
 
@@ -182,10 +183,10 @@ def _enter_step(scope: StepScope, context: Context, step: Step) -> AbstractConte
     try:
         opened = scope(context, step)
         opened.__enter__()
-    except Exception as error:
+    except BaseException as error:
         if not step.always_runs:
             raise
-        context.fail(error)
+        context.fail(failure_of(error))
         return None
     return opened
 
@@ -204,6 +205,6 @@ def _leave_step(opened: AbstractContextManager[object] | None, context: Context,
         return
     try:
         opened.__exit__(None if error is None else type(error), error, None if error is None else error.__traceback__)
-    except Exception as raised:
+    except BaseException as raised:
         if raised is not error:
-            context.fail(raised)
+            context.fail(failure_of(raised))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import ContractError
+from penstock.errors import ContractError, ResponseComplete
 from penstock.http.headers import encode_field
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.response_headers import drop_default_type, drop_fields
@@ -204,7 +204,10 @@ def _call_back(response: Response, extras: Extras) -> None:
     extras.is_calling = True
     try:
         for callback in reversed(callbacks or ()):
-            callback(response)
+            try:
+                callback(response)
+            except ResponseComplete:
+                pass  # it is complete already: the answer leaves (pipeline P-09, T-01)
     finally:
         extras.is_calling = False
 

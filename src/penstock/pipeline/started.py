@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ContractError
+from penstock.errors import ContractError, ResponseComplete
+from penstock.pipeline.loop import failure_of
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -22,8 +23,7 @@ def start_work(context: Context, work: Awaitable[Any] | Callable[[], Awaitable[A
     awaitable = work() if callable(work) and not hasattr(work, "__await__") else work
     if not isinstance(awaitable, Awaitable):
         raise TypeError(f"start takes an awaitable, or what gives one, not {type(awaitable).__name__!r}")
-    coroutine: Coroutine[Any, Any, Any] = awaitable if asyncio.iscoroutine(awaitable) else _wait(awaitable)
-    task = asyncio.Task(coroutine, loop=context.runtime.loop, name="penstock-work", context=context.variables)
+    task = asyncio.Task(_work(context, awaitable), loop=context.runtime.loop, name="penstock-work", context=context.variables)
     rest = context.rest
     rest.started = [*(rest.started or ()), task]
     return task
@@ -46,5 +46,12 @@ async def wait_started(context: Context) -> None:
                 context.fail(error)
 
 
-async def _wait(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
+async def _work(context: Context, awaitable: Awaitable[Any]) -> Any:
+    try:
+        return await awaitable
+    except ResponseComplete:
+        context.complete()
+    except (Exception, asyncio.CancelledError):
+        raise
+    except BaseException as error:
+        raise failure_of(error) from error  # asyncio would end the server

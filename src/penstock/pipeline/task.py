@@ -19,7 +19,7 @@ from penstock.errors import ClientGone, HTTPError
 from penstock.pipeline import deadlines
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, PARKED, Signal
-from penstock.pipeline.loop import advance, end_step, failure_of
+from penstock.pipeline.loop import advance, end_step, failure_of, is_stray
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -103,7 +103,7 @@ def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None]
     if isinstance(error, asyncio.CancelledError):
         if context.task is task and _was_meant(context):
             return False
-        if task is not None and context.task is task and not task.cancelling() and not context.is_over:
+        if task is not None and context.task is task and is_stray(error) and not context.is_over:
             end_step(context, error)  # nobody has cancelled this request: a step let the end of something else through
             return False
         _abandon(context, HTTPError(503, "the server is stopping"))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, Signal
+from penstock.pipeline.loop import failure_of, is_stray
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -20,14 +22,14 @@ Action = Callable[[], object]
 
 
 def tear_down(context: Context, rest: Rest) -> Signal:
-    """Callbacks, response, handlers, counters, what was deferred: each stands alone, an error is logged.
+    """Response, callbacks, handlers, counters, what was deferred: each stands alone, an error is logged.
 
     All of it is done at once, unless something has to be waited for: the rest of it is then done behind the answer.
     """
-    actions: list[Action] = [partial(callback, context) for callback in rest.completed or ()]
     response = context.response
     status, headers = response.status_code, response.logged_headers
-    actions.append(response.release)
+    response.release()
+    actions: list[Action] = [partial(callback, context) for callback in rest.completed or ()]
     actions += [partial(release, handler) for release, handler in rest.releases or ()]
     actions.append(partial(count_out, context, status, headers))
     actions += [_closing(resource) for resource in reversed(rest.deferred or ())]
@@ -51,20 +53,33 @@ def _run(context: Context, actions: list[Action]) -> None:
 
 
 async def _run_behind(context: Context, pending: Awaitable[Any] | None, actions: list[Action]) -> None:
-    while pending is not None or actions:
-        if pending is not None:
-            try:
-                await pending
-            except Exception as error:
-                _log(context, error)
-        pending = _call(context, actions.pop(0)) if actions else None
+    try:
+        while pending is not None or actions:
+            if pending is not None:
+                await _wait(context, pending)
+            pending = _call(context, actions.pop(0)) if actions else None
+    finally:
+        # Only when it is cancelled is anything left: it is done without waiting, for the request must be counted out.
+        while actions:
+            rest = _call(context, actions.pop(0))
+            if rest is not None and hasattr(rest, "close"):
+                rest.close()
+
+
+async def _wait(context: Context, pending: Awaitable[Any]) -> None:
+    try:
+        await pending
+    except BaseException as error:
+        if isinstance(error, (CancelledError, GeneratorExit)) and not is_stray(error):
+            raise
+        _log(context, failure_of(error))
 
 
 def _call(context: Context, action: Action) -> Awaitable[Any] | None:
     try:
         result = action()
-    except Exception as error:
-        _log(context, error)
+    except BaseException as error:
+        _log(context, failure_of(error))
         return None
     return result if isinstance(result, Awaitable) else None
 
