@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -513,6 +514,19 @@ class TestSealing:
         found, errors = self.answer(change)
         assert [type(error) for error in errors] == [HTTPError, ResponseSealed]
         assert (found.status, found.text) == (404, "404 Not Found\n")
+
+    @pytest.mark.parametrize("pair", [("x", "1"), (b"x",), "x", None, (b"a b", b"1"), (b"x", b"a\r\nb"), (b"x", None)])
+    @pytest.mark.parametrize("hooked", [False, True])
+    def test_row_42_raw_headers_that_are_none_never_hold_up_the_error_answer(self, pair: Any, hooked: bool) -> None:
+        def attach(hooks: Hooks) -> None:
+            hooks.on(Stage.BEGIN, lambda context: context.response.set_cookie("a", "1"))
+            hooks.on(Stage.END, lambda context: context.response.raw_headers.append(pair))
+            if hooked:
+                hooks.on_error(lambda context: Response("hooked", status=500))
+
+        found = ask(open_site(Attached(attach)))
+        assert (found.status, found.is_aborted) == (500, False)
+        assert hooked == (found.text == "hooked")
 
     def test_pipeline_x10_headers_may_be_changed(self) -> None:
         found, errors = self.answer(lambda context: context.response.headers.add("x-late", "1"))

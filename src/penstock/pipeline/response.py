@@ -267,10 +267,14 @@ class Response(ChangeableHead):
 
     def begin_error_answer(self) -> None:
         """Make room for the answer to an error: body and filters go, with what they have changed in the head (pipeline X-09)."""
-        if self.extras is not None:
-            self.extras.sealed = ""
-            self.extras.drop_filters(self.raw_headers)
-        self._empty()
+        try:
+            if self.extras is not None:
+                self.extras.sealed = ""
+                self.extras.drop_filters(self.raw_headers)
+            self._empty()
+        except (TypeError, ValueError):
+            # Compiled, what is no pair of bytes cannot even be looked at; none of it may harm the answer to the error.
+            self.raw_headers.clear()
 
     def seal(self, reason: str) -> None:
         """From now on the body takes nothing more but a `replace` (pipeline X-09, X-10)."""
