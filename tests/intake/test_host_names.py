@@ -8,11 +8,18 @@ from tests.intake.subject import FakeSite
 
 @pytest.mark.parametrize(
     ("host", "found"),
-    [("a.example", 0), ("b.example", 1), ("x.y.example", 1), ("example", 2), ("elsewhere", 2), ("", 2)],
+    [
+        ("a.example", (0, "A.example")),
+        ("b.example", (1, "*.example")),
+        ("x.y.example", (1, "*.example")),
+        ("example", (2, "*")),
+        ("elsewhere", (2, "*")),
+        ("", (2, "*")),
+    ],
 )
-def test_exact_then_the_longest_wildcard_then_the_star(host: str, found: int) -> None:
+def test_exact_then_the_longest_wildcard_then_the_star(host: str, found: tuple[int, str]) -> None:
     sites = [FakeSite(["A.example"]), FakeSite(["*.example"]), FakeSite(["*"])]
-    assert match_host(sites, host) is sites[found]
+    assert match_host(sites, host) == (sites[found[0]], found[1])
 
 
 def test_nobody_answers_for_a_stranger() -> None:

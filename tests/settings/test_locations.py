@@ -9,8 +9,9 @@ from penstock.settings import (
     LocationSettings,
     ModuleSettings,
     SiteSettings,
+    TraceSettings,
 )
-from penstock.settings.locations import covers, effective, locations_of
+from penstock.settings.locations import covers, effective, find_trace_rule, locations_of
 
 AUDIT = ModuleSettings(use="shop.modules:Audit")
 GREETING = ModuleSettings(use="shop.modules:Greeting")
@@ -100,3 +101,11 @@ class TestEffective:
     def test_nothing_is_said_where_there_is_no_location(self) -> None:
         rules = effective(SiteSettings(), "/x")
         assert (rules.body, rules.access_log, rules.modules, dict(rules.headers)) == (None, None, (), {})
+
+
+@pytest.mark.parametrize(
+    ("at", "found"), [("/", None), ("/api", 0), ("/api/v2x", 0), ("/api/v2", 1), ("/api/v2/users", 1)]
+)
+def test_the_trace_rule_with_the_longest_path_holds(at: str, found: int | None) -> None:
+    rules = (TraceSettings(at="/api"), TraceSettings(at="/api/v2"))
+    assert find_trace_rule(SiteSettings(traces=rules), at) is (None if found is None else rules[found])

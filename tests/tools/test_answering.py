@@ -2,11 +2,9 @@
 
 import pytest
 
-from penstock.intake.host_names import match_host
 from penstock.server import build
 from penstock.settings import AppSettings, RouteSettings, ServerSettings, Settings, SiteSettings
 from penstock.tools.answering import answer_to
-from penstock.tools.explain import _find_site
 
 SITE = SiteSettings(
     hosts=("*",),
@@ -57,14 +55,3 @@ def test_explain_says_what_happens(method: str, path: str, has_root_mount: bool)
     assert [text for name, text in answer.details if name == "with"] == [
         f"{n} = {v!r}" for n, v in (values or {}).items()
     ]
-
-
-@pytest.mark.parametrize("host", ["a.example", "b.a.example", "c.b.a.example", "example", "", "A.example"])
-def test_explain_chooses_the_site_that_answers(host: str) -> None:
-    sites = tuple(
-        SiteSettings(hosts=hosts)
-        for hosts in (("a.example",), ("*.a.example",), ("*.b.a.example", "*.example"), ("*",))
-    )
-    found = _find_site(Settings(sites=sites), host)
-    assert found is not None
-    assert found[0] is match_host(sites, host)

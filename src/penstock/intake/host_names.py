@@ -17,15 +17,15 @@ class Named(Protocol):
 N = TypeVar("N", bound=Named)
 
 
-def match_host(sites: Sequence[N], host: str) -> N | None:
-    """The site for `host`, which is in lower case and without a port; None when nobody answers for it."""
-    best: N | None = None
+def match_host(sites: Sequence[N], host: str) -> tuple[N, str] | None:
+    """The site for `host`, which is in lower case and without a port, and which of its names that is; None for nobody."""
+    best: tuple[N, str] | None = None
     best_length = -1
     for site in sites:
         for pattern in site.hosts:
             length = _match_length(pattern.lower(), host)
             if length > best_length:
-                best, best_length = site, length
+                best, best_length = (site, pattern), length
     return best
 
 

@@ -175,7 +175,8 @@ class Runtime:
         """The site for a host name: the exact one, else the longest wildcard, else "*"."""
         site = self._by_host.get(host)
         if site is None:
-            site = match_host(self.sites, host)
+            found = match_host(self.sites, host)
+            site = None if found is None else found[0]
             if site is not None and len(self._by_host) < 1024:
                 self._by_host[host] = site
         return site

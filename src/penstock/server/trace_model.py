@@ -2,12 +2,10 @@
 
 from datetime import datetime
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
-# The form of the record that `pipeline/trace_record.py` writes.
-VERSION: Final = 1
+from penstock.pipeline.trace_record import VERSION
 
 
 class UnreadableTrace(ValueError):

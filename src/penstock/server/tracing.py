@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigurationError, Problem
-from penstock.settings.locations import covers
+from penstock.settings.locations import find_trace_rule
 
 if TYPE_CHECKING:
     from penstock.pipeline.step import Call, Step
@@ -31,9 +31,9 @@ class Traces:
         return self._writer is not None
 
     def wraps_at(self, site: SiteSettings, at: str) -> tuple[Callable[[Step, Call], Call], ...]:
-        """What goes around every step of the plans of the location `at`: the rule with the longest path holds."""
-        covering = [rule for rule in site.traces if covers(rule.at, at)]
-        return (self._tracing(max(covering, key=lambda rule: len(rule.at))),) if covering else ()
+        """What goes around every step of the plans of the location `at`."""
+        rule = find_trace_rule(site, at)
+        return () if rule is None else (self._tracing(rule),)
 
     def open(self) -> None:
         """Make the folder. Raises ConfigurationError when traces could not be written into it."""

@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from penstock.settings.model import ErrorSettings, FilteringSettings, LocationSettings, ModuleSettings, SiteSettings
+from penstock.settings.model import (
+    ErrorSettings,
+    FilteringSettings,
+    LocationSettings,
+    ModuleSettings,
+    SiteSettings,
+    TraceSettings,
+)
 
 # What a location says of these stands in place of what its parents say.
 _REPLACED = ("access_log", "access", "error_format")
@@ -44,6 +51,11 @@ def covers(prefix: str, path: str) -> bool:
 def locations_of(site: SiteSettings) -> tuple[LocationSettings, ...]:
     """The locations of a site, parents before children, otherwise by name. Walk it backwards for "the longest first"."""
     return tuple(sorted(site.locations, key=lambda location: _segments(location.at)))
+
+
+def find_trace_rule(site: SiteSettings, at: str) -> TraceSettings | None:
+    """The rule by which requests below `at` leave a trace: that with the longest path, or None."""
+    return max([rule for rule in site.traces if covers(rule.at, at)], key=lambda rule: len(rule.at), default=None)
 
 
 def effective(site: SiteSettings, at: str) -> EffectiveRules:

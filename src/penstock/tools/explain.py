@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import click
 
 from penstock.errors import RequestRejected
+from penstock.intake.host_names import match_host
 from penstock.settings import Settings, SiteSettings
 from penstock.settings.locations import effective
 from penstock.tools.answering import answer_to, answers_of, needs_of
@@ -140,17 +141,14 @@ def _meets(settings: Settings, host: str, path: str, *, method: str) -> Iterator
 
 
 def _find_site(settings: Settings, host: str) -> tuple[SiteSettings, str] | None:
-    """The site for a host name, and why: the exact name, else the longest wildcard, else "*"."""
-    by_pattern = {pattern: site for site in settings.sites for pattern in site.hosts}
-    covering = [pattern for pattern in by_pattern if pattern.startswith("*.") and host.endswith(pattern[1:])]
-    if host in by_pattern:
-        return by_pattern[host], "the host is named"
-    if covering:
-        longest = max(covering, key=len)
-        return by_pattern[longest], f"{longest} covers the host"
-    if "*" in by_pattern:
-        return by_pattern["*"], "the only site" if len(settings.sites) == 1 else "it takes every other host"
-    return None
+    """The site for a host name, and why."""
+    found = match_host(settings.sites, host)
+    if found is None:
+        return None
+    site, pattern = found
+    if pattern == "*":
+        return site, "the only site" if len(settings.sites) == 1 else "it takes every other host"
+    return site, f"{pattern} covers the host" if pattern.startswith("*.") else "the host is named"
 
 
 def _answer(site: SiteSettings, path: str, *, method: str) -> Iterator[Row]:

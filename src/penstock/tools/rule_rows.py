@@ -6,7 +6,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from penstock.settings import LocationSettings, ModuleSettings, Settings, SiteSettings
-from penstock.settings.locations import EffectiveRules, covers, effective
+from penstock.settings.locations import EffectiveRules, effective, find_trace_rule
 from penstock.tools.plan_text import rule_text
 
 Row = tuple[str, str]
@@ -72,9 +72,8 @@ def _records(settings: Settings, site: SiteSettings, rules: EffectiveRules, *, a
     log_from = _nearest([each.at for each in rules.locations if each.access_log is not None], "[server.log]")
     is_logged = _said(rules.access_log, settings.server.log.access)
     yield "access log", f"{'yes' if is_logged else 'no'} ({log_from})"
-    covering = [rule for rule in site.traces if covers(rule.at, at)]
-    if covering:
-        rule = max(covering, key=lambda each: len(each.at))
+    rule = find_trace_rule(site, at)
+    if rule is not None:
         yield "trace", f"{rule_text(rule.status, rule.slower_than)} ({rule.at}), into {settings.server.log.traces}"
 
 
