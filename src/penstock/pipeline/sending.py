@@ -97,11 +97,12 @@ def finish(response: Response, extras: Extras) -> Awaitable[None] | None:
     trailers = _trailers_for(worker_request, extras)
     if not trailers and not extras.has_unknown_length:
         return worker_request.send(head, response.content, False)
-    # All that is left is in memory: there is nothing to wait for in between.
-    worker_request.send(head, response.content, True)
+    # The head alone, so that the host knows that the length is not known, then all the rest.
+    if head is not None:
+        worker_request.send(head, b"", True)
     if trailers:
         worker_request.trailers(trailers)
-    return worker_request.send(None, b"", False)
+    return worker_request.send(None, response.content, False)
 
 
 async def _finish_file(response: Response, extras: Extras, worker_request: WorkerRequest) -> None:
