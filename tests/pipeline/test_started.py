@@ -1,6 +1,7 @@
 """Work that belongs to a request: who may start it, and how it ends with the request."""
 
 import asyncio
+import inspect
 import contextvars
 import threading
 
@@ -74,8 +75,12 @@ def test_behind_the_answer_it_is_refused() -> None:
     async def journey() -> None:
         async with open_site(on(Stage.BEGIN, kept.append)) as client:
             await client.get("/")
+            work = asyncio.sleep(0)
             with pytest.raises(ContractError, match="has left"):
-                kept[0].start(asyncio.sleep)  # type: ignore[arg-type]
+                kept[0].start(work)
+            assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED, (
+                "it was closed, so nobody is told that it was never awaited"
+            )
 
     run(journey)
 

@@ -10,12 +10,39 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, Hooks, Response, Stage
+from penstock import Context, Hooks, Response, ResponseComplete, Stage
+from penstock.http.messages import ResponseHead
 from tests.pipeline.subject import LOOPS, Attached, ask, on, open_app, open_site, raising, run, settle
 
 
 class TestSending:
     """One answer leaves in one call, whatever happened before."""
+
+    @pytest.mark.parametrize("error", [SystemExit(1), GeneratorExit(), ResponseComplete()])
+    def test_pipeline_e11_a_filter_that_ends_oddly_is_answered_for(self, error: Exception) -> None:
+        class Odd:
+            def begin(self, head: ResponseHead) -> bool:
+                return True
+
+            def feed(self, piece: bytes) -> bytes:
+                raise error
+
+            def finish(self) -> bytes:
+                return b""
+
+        answer = ask(open_site(on(Stage.BEGIN, lambda context: context.response.add_filter(Odd()))))
+        assert (answer.status, answer.is_aborted) == (500, False)
+
+    def test_pipeline_x01_an_error_recorded_while_the_answer_leaves_is_in_the_log(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def begin(context: Context) -> None:
+            context.response.on_sending_headers(lambda _: context.fail(KeyError("in the callback")))
+            context.on_completed(lambda context: context.fail(KeyError("behind it")))
+
+        assert ask(open_site(on(Stage.BEGIN, begin))).text == "hello"
+        told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
+        assert told == ["'in the callback'", "'behind it'"]
 
     def test_a_buffered_answer_leaves_behind_end_in_one_piece(self) -> None:
         def handler(context: Context) -> None:

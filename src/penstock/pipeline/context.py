@@ -214,7 +214,7 @@ class Context:
             rest.error = error
             rest.failed_stage = self.stage
             rest.failed_module = self.module
-        else:
+        if error is not rest.error or self.is_over:
             report(self, error)  # the first is reported when it becomes the answer
         if not self.is_over:
             self.interrupt()
@@ -267,8 +267,6 @@ class Context:
 
         It runs as a task in the context variables of the request. Raises ContractError when the request has left.
         """
-        if self.is_over:
-            raise ContractError("the request has left; work of its own can no longer be started")
         task = start_work(self, work)
         self.interrupt()
         return task

@@ -57,6 +57,7 @@ def failure_of(error: BaseException) -> Exception:
         return error
     if isinstance(error, KeyboardInterrupt):
         raise error
-    failure = ContractError(f"{type(error).__name__} was raised, which is for whoever runs the server: {error}")
+    what = "with nothing left to end" if isinstance(error, ResponseComplete) else "which is for whoever runs the server"
+    failure = ContractError(f"{type(error).__name__} was raised, {what}: {error}")
     failure.__cause__ = error
     return failure

@@ -16,17 +16,28 @@ if TYPE_CHECKING:
 
 def start_work(context: Context, work: Awaitable[Any] | Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
     """A task for `work` in the context variables of the request. Raises ContractError in a foreign thread, TypeError."""
-    if threading.get_ident() != context.runtime.thread:
-        raise ContractError(
-            "work of a request is started on its loop; a thread has context.completion() to say it is done"
-        )
+    refusal = _refusal(context)
+    if refusal:
+        if asyncio.iscoroutine(work):
+            work.close()  # nobody is going to await it
+        raise ContractError(refusal)
     awaitable = work() if callable(work) and not hasattr(work, "__await__") else work
     if not isinstance(awaitable, Awaitable):
         raise TypeError(f"start takes an awaitable, or what gives one, not {type(awaitable).__name__!r}")
-    task = asyncio.Task(_work(context, awaitable), loop=context.runtime.loop, name="penstock-work", context=context.variables)
+    task = asyncio.Task(
+        _work(context, awaitable), loop=context.runtime.loop, name="penstock-work", context=context.variables
+    )
     rest = context.rest
     rest.started = [*(rest.started or ()), task]
     return task
+
+
+def _refusal(context: Context) -> str:
+    if context.is_over:
+        return "the request has left; work of its own can no longer be started"
+    if threading.get_ident() != context.runtime.thread:
+        return "work of a request is started on its loop; a thread has context.completion() to say it is done"
+    return ""
 
 
 async def wait_started(context: Context) -> None:

@@ -11,6 +11,7 @@ from penstock.errors import HTTPError
 from penstock.pipeline.error_answer import write_bare_answer
 from penstock.pipeline.error_report import report
 from penstock.pipeline.handler import DONE, Signal
+from penstock.pipeline.loop import failure_of
 from penstock.pipeline.rerouting import come_in_again
 from penstock.pipeline.teardown import tear_down
 
@@ -49,10 +50,12 @@ def send(context: Context) -> Awaitable[None] | Signal | None:
         return response.finish()
     try:
         pending = response.finish()
-    except Exception as error:
+    except BaseException as raised:
         response.reopen()
+        error = failure_of(raised)
         if context.error is None:
-            raise
+            context.fail(error)
+            return None
         # The answer to the first error could not be sent either; what is sent now holds nothing of it (pipeline E-11).
         context.errors.append(error)
         report(context, error)
@@ -74,6 +77,8 @@ def leave(context: Context) -> Signal:
         runtime.background.add(context.task)  # until it ends: an application may go on behind its answer
     rest = context.known
     if rest is not None:
+        if rest.error is not None and not rest.is_answered:
+            report(context, rest.error)  # recorded while the answer left, as by a callback of on_sending_headers
         if rest.request is not None:
             rest.request.release()
         if rest.completed or rest.releases or rest.deferred:
