@@ -51,6 +51,18 @@ class TestRewrite:
         assert ask(open_site(on(Stage.BEGIN, rewrite))).status == 200
         assert repr(path) in refused[0]
 
+    @pytest.mark.parametrize("query", ["q=a b", "q=\u00fc", "q=\r\nx", b"q=\xfc", b"q=#"])
+    def test_pipeline_h06_a_query_that_is_none_is_refused(self, query: str | bytes) -> None:
+        refused: list[str] = []
+
+        def rewrite(context: Context) -> None:
+            with pytest.raises(ValueError) as caught:
+                context.rewrite("/new", query)
+            refused.append(str(caught.value))
+
+        assert ask(open_site(on(Stage.BEGIN, rewrite))).status == 200
+        assert refused == [f"{query!r} is no query: encode it, for example with urllib.parse.urlencode"]
+
     def test_pipeline_h06_nothing_there_is_404(self) -> None:
         assert ask(open_site(on(Stage.BEGIN, rewriting("/nowhere")))).status == 404
 

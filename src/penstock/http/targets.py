@@ -54,7 +54,8 @@ def rewritten(line: RequestLine, path: str, query: str | bytes | None) -> Reques
     """`line` leading to another path of the same site; its `target` stays what the client sent (pipeline H-06).
 
     `path` is text, not percent-encoded, and relative to the path of `line` unless it begins with a slash. `query` None keeps
-    that of `line`. Raises ValueError for a path that leaves the root or holds what no path does.
+    that of `line`; given, it is as it would be sent. Raises ValueError for a path that leaves the root or holds what no path
+    does, and for a query that is not percent-encoded.
     """
     if "?" in path or any(character < " " or character == "\x7f" for character in path):
         raise ValueError(
@@ -65,7 +66,9 @@ def rewritten(line: RequestLine, path: str, query: str | bytes | None) -> Reques
         full = _without_dot_segments(full) if "/." in full else full
     except RequestRejected:
         raise ValueError(f"{path!r} leads out of the site, from {line.path!r}") from None
-    sent = line.query if query is None else query.encode("ascii") if isinstance(query, str) else query
+    sent = line.query if query is None else query.encode("utf-8", "surrogatepass") if isinstance(query, str) else query
+    if sent.translate(None, TARGET):
+        raise ValueError(f"{query!r} is no query: encode it, for example with urllib.parse.urlencode")
     return RequestLine(
         line.method, line.target, quote(full, safe=_PATH_SAFE).encode(), full, query=sent, version=line.version
     )
