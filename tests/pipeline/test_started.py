@@ -1,8 +1,8 @@
 """Work that belongs to a request: who may start it, and how it ends with the request."""
 
 import asyncio
-import inspect
 import contextvars
+import inspect
 import threading
 
 import pytest
