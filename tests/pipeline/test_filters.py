@@ -284,6 +284,28 @@ class TestErrors:
         found = ask(open_site(adding(Failing("a"))))
         assert (found.status, "x-wrapped" in found.headers) == (500, False)
 
+    def test_a_filter_that_fails_before_anything_has_left_is_a_500(self) -> None:
+        async def handler(context: Context) -> None:
+            context.response.write("part")
+            await context.response.flush()
+
+        found = ask(open_site(adding(Failing("a")), function=handler))
+        assert (found.status, found.is_aborted, "x-wrapped" in found.headers) == (500, False, False)
+
+    @pytest.mark.parametrize("error", [RuntimeError("the filter fails"), ContractError("the filter fails")])
+    def test_a_filter_that_fails_in_a_file_cuts_it_off(self, error: Exception, tmp_path: Path) -> None:
+        class Late(Wrap):
+            def feed(self, piece: bytes) -> bytes:
+                raise error
+
+        (tmp_path / "f").write_bytes(b"x" * 200_000)
+
+        def handler(context: Context) -> None:
+            context.response.send_file(tmp_path / "f")
+
+        found = ask(open_site(adding(Late("a")), function=handler))
+        assert (found.status, found.is_aborted, found.body) == (200, True, b"")
+
     def test_a_filter_that_has_failed_is_not_asked_again(self) -> None:
         chain = FilterChain()
         chain.add(Failing("a"))

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import ContractError, ResponseComplete
+from penstock.errors import ClientGone, ContractError, ResponseComplete
 from penstock.http.headers import encode_field
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.response_headers import drop_default_type, drop_fields
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.http.messages import ResponseHead
     from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.answer_file import AnswerFile
+    from penstock.pipeline.filters import FilterChain
     from penstock.pipeline.response import Response
     from penstock.pipeline.response_extras import Extras
 
@@ -63,9 +64,9 @@ def send_piece(response: Response, worker_request: WorkerRequest, piece: bytes) 
             if head is None and not piece:
                 return None
         return worker_request.send(head, piece, True)
-    except ContractError:
-        if head is not None:
-            response.reopen()
+    except Exception as error:
+        if head is not None and not isinstance(error, ClientGone):
+            response.reopen()  # neither a filter that fails nor a head that HTTP does not allow has let anything leave
         raise
 
 
@@ -108,28 +109,33 @@ def finish(response: Response, extras: Extras) -> Awaitable[None] | None:
 async def _finish_file(response: Response, extras: Extras, worker_request: WorkerRequest) -> None:
     file = extras.file
     assert file is not None
+    head = take_head(response)
+    extras.file = None
     try:
-        head = take_head(response)
-        extras.file = None
         if extras.filters is not None:
-            await _send_filtered(worker_request, head, extras=extras, file=file)
+            pending = _send_head(response, worker_request, head)
+            await _send_filtered(worker_request, pending, chain=extras.filters, file=file)
         else:
             await worker_request.send_file(head, file.descriptor, file.offset, file.count, False)
     except ContractError:
-        if not worker_request.bytes_sent:
+        if extras.filters is None and not worker_request.bytes_sent:
             response.reopen()
         raise
     finally:
-        if extras.file is None:
-            file.close()
+        file.close()
+
+
+def _send_head(response: Response, worker_request: WorkerRequest, head: ResponseHead) -> Awaitable[None] | None:
+    try:
+        return worker_request.send(head, b"", True)
+    except ContractError:
+        response.reopen()
+        raise
 
 
 async def _send_filtered(
-    worker_request: WorkerRequest, head: ResponseHead, *, extras: Extras, file: AnswerFile
+    worker_request: WorkerRequest, pending: Awaitable[None] | None, *, chain: FilterChain, file: AnswerFile
 ) -> None:
-    chain = extras.filters
-    assert chain is not None
-    pending = worker_request.send(head, b"", True)
     at = file.count if worker_request.head.method == "HEAD" else 0
     while at < file.count:
         await (asyncio.sleep(0) if pending is None else pending)
