@@ -57,12 +57,23 @@ class HTTPError(PenstockError):
 
 
 class RequestRejected(HTTPError):
-    """The request itself is at fault. `rule` names the section it breaks; logged as one line, without a traceback."""
+    """The request itself is at fault. `rule` names the section it breaks; logged as one line, without a traceback.
+
+    `reason`, when given, is for the log in place of `detail`, and shown to nobody.
+    """
 
     def __init__(
-        self, status: int, detail: str, *, rule: str = "", headers: Sequence[tuple[bytes, bytes]] = ()
+        self,
+        status: int,
+        detail: str,
+        *,
+        rule: str = "",
+        reason: str = "",
+        headers: Sequence[tuple[bytes, bytes]] = (),
     ) -> None:
         super().__init__(status, detail, headers=headers)
+        if reason:
+            self.args = (reason,)
         self.rule = rule
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock.errors import ContractError
 from penstock.request_handlers.function_threads import FunctionThreads
 from tests.pipeline.subject import run, settle
 
@@ -36,7 +37,7 @@ class TestJobs:
             assert await threads.submit(lambda: 7, copy_context()).done == 7
             with pytest.raises(ZeroDivisionError):
                 await threads.submit(lambda: 1 // 0, copy_context()).done
-            with pytest.raises(RuntimeError, match="StopIteration"):
+            with pytest.raises(ContractError, match="StopIteration"):
                 await threads.submit(stop_iteration, copy_context()).done
             assert threads.jobs == 0
 

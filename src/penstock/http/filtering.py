@@ -78,9 +78,9 @@ class RequestFiltering:
         if not self._methods or line.method in self._methods:
             return None
         allowed = ", ".join(self._methods)
-        error = _refused(405, f"this path takes {allowed}", "methods")
-        error.headers = ((b"allow", allowed.encode("ascii")),)  # RFC 9110 section 15.5.6: with it always
-        return error
+        # RFC 9110 section 15.5.6: with Allow always.
+        headers = ((b"allow", allowed.encode("ascii")),)
+        return RequestRejected(405, f"this path takes {allowed}", rule=_rule("methods"), headers=headers)
 
     def _check_spelling(self, line: RequestLine) -> RequestRejected | None:
         if self._characters and not self._characters.isdisjoint(line.path):
@@ -116,11 +116,13 @@ def _bare(segment: str) -> str:
 
 
 def _refused(status: int, detail: str, key: str) -> RequestRejected:
-    return RequestRejected(status, detail, rule=f"pipeline L-01, filtering.{key}")
+    return RequestRejected(status, detail, rule=_rule(key))
 
 
 def _hide(reason: str, key: str) -> RequestRejected:
     """As if there was nothing: the client learns no more than that, the log the reason."""
-    error = _refused(404, "", key)
-    error.args = (reason,)
-    return error
+    return RequestRejected(404, "", rule=_rule(key), reason=reason)
+
+
+def _rule(key: str) -> str:
+    return f"pipeline L-01, filtering.{key}"

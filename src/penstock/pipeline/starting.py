@@ -59,7 +59,7 @@ class Part:
         """Call the start actions that have not succeeded yet; raises what they raise."""
         self.tries += 1
         for action in self.start_actions[self.started_actions :]:
-            await _call(action)
+            await call_action(action)
             self.started_actions += 1
         self.is_started = True
 
@@ -103,7 +103,7 @@ class Starting:
         while self._started:
             action = self._started.pop()
             try:
-                await _call(action)
+                await call_action(action)
             except Exception:
                 logger.exception("failed to stop")
 
@@ -134,10 +134,9 @@ class Starting:
 
     def _fail(self, part: Part, failure: StartupError) -> None:
         part.reason = str(failure)
-        what = "the whole site" if part.is_for_all else "its requests"
         text = "%s; %s answered with 503, tried again in %g s (try %d)"
-        are = f"{what} {'is' if part.is_for_all else 'are'}"
-        logger.error(text, failure, are, part.delay, part.tries, exc_info=failure.__cause__ or failure)
+        what = "the whole site is" if part.is_for_all else "its requests are"
+        logger.error(text, failure, what, part.delay, part.tries, exc_info=failure.__cause__ or failure)
         loop = asyncio.get_running_loop()
         part.due = loop.time() + part.delay
         call_later = self.call_later or loop.call_later
@@ -166,9 +165,8 @@ def refuse_for(part: Part) -> Callable[[Context], None]:
 
     def refuse(context: Context) -> None:
         seconds = max(1, ceil(part.due - context.runtime.loop.time()))
-        refusal = RequestRejected(503, "", headers=((b"retry-after", b"%d" % seconds),))
-        refusal.args = (f"{part.reason}; tried again in {seconds} s",)  # for the log
-        raise refusal
+        reason = f"{part.reason}; tried again in {seconds} s"
+        raise RequestRejected(503, "", reason=reason, headers=((b"retry-after", b"%d" % seconds),))
 
     return refuse
 
@@ -181,7 +179,8 @@ def _as_startup_error(part: Part, error: Exception) -> StartupError:
     return failure
 
 
-async def _call(action: Action) -> None:
+async def call_action(action: Callable[[], object]) -> None:
+    """Call an action, plain or async, to its end."""
     result = action()
     if inspect.isawaitable(result):
         await result

@@ -9,6 +9,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Final
 
+from penstock.errors import ContractError
+
 # How long `stop` waits for threads that are still busy; the server has drained for its graceful timeout before.
 _PATIENCE: Final = 5.0
 _GLANCE: Final = 0.005
@@ -55,7 +57,7 @@ class Job:
             return
         error, self.error = self.error, None
         if isinstance(error, StopIteration):  # which a future cannot carry
-            failure = RuntimeError("the function raised StopIteration")
+            failure = ContractError("a function raised StopIteration, which is for iterators")
             failure.__cause__ = error
             error = failure
         self.done.set_exception(error)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol
 
 from penstock.errors import ConfigurationError, HTTPError, Problem
 from penstock.pipeline.handler import entry_of
+from penstock.pipeline.starting import call_action
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -191,12 +192,11 @@ def _refuse(error: OSError) -> NoReturn:
 
 
 async def _call_first(owner: object, names: tuple[str, ...]) -> None:
-    action: Callable[[], object] | None = next(
-        (method for name in names if (method := getattr(owner, name, None)) is not None), None
-    )
-    result = None if action is None else action()
-    if inspect.isawaitable(result):
-        await result
+    for name in names:
+        action = getattr(owner, name, None)
+        if action is not None:
+            await call_action(action)
+            return
 
 
 def _check_arguments(kind: type, settings: Mapping[str, Any], name: str) -> None:

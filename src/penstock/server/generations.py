@@ -12,7 +12,7 @@ import gc
 import logging
 from collections.abc import Callable, Coroutine, Sequence
 from types import ModuleType
-from typing import Any, Final
+from typing import Any
 
 from penstock.errors import ConfigurationError, StartupError
 from penstock.intake.gate import CHECK_INTERVAL
@@ -20,6 +20,7 @@ from penstock.intake.retired import Retired
 from penstock.intake.runtime import Runtime
 from penstock.intake.site import start_sites
 from penstock.pipeline.site import PipelineSite
+from penstock.pipeline.starting import FIRST_DELAY, LONGEST_DELAY
 from penstock.server.moved_folders import (
     Move,
     check_renewable,
@@ -31,10 +32,6 @@ from penstock.server.moved_folders import (
 )
 
 logger = logging.getLogger("penstock")
-
-# Seconds until a generation that did not start is tried again: 10, 20, 40 and so on, at most 300, as for any start.
-FIRST_DELAY: Final = 10.0
-LONGEST_DELAY: Final = 300.0
 
 
 class Generations:

@@ -10,6 +10,7 @@ from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.pipeline.body_preload import preload_body
 from penstock.pipeline.handler import Handler, execute_step
 from penstock.pipeline.routes import Template
+from penstock.pipeline.starting import call_action
 from penstock.pipeline.target import Target
 
 if TYPE_CHECKING:
@@ -149,23 +150,17 @@ def _with_life(target: Target, singleton: Singleton, *, is_shown: bool = False) 
         if is_shown:
             target.handler = singleton.made
         if start is not None:
-            await _call(start)
+            await call_action(start)
 
     async def stop_both() -> None:
         try:
             if stop is not None:
-                await _call(stop)
+                await call_action(stop)
         finally:
             await singleton.stop()
 
     target.on_start, target.on_stop = start_both, stop_both
     return target
-
-
-async def _call(action: Callable[[], Any]) -> None:
-    result = action()
-    if inspect.isawaitable(result):
-        await result
 
 
 # -- applications --------------------------------------------------------------------------------------------------------
