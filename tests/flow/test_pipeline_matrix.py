@@ -1,7 +1,9 @@
 """Scenario 2 of the pipeline: whatever ends a request at whatever stage, what runs behind it is known to the last step."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -108,18 +110,39 @@ def expected(stage: Stage) -> list[str]:
     return before + final
 
 
-def ask_and_end(kind: str, stage: Stage) -> tuple[list[str], Lock, ClientResponse | None, RuntimeStatistics, int]:
+@contextmanager
+def untouched(context: Context, step: object) -> Iterator[None]:
+    """Around a step, and of no consequence."""
+    yield
+
+
+# However the plan is assembled, the same happens: settings of the site, and modules in front.
+FORMS: dict[str, tuple[dict[str, Any], list[object]]] = {
+    "plain": ({}, []),
+    "development": ({"mode": "development"}, []),
+    "verified": ({"verifier": True}, []),
+    "traced": ({"traces": "to a folder of the test"}, []),
+    "wrapped": ({}, [Attached(lambda hooks: hooks.around_steps(untouched))]),
+}
+
+
+def ask_and_end(
+    kind: str, stage: Stage, *, form: str = "plain", folder: Path = Path()
+) -> tuple[list[str], Lock, ClientResponse | None, RuntimeStatistics, int]:
     """A request that is ended at `stage`: what was recorded, the lock, the answer, the numbers and the slots in use."""
     log: list[str] = []
     lock = Lock()
     ending = ENDINGS[kind]
-    modules: list[object] = [lock, Recorder(log, "first"), on(stage, ending.hook), Recorder(log, "last")]
+    settings, in_front = FORMS[form]
+    if form == "traced":
+        settings = {"traces": str(folder)}
+    modules: list[object] = [*in_front, lock, Recorder(log, "first"), on(stage, ending.hook), Recorder(log, "last")]
     if kind == "raise, handled":
         modules.append(Attached(lambda hooks: hooks.on_error(lambda context: Response("sorry", status=503))))
 
     async def journey() -> tuple[list[str], Lock, ClientResponse | None, RuntimeStatistics, int]:
         async with open_site(
-            *modules, function=noted_handler(log), deadline=0.05 if kind == "timeout" else 0.0
+            *modules, function=noted_handler(log), deadline=0.05 if kind == "timeout" else 0.0, **settings
         ) as client:
             request = client.open("GET", "/")
             if kind == "client disconnect":
@@ -135,13 +158,15 @@ def ask_and_end(kind: str, stage: Stage) -> tuple[list[str], Lock, ClientRespons
 
 @pytest.mark.parametrize("stage", Stage, ids=lambda stage: stage.name)
 @pytest.mark.parametrize("kind", ENDINGS)
-def test_scenario_02_short_circuits(kind: str, stage: Stage) -> None:
-    log, lock, answer, numbers, slots = ask_and_end(kind, stage)
+@pytest.mark.parametrize("form", FORMS)
+def test_scenario_02_short_circuits(kind: str, stage: Stage, form: str, tmp_path: Path) -> None:
+    log, lock, answer, numbers, slots = ask_and_end(kind, stage, form=form, folder=tmp_path)
     ending = ENDINGS[kind]
     assert log == expected(stage)
     assert (lock.held, lock.times_acquired) == (0, int(stage >= Stage.ACQUIRE_STATE))
     assert (numbers.total, getattr(numbers, ending.outcome)) == (1, 1)
     assert (numbers.executing, numbers.queued, numbers.background, slots) == (0, 0, 0, 0)
+    assert numbers.timed_out == (kind == "timeout")
     assert answer is not None
     assert answer.status == ending.status
     assert answer.is_aborted is (kind == "client disconnect")

@@ -17,6 +17,7 @@ from penstock.settings import (
     RouteSettings,
     ServerSettings,
     SiteSettings,
+    TraceSettings,
 )
 from penstock.testing import Client, ClientResponse
 
@@ -120,10 +121,12 @@ def open_site(
     locations: Mapping[str, Sequence[object]] | None = None,
     headers: Mapping[str, Mapping[str, str]] | None = None,
     mode: Any = "production",
+    verifier: bool = False,
+    traces: str = "",
     **limits: Any,
 ) -> Client:
     """A client of a site: `modules` are objects, `function` answers "/", `functions` and `apps` by path, `locations` are
-    modules by path, `headers` headers by path."""
+    modules by path, `headers` headers by path; `traces` is the folder for the traces of all that failed."""
     objects: dict[str, object] = {}
 
     def name(kind: str, subject: object) -> str:
@@ -149,8 +152,14 @@ def open_site(
             )
             for at, placed in places.items()
         ),
+        traces=(TraceSettings(status=("400-599",)),) if traces else (),
     )
-    server = ServerSettings(mode=mode, log=LogSettings(access=False), limits=LimitSettings(**limits))
+    server = ServerSettings(
+        mode=mode,
+        verifier=verifier,
+        log=LogSettings(access=False, traces=traces),
+        limits=LimitSettings(**limits),
+    )
     return open_client(site, server=server, objects=objects)
 
 
