@@ -162,7 +162,7 @@ class TestErrors:
     def test_pipeline_x04_an_error_hook_cannot_hold_a_request_up(self, error: Exception) -> None:
         log: list[str] = []
         refused = on(Stage.BEGIN, raising(HTTPError(403)))
-        hook = Attached(lambda hooks: hooks.on_error(raising(error)))  # type: ignore[arg-type]
+        hook = Attached(lambda hooks: hooks.on_error(raising(error)))
         assert (ask(open_site(hook, refused, Recorder(log))).status, log) == (403, FINAL)
 
     def test_pipeline_x03_an_error_that_cannot_be_told_is_answered(self) -> None:
