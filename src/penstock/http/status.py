@@ -20,6 +20,9 @@ STATUS_LINES: Final[dict[int, bytes]] = {
     status: b"HTTP/1.1 %d %b\r\n" % (status, reason.encode("ascii")) for status, reason in REASONS.items()
 }
 
+# RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: their answers never have content.
+NO_CONTENT: Final = (204, 205, 304)
+
 
 def status_line(status: int) -> bytes:
     """The status line of HTTP/1.1 with its CRLF; an unregistered status has an empty reason (RFC 9112 section 4)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from penstock.errors import ResponseStarted
 from penstock.http.cookies import cookie_identity, write_cookie
@@ -11,15 +11,12 @@ from penstock.http.grammar import is_field_value
 from penstock.http.headers import Headers
 from penstock.http.messages import ResponseHead
 from penstock.http.response_head import LONGEST_REASON
-from penstock.http.status import REASONS
+from penstock.http.status import NO_CONTENT, REASONS
 from penstock.pipeline.response_extras import Extras
 from penstock.pipeline.response_headers import ResponseHeaders
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
-
-# RFC 9110 sections 15.3.5, 15.3.6 and 15.4.5: these never have content.
-_NO_CONTENT: Final = (204, 205, 304)
 
 
 class ChangeableHead(ResponseHead):
@@ -177,16 +174,18 @@ class ChangeableHead(ResponseHead):
         self.set_status(status)
 
     def set_status(self, status: int) -> None:
+        """Set a status that has been judged; its reason and substatus are those of none."""
         self.status_code = status
         self.reason_phrase = b""
         if self.extras is not None:
             self.extras.substatus = 0
-        if status in _NO_CONTENT:
+        if status in NO_CONTENT:
             self.is_special = True
 
     def place(self) -> str:
+        """Who is at work, for messages: "Filtering@BEGIN"."""
         context = self.context
         if context is None:
             return "nobody"
-        module = str(getattr(context, "module", ""))
-        return f"{module}@{context.stage.name}" if module else context.stage.name
+        module, stage = context.module, context.stage.name
+        return f"{module}@{stage}" if module else stage

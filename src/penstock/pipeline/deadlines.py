@@ -54,7 +54,7 @@ def _end(context: Context, seconds: float) -> None:
 
 def _end_by_force(context: Context) -> None:
     """A step has not let itself be cancelled, or another one hangs in front of the answer."""
-    from penstock.pipeline.task import take_over
+    from penstock.pipeline.task import take_over  # here: a task begins the sweeping, so it must be importable first
 
     if context.rest.is_cancelled and context.task is not None:
         logger.error(
@@ -69,7 +69,7 @@ def _end_by_force(context: Context) -> None:
 
 
 def _cancel(context: Context) -> None:
-    from penstock.pipeline.task import resume
+    from penstock.pipeline.task import resume  # as above
 
     rest = context.rest
     on_deadline, rest.on_deadline = rest.on_deadline, None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ClientGone, ContractError, ResponseComplete
 from penstock.http.headers import encode_field
+from penstock.http.status import NO_CONTENT
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.response_headers import drop_default_type, drop_fields
 
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 
 _PIECE: Final = 64 * 1024
 # No body, or a part of one whose bytes are counted: filters leave these alone (pipeline O-08).
-_NOT_FILTERED: Final = (204, 205, 206, 304)
-_BODILESS: Final = (204, 205, 304)
+_NOT_FILTERED: Final = (*NO_CONTENT, 206)
 
 
 def inform(worker_request: WorkerRequest, fields: Mapping[str, str | Sequence[str]]) -> None:
@@ -44,7 +44,7 @@ def take_head(response: Response) -> ResponseHead:
     context = response.context
     if context is not None and context.plan.headers:
         _set_headers_of_location(response, context.plan.headers)
-    if response.status_code in _BODILESS:
+    if response.status_code in NO_CONTENT:
         drop_default_type(response.raw_headers)
         if response.status_code == 205:
             response.content = b""

@@ -122,7 +122,8 @@ class Verifier:
         if is_over:
             _tell(context, f"{who or 'somebody unknown'} {what} behind END")
             return  # what it called raises
-        message = f"{who or Acting(context.module, context.stage)} {what} from a foreign thread: hand the result over by context.completion()"
+        who = who or Acting(context.module, context.stage)
+        message = f"{who} {what} from a foreign thread: hand the result over by context.completion()"
         _tell(context, message)
         raise ContractError(message)
 

@@ -21,7 +21,8 @@ Fields = list[tuple[bytes, bytes]]
 
 # What is known of a request that was answered: client (host, port), method, target as received, version ("1.1"), status,
 # bytes of body sent, seconds it took, request headers (names lower-case), response headers (the last may be ":status", such
-# as "404.7 by Filtering@BEGIN": a substatus is for logs, pipeline X-11), time of day when it was answered (seconds since 1970), name of the principal ("" = nobody). A plain tuple, for it is made on the way of a request.
+# as "404.7 by Filtering@BEGIN": a substatus is for logs, pipeline X-11), time of day when it was answered (seconds since 1970),
+# name of the principal ("" = nobody). A plain tuple, for it is made on the way of a request.
 AccessRecord = tuple[tuple[str, int | None] | None, str, bytes, str, int, int, float, Fields, Fields, float, str]
 
 Line = Callable[[AccessRecord], str]

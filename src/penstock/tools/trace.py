@@ -26,8 +26,8 @@ _SITE_FILE: Final = "penstock.toml"
 def command(words: Sequence[str], *, last: bool, as_json: bool) -> None:
     """List the requests that left a trace, newest first; with an ID, show that one.
 
-    ID is a trace id or an error id, or how it begins, or the name of a file. FILE is the site file, ./penstock.toml if not given. Which
-    requests leave a trace is said by [[site.trace]] there. Nothing that the file names is imported.
+    ID is a trace id or an error id, or how it begins, or the name of a file. FILE is the site file, ./penstock.toml if not
+    given. Which requests leave a trace is said by [[site.trace]] there. Nothing that the file names is imported.
     """
     file, wanted = _split(words)
     folder = _folder_of(file)
