@@ -86,6 +86,22 @@ class TestRedispatch:
         assert ask(open_site(*modules, functions=functions), "/a").text == "b"
         assert log == ["whole(", "inner(", "release", "inner)", "release", "whole)"]
 
+    @pytest.mark.parametrize("to", ["/b/x", "/nothing"])
+    @pytest.mark.parametrize(
+        ("first", "last"),
+        [(Stage.AUTHORIZE, Stage.END), (Stage.EXECUTE, Stage.EXECUTE), (Stage.ACQUIRE_STATE, Stage.RELEASE_STATE)],
+    )
+    def test_pipeline_p12_a_scope_of_the_old_location_is_left_though_the_new_one_has_none(
+        self, first: Stage, last: Stage, to: str
+    ) -> None:
+        log: list[str] = []
+        client = open_site(
+            functions={"/a/x": lambda context: context.redispatch(to), "/b/x": lambda: "b"},
+            locations={"/a": [_scoped(log, "of a", first=first, last=last)]},
+        )
+        assert ask(client, "/a/x").status == (200 if to == "/b/x" else 404)
+        assert log == ["of a(", "of a)"]
+
     @pytest.mark.parametrize("stage", [Stage.BEGIN, Stage.UPDATE_CACHE, Stage.LOG, Stage.END])
     def test_pipeline_h13_elsewhere_it_raises_and_names_the_stage(self, stage: Stage) -> None:
         told: list[str] = []
@@ -142,8 +158,10 @@ def _scoped(log: list[str], name: str, *, first: Stage, last: Stage) -> Attached
     @contextmanager
     def scope(context: Context) -> Iterator[None]:
         log.append(f"{name}(")
-        yield
-        log.append(f"{name})")
+        try:
+            yield
+        finally:
+            log.append(f"{name})")
 
     return Attached(lambda hooks: hooks.around(first, last, scope))
 
