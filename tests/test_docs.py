@@ -113,7 +113,9 @@ class TestExamples:
         for example in examples(page, "python"):
             compile(example.text, example.place, "exec")
 
-    @pytest.mark.parametrize("name", ["modules.md", "testing.md", "responses.md", "handlers.md", "errors.md", "forms.md"])
+    @pytest.mark.parametrize(
+        "name", ["modules.md", "testing.md", "responses.md", "handlers.md", "errors.md", "forms.md"]
+    )
     def test_tests_on_the_page_pass(self, name: str, tmp_path: Path) -> None:
         """Every example that names its file is put there; those that are tests are run."""
         write_files(ROOT / "docs" / name, tmp_path)
