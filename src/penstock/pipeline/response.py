@@ -174,8 +174,11 @@ class Response(ChangeableHead):
         It may change status, headers and cookies, not the body. Raises ResponseStarted when the head has left.
         """
         self.check_not_started()
-        extras = self.need_extras()
-        extras.callbacks = [*(extras.callbacks or ()), callback]
+        extras = self.extras or self.need_extras()
+        if extras.callbacks is None:
+            extras.callbacks = [callback]
+        else:
+            extras.callbacks.append(callback)
         self.is_special = True
 
     async def flush(self) -> None:

@@ -22,34 +22,19 @@ class Extras:
     the answer to HEAD cannot say how long its filters would have made the body.
     """
 
-    __slots__ = (
-        "callbacks",
-        "file",
-        "filters",
-        "has_unknown_length",
-        "is_calling",
-        "is_suppressed",
-        "is_text",
-        "sealed",
-        "sent_by",
-        "substatus",
-        "substatus_by",
-        "trailers",
-    )
-
-    def __init__(self) -> None:
-        self.callbacks: list[Callable[[Response], None]] | None = None
-        self.file: AnswerFile | None = None
-        self.filters: FilterChain | None = None
-        self.has_unknown_length = False
-        self.is_calling = False
-        self.is_suppressed = False
-        self.is_text = False
-        self.sealed = ""
-        self.sent_by = ""
-        self.substatus = 0
-        self.substatus_by = ""
-        self.trailers: list[tuple[bytes, bytes]] | None = None
+    # Without slots: what is not set costs nothing to make.
+    callbacks: list[Callable[[Response], None]] | None = None
+    file: AnswerFile | None = None
+    filters: FilterChain | None = None
+    has_unknown_length: bool = False
+    is_calling: bool = False
+    is_suppressed: bool = False
+    is_text: bool = False
+    sealed: str = ""
+    sent_by: str = ""
+    substatus: int = 0
+    substatus_by: str = ""
+    trailers: list[tuple[bytes, bytes]] | None = None
 
     def need_filters(self) -> FilterChain:
         """The filters."""
