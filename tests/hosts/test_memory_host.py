@@ -44,7 +44,7 @@ class TestRequests:
             await asyncio.sleep(0)
             yield b"two"
 
-        made = MemoryRequest.make("POST", "/", [HOST], pieces(), LIMITS)
+        made = MemoryRequest.make("POST", "/", [HOST], None, LIMITS)
         feeding = asyncio.ensure_future(made.feed_from(pieces()))
         received = b""
         while (piece := made.take()) != b"":

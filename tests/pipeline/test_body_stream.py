@@ -1,7 +1,6 @@
 """How a body is read as it comes."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -12,14 +11,8 @@ from penstock.settings import LimitSettings
 from tests.pipeline.subject import run, settle
 
 
-async def nothing() -> AsyncIterator[bytes]:
-    pieces: tuple[bytes, ...] = ()
-    for piece in pieces:
-        yield piece
-
-
 def coming() -> MemoryRequest:
-    return MemoryRequest.make("POST", "/", [(b"host", b"shop")], nothing(), LimitSettings())
+    return MemoryRequest.make("POST", "/", [(b"host", b"shop")], None, LimitSettings())
 
 
 def test_pieces_come_in_order_and_end() -> None:

@@ -1,7 +1,7 @@
 """How the body of a request becomes a form: which bodies are one, and what remains of one that breaks off."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 
 import pytest
 
@@ -24,14 +24,8 @@ def headers(fields: Mapping[str, str]) -> Headers:
     return Headers([(name.encode(), value.encode()) for name, value in fields.items()])
 
 
-async def nothing() -> AsyncIterator[bytes]:
-    pieces: tuple[bytes, ...] = ()
-    for piece in pieces:
-        yield piece
-
-
 def coming() -> MemoryRequest:
-    return MemoryRequest.make("POST", "/", [(b"host", b"shop")], nothing(), LimitSettings())
+    return MemoryRequest.make("POST", "/", [(b"host", b"shop")], None, LimitSettings())
 
 
 class TestType:

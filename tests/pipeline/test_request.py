@@ -48,7 +48,7 @@ class TestHead:
             assert make(method="POST", body=b"12345").content_length == 5
             assert make().content_length == 0
             fields = [(b"host", b"shop")]
-            chunked = MemoryRequest.make("POST", "/", fields, _pieces(b"x"), LimitSettings())
+            chunked = MemoryRequest.make("POST", "/", fields, None, LimitSettings())
             assert Request(chunked).content_length is None
 
         run(journey)
@@ -117,7 +117,7 @@ class TestBody:
 
     def test_it_is_waited_for(self) -> None:
         async def journey() -> None:
-            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], _pieces(), LimitSettings())
+            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], None, LimitSettings())
             reading = asyncio.create_task(Request(worker_request).body())
             for piece in (b"one", b"two"):
                 await settle()
@@ -130,7 +130,7 @@ class TestBody:
 
     def test_it_can_be_read_as_a_stream_once(self) -> None:
         async def journey() -> None:
-            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], _pieces(), LimitSettings())
+            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], None, LimitSettings())
             feeding = asyncio.create_task(worker_request.feed_from(_pieces(b"one", b"two")))
             request = Request(worker_request)
             assert [piece async for piece in request.stream()] == [b"one", b"two"]
@@ -217,7 +217,7 @@ class TestBody:
 
     def test_pipeline_h12_preloaded_as_it_comes(self) -> None:
         async def journey() -> None:
-            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], _pieces(), LimitSettings())
+            worker_request = MemoryRequest.make("POST", "/", [(b"host", b"shop")], None, LimitSettings())
             worker_request.feed(b"one")
             request = Request(worker_request)
             pending = request.preload()

@@ -74,19 +74,21 @@ class MemoryRequest:
         method: str,
         target: str,
         headers: Sequence[tuple[bytes, bytes]],
-        body: bytes | AsyncIterable[bytes],
+        body: bytes | None,
         limits: HeadLimits,
     ) -> MemoryRequest:
-        """A request as if it had come by wire: judged by the same rules. Raises RequestRejected as `read_head`."""
+        """A request as if it had come by wire: judged by the same rules. Raises RequestRejected as `read_head`.
+
+        `body` None: it comes by `feed`, in chunks.
+        """
         fields = list(headers)
-        is_whole = isinstance(body, bytes)
-        if isinstance(body, bytes) and body and not any(name == b"content-length" for name, _ in fields):
+        if body and not any(name == b"content-length" for name, _ in fields):
             fields.append((b"content-length", b"%d" % len(body)))
-        if not is_whole:
+        if body is None:
             fields.append((b"transfer-encoding", b"chunked"))
         lines = b"".join(b"%b: %b\r\n" % pair for pair in fields)
         head = read_head(b"%b %b HTTP/1.1\r\n%b\r\n" % (method.encode(), target.encode(), lines), limits)
-        return cls(head, body if isinstance(body, bytes) else None)
+        return cls(head, body)
 
     @property
     def capabilities(self) -> Capability:

@@ -103,11 +103,6 @@ class MemoryRequestUnderTest:
         )
 
 
-async def _fed() -> AsyncIterator[bytes]:
-    for piece in list[bytes]():
-        yield piece
-
-
 def memory_requests(limits: HeadLimits) -> AskHost:
     """What `check_host` wants, of the in-memory host: `check_host(memory_requests(limits), holds_back=False)`."""
 
@@ -121,5 +116,4 @@ def memory_requests(limits: HeadLimits) -> AskHost:
 def memory_request(asked: Asked, limits: HeadLimits) -> MemoryRequest:
     """A request of the in-memory host; the caller hands it to a runtime. Raises RequestRejected for what no wire would carry."""
     fields = [encode_field(name, value) for name, value in (("host", "testserver"), *asked.headers)]
-    body = _fed() if asked.body is None else asked.body
-    return MemoryRequest.make(asked.method, asked.target, fields, body, limits)
+    return MemoryRequest.make(asked.method, asked.target, fields, asked.body, limits)

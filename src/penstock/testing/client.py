@@ -123,7 +123,7 @@ class Client:
         if not any(name.lower() == "host" for name, _ in given):
             given.insert(0, ("host", "testserver"))
         fields = [encode_field(name, value) for name, value in given]
-        request = MemoryRequest.make(method, target, fields, body, self._limits)
+        request = MemoryRequest.make(method, target, fields, body if isinstance(body, bytes) else None, self._limits)
         self.runtime.process(request)
         if not isinstance(body, bytes):
             request.feeding = asyncio.get_running_loop().create_task(request.feed_from(body))
