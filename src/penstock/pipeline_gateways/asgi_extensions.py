@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import MutableMapping
-from typing import Any
+from typing import Any, Final
 
 from penstock.errors import ContractError
 from penstock.http.response_head import check_trailers
 from penstock.intake.worker_request import Capability, WorkerRequest
 
-EARLY_HINT = "http.response.early_hint"
-TRAILERS = "http.response.trailers"
+EARLY_HINT: Final = "http.response.early_hint"
+TRAILERS: Final = "http.response.trailers"
 
 Extensions = dict[str, dict[str, Any]]
 

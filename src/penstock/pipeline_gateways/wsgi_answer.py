@@ -158,7 +158,7 @@ def _learn_status(status: str) -> tuple[int, bytes]:
     phrase = reason.encode("latin-1", "replace")
     if len(phrase) > LONGEST_REASON or not is_field_value(phrase):
         raise ContractError(
-            f"the status of start_response holds a control character, or more than {LONGEST_REASON}: {status[:99]!r}"
+            f"the reason in start_response holds a control character, or more than {LONGEST_REASON} characters: {status[:99]!r}"
         )
     if len(_statuses) >= _REMEMBERED:
         _statuses.clear()

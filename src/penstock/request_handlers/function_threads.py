@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextvars import Context as Variables
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Final
 
 from penstock.errors import ContractError
@@ -19,7 +19,7 @@ _GLANCE: Final = 0.005
 class Job:
     """One call of a function, and the future that the loop waits for."""
 
-    __slots__ = ("_ticket", "call", "done", "error", "has_ended", "is_abandoned", "result", "variables", "worker")
+    __slots__ = ("_claim", "call", "done", "error", "has_ended", "is_abandoned", "result", "variables", "worker")
 
     def __init__(self, call: Callable[[], object], variables: Variables, done: asyncio.Future[object]) -> None:
         self.call = call
@@ -30,15 +30,11 @@ class Job:
         self.result: object = None
         self.error: BaseException | None = None
         self.worker: Worker | None = None
-        self._ticket = [None]
+        self._claim = Lock()
 
     def take(self) -> bool:
         """Whether it has not begun yet; only the first who asks is told so, whichever thread that is."""
-        try:
-            self._ticket.pop()
-        except IndexError:
-            return False
-        return True
+        return self._claim.acquire(blocking=False)
 
     def run(self) -> None:
         """Call the function, in its thread."""

@@ -20,16 +20,16 @@ _METHODS: Final = ("handle_async", "handle", "__call__")
 
 
 class HandlerFactory(Protocol):
-    """What gives a handler for each request. One object serves the whole application (pipeline R-01)."""
+    """What gives a handler for each request. One object serves the whole application (pipeline R-01).
+
+    If it has `release(handler)`, plain or async, that is called when the request has left, whatever became of it.
+    """
 
     def get(self, context: Context) -> object | Awaitable[object]:
         """The handler of this request, plain or async; None is answered with 404.
 
         FileNotFoundError and NotADirectoryError are answered with 404, a path that is too long with 414 (pipeline H-07).
         """
-
-    def release(self, handler: Any) -> object:
-        """The request that had this handler has left, whatever became of it. Plain or async; it may be left out."""
 
 
 class Maker:

@@ -14,10 +14,11 @@ from penstock.errors import HTTPError, ResponseComplete
 from penstock.pipeline.context import Context
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.response import Response
+from penstock.pipeline.steps import SLOW_STEP
 from penstock.testing.findings import Findings, describe
 
-# The same as the pipeline's own in development. Once may be the machine's fault, or that of a first import.
-LONGEST: Final = 0.05
+LONGEST: Final = SLOW_STEP
+# Once may be the machine's fault, or that of a first import.
 TWICE: Final = 2
 ALLOWED: Final = (HTTPError, ResponseComplete, asyncio.CancelledError, GeneratorExit)
 
