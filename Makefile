@@ -1,6 +1,7 @@
 # What people do with this tree. Everything is made once and again only when what it is made of has changed.
 PYTHON ?= python3
 PORT ?= 8000
+N ?= 1000000
 
 PIP := -m pip --disable-pip-version-check --no-input --quiet
 SOURCES := $(sort pyproject.toml setup.py LICENSE $(wildcard README.md) $(shell find src -type f \( -name '*.py' -o -name '*.json' -o -name py.typed \)))
@@ -9,7 +10,7 @@ BUILT := find build -mindepth 1 -maxdepth 1 \( -name 'lib*' -o -name 'bdist*' \)
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help serve test test-compiled bench check format wheel wheel-compiled clean FORCE
+.PHONY: help serve test test-compiled bench soak check format wheel wheel-compiled clean FORCE
 MAKEFLAGS += --no-builtin-rules
 
 help:
@@ -19,6 +20,7 @@ help:
 	@echo 'make check           style, types and layers'
 	@echo 'make format          bring the style in order'
 	@echo 'make bench           us beside the other servers (B= hands options to benchmarks/run.py)'
+	@echo 'make soak            a million requests of mixed kinds: memory flat, counters back to zero (N= chooses how many)'
 	@echo 'make wheel           dist/pure/penstock-...-py3-none-any.whl'
 	@echo 'make wheel-compiled  dist/compiled/penstock-...whl, for this Python and machine'
 	@echo 'make clean           remove everything made here'
@@ -45,6 +47,9 @@ format: .venv/check
 bench: .venv-bench/tour .venv-bench/penstock .venv-bench-compiled/tour .venv-bench-compiled/penstock .venv-peers/peers
 	@.ci/system-packages bench
 	.venv-bench/bin/python benchmarks/run.py $(B)
+
+soak: .venv/test .venv/penstock
+	.venv/bin/python -m tests.soak.memory $(N)
 
 wheel: dist/pure/built
 wheel-compiled: dist/compiled/built
