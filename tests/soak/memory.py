@@ -259,31 +259,29 @@ KINDS: tuple[tuple[bytes, bool], ...] = (
 )
 
 
-async def _ask(service: Http1Service, chance: random.Random, numbers: Iterator[int]) -> int:
-    """One connection with some requests on it; how many they were."""
+async def _ask(service: Http1Service, chance: random.Random, numbers: Iterator[int]) -> None:
+    """One connection with some requests on it."""
     wire = Wire()
     connection = Connection(service, "http")
     connection.connection_made(wire)
-    asked = 0
     for _ in range(chance.choice((1, 1, 5, 20))):
         sent, leaves = chance.choice(KINDS)
-        asked += 1
         connection.data_received(sent.replace(b"{number}", b"%d" % next(numbers)))
         if leaves:
             break
         while service.runtime.admission.inside and not wire.is_closed:
             await settle(1)
-        if wire.is_closed:
+        if wire.is_closed or connection.is_closing:
             break
     connection.connection_lost(None)
-    return asked
 
 
 async def _ask_many(service: Http1Service, count: int, *, chance: random.Random, numbers: Iterator[int]) -> None:
-    asked = 0
-    while asked < count:
-        asked += await _ask(service, chance, numbers)
-    while service.runtime.admission.inside or service.runtime.background:
+    runtime = service.runtime
+    until = runtime.statistics().total + count
+    while runtime.statistics().total < until:
+        await _ask(service, chance, numbers)
+    while runtime.admission.inside or runtime.background:
         await settle(1)
 
 
