@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from penstock.pipeline.forms import Form
     from penstock.pipeline.handler import Handler
     from penstock.pipeline.module import Hooks, Module
+    from penstock.pipeline.principal import Principal
     from penstock.pipeline.request import Request
     from penstock.pipeline.response import Response
-    from penstock.pipeline.rest import Principal
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.uploads import Upload
     from penstock.request_handlers.handlers import HandlerFactory
@@ -59,9 +59,9 @@ _HOMES = {
     "penstock.pipeline.forms": ("Form",),
     "penstock.pipeline.handler": ("Handler",),
     "penstock.pipeline.module": ("Hooks", "Module"),
+    "penstock.pipeline.principal": ("Principal",),
     "penstock.pipeline.request": ("Request",),
     "penstock.pipeline.response": ("Response",),
-    "penstock.pipeline.rest": ("Principal",),
     "penstock.pipeline.uploads": ("Upload",),
     "penstock.request_handlers.handlers": ("HandlerFactory",),
     "penstock.pipeline.stages": ("Stage",),

@@ -14,10 +14,11 @@ from penstock.http.trace_context import find_trace_id, trace_id_from
 from penstock.pipeline.completion import Completion
 from penstock.pipeline.disconnected import Disconnected
 from penstock.pipeline.error_report import report
+from penstock.pipeline.principal import ANONYMOUS, Principal
 from penstock.pipeline.request import Request
 from penstock.pipeline.rerouting import change_plan, check_redispatch, remapped_plan
 from penstock.pipeline.response import ContextResponse, Response
-from penstock.pipeline.rest import ANONYMOUS, Principal, Rest
+from penstock.pipeline.rest import Rest
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.started import start_work
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from penstock.pipeline.principal import ANONYMOUS, Principal
 
 if TYPE_CHECKING:
     import asyncio
@@ -13,20 +15,6 @@ if TYPE_CHECKING:
     from penstock.pipeline.request import Request
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.verifier import Acting, Verifier
-
-
-class Principal:
-    """Who asks. `name` is "" and `is_authenticated` False for the anonymous one."""
-
-    __slots__ = ("is_authenticated", "name", "roles")
-
-    def __init__(self, name: str = "", *, roles: frozenset[str] = frozenset()) -> None:
-        self.name = name
-        self.roles = roles
-        self.is_authenticated = bool(name)
-
-
-ANONYMOUS: Final = Principal()
 
 
 class Rest:

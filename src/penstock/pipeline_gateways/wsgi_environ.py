@@ -7,7 +7,7 @@ from typing import Final
 from penstock.http.messages import RequestHead, RequestLine
 from penstock.intake.worker_request import Address
 from penstock.pipeline.context import Context
-from penstock.pipeline.rest import ANONYMOUS
+from penstock.pipeline.principal import ANONYMOUS
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import Environ
 from penstock.pipeline_gateways.wsgi_errors import ErrorLog
