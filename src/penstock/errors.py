@@ -53,7 +53,7 @@ class HTTPError(PenstockError):
             raise ValueError(f"an HTTPError has a status from 400 to 599, not {status}")
         self.status = status
         self.detail = detail
-        self.headers = tuple(headers)
+        self.headers = tuple([(name.lower(), value) for name, value in headers])
 
 
 class RequestRejected(HTTPError):

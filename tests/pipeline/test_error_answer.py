@@ -25,6 +25,10 @@ class TestPage:
         assert "<h1>404 Not Found</h1>" in page.text
         assert "<p>no &lt;such&gt; thing</p>" in page.text
 
+    def test_the_names_of_its_headers_may_be_written_in_any_case(self) -> None:
+        answer = ask(open_site(function=raising(HTTPError(401, headers=[(b"WWW-Authenticate", b"Basic")]))))
+        assert answer.headers.get_all("www-authenticate") == ["Basic"]
+
     def test_it_is_not_kept_by_caches(self) -> None:
         assert ask(open_site(function=raising(HTTPError(404)))).headers.get_all("cache-control") == ["no-store"]
 

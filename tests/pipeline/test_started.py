@@ -99,3 +99,20 @@ def test_pipeline_t03_the_deadline_cancels_it() -> None:
 
     assert ask(open_site(on(Stage.BEGIN, begin), deadline=0.05)).status == 504
     assert ended == ["cancelled"]
+
+
+def test_pipeline_t03_what_it_raises_when_the_deadline_cancels_it_is_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def work() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyError("while it cleaned up")
+
+    def begin(context: Context) -> None:
+        context.start(work)
+
+    assert ask(open_site(on(Stage.BEGIN, begin), deadline=0.05)).status == 504
+    assert [str(record.exc_info[1]) for record in caplog.records if record.exc_info][1:] == ["'while it cleaned up'"]
+    assert all(record.name == "penstock" for record in caplog.records)

@@ -5,10 +5,10 @@ import threading
 
 import pytest
 
-from penstock import Context, Stage
+from penstock import Context, Response, Stage
 from penstock.pipeline.handler import PARKED, Signal
 from penstock.pipeline.task import resume
-from tests.pipeline.subject import LOOPS, Recorder, ask, on, open_site, run, settle
+from tests.pipeline.subject import LOOPS, Attached, Recorder, ask, on, open_site, run, settle
 
 
 class TestParking:
@@ -98,6 +98,51 @@ class TestStopping:
         run(journey, loop)
         assert log[-3:] == ["LOG", "LOG+", "END"]
         assert "never" not in log
+
+    @pytest.mark.parametrize("loop", LOOPS)
+    @pytest.mark.parametrize("is_waiting", [False, True])
+    def test_pipeline_m05_work_that_was_started_does_not_hold_a_hard_stop_up(self, is_waiting: bool, loop: str) -> None:
+        log: list[str] = []
+
+        async def work() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                log.append("work has ended")
+
+        async def start(context: Context) -> None:
+            context.start(work())
+            if is_waiting:
+                await asyncio.Event().wait()
+
+        async def journey() -> None:
+            async with open_site(on(Stage.AUTHORIZE, start), Recorder(log)) as client:
+                request = client.open("GET", "/")
+                await settle()
+                for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                    if task.get_name() == "penstock-request":
+                        task.cancel()
+                await request.wait_finished()
+                assert request.response_head is not None
+                assert request.response_head.status == 503
+                await settle()
+
+        run(journey, loop)
+        assert log[-4:] == ["LOG", "LOG+", "END", "work has ended"]
+
+    def test_an_error_hook_that_waits_is_not_asked_at_a_hard_stop(self) -> None:
+        async def answer(context: Context) -> Response:
+            return Response("never")
+
+        async def begin(context: Context) -> None:
+            context.response.write("half")
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+            await asyncio.Event().wait()
+
+        found = ask(open_site(Attached(lambda hooks: hooks.on_error(answer)), on(Stage.BEGIN, begin)))
+        assert (found.status, "half" in found.text) == (503, False)
 
     def test_a_hook_cannot_end_the_server(self) -> None:
         def leave(context: Context) -> None:

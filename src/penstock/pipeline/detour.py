@@ -39,6 +39,19 @@ def detour(context: Context) -> Awaitable[None] | None:
     return None
 
 
+def answer_at_once(context: Context) -> None:
+    """Make the first error the answer without asking anybody, for there is no time to wait."""
+    rest = context.rest
+    if rest.error is None or rest.is_answered:
+        return
+    rest.is_answered = True
+    report(context, rest.error)
+    if isinstance(rest.error, ClientGone):
+        context.worker_request.abort()
+    elif not context.response.is_started:
+        write_built_in_answer(context, rest.error)
+
+
 async def _settle(context: Context, answering: Awaitable[None] | None = None) -> None:
     try:
         if answering is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ContractError, ResponseComplete
+from penstock.pipeline.error_report import report
 from penstock.pipeline.loop import failure_of
 
 if TYPE_CHECKING:
@@ -48,13 +50,31 @@ async def wait_started(context: Context) -> None:
         try:
             await asyncio.wait(tasks)
         except asyncio.CancelledError:
-            for task in tasks:
-                task.cancel()
+            _cancel(context, tasks)
             raise
         for task in tasks:
             error = None if task.cancelled() else task.exception()
             if isinstance(error, Exception):
                 context.fail(error)
+
+
+def leave_started(context: Context) -> None:
+    """Cancel the work that was started: nobody is going to wait for it."""
+    tasks, context.rest.started = context.rest.started, None
+    _cancel(context, tasks or [])
+
+
+def _cancel(context: Context, tasks: list[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+        task.add_done_callback(partial(_report_late, context))
+        context.runtime.run_behind(task)
+
+
+def _report_late(context: Context, task: asyncio.Task[Any]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        report(context, failure_of(error))
 
 
 async def _work(context: Context, awaitable: Awaitable[Any]) -> Any:

@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientGone, HTTPError
 from penstock.pipeline import deadlines
+from penstock.pipeline.detour import answer_at_once
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, PARKED, Signal
 from penstock.pipeline.loop import advance, end_step, failure_of, is_stray
+from penstock.pipeline.started import leave_started
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -150,6 +152,9 @@ def _abandon(context: Context, error: Exception) -> None:
     if context.is_over:
         return
     context.fail(error)
+    answer_at_once(context)
+    leave_started(context)
     while (pending := advance(context)) is not DONE:
         if pending is not PARKED and hasattr(pending, "close"):
             pending.close()
+        leave_started(context)
