@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Rest:
-    """Used by the pipeline. Without slots: what is not set costs nothing to make, 30 attributes would cost 0.4 us."""
+    """Used by the pipeline.
+
+    Without slots: what is not set costs nothing to make, 30 attributes would cost 0.4 us. Compiled, all are set, in 0.08 us.
+    """
 
     # -- what modules keep here
     request: Request | None = None
