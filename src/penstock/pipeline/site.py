@@ -137,14 +137,19 @@ class PipelineSite:
         """Error pages that are paths are made by what answers GET of them (pipeline X-07)."""
         problems: dict[str, Problem] = {}  # the locations below inherit a page: it is told of once
         for location in self.locations:
-            if location.error_pages is not None:
-                try:
-                    location.error_pages.connect(self._routing.find_page)
-                except ConfigurationError as error:
-                    for each in error.problems:
-                        problems.setdefault(each.message, Problem(each.message, each.where or location.where))
+            for each in self._connect_pages_of(location):
+                problems.setdefault(each.message, Problem(each.message, each.where or location.where))
         if problems:
             raise ConfigurationError(list(problems.values()))
+
+    def _connect_pages_of(self, location: Location) -> Sequence[Problem]:
+        if location.error_pages is None:
+            return ()
+        try:
+            location.error_pages.connect(self._routing.find_page)
+        except ConfigurationError as error:
+            return error.problems
+        return ()
 
     def _plan(self, location: Location, target: Target) -> Plan:
         plan = self._plans.get((location, target))
