@@ -56,7 +56,7 @@ def _route_details(route: RouteSettings) -> Iterator[tuple[str, str]]:
     if route.handler or route.factory:
         made = "by its factory" if route.factory else "once" if route.lifetime == "singleton" else "for each request"
         yield "lifetime", f"the handler is made {made}"
-    if route.preload if route.preload is not None else route.threads:
+    if route.preloads:
         yield "preload", "the body is read before it is called"
     if route.allow_anonymous:
         yield "allows", "everybody, whatever authorization says (allow_anonymous)"
