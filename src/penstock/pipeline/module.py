@@ -132,7 +132,7 @@ class Hooks:
         self.start_actions.append(action)
 
     def on_stop(self, action: Action) -> None:
-        """Call `action()` once after the last request, in reverse order of the modules."""
+        """Call `action()` once after the last request, in reverse order of the modules; if every `on_start` of this one succeeded."""
         self.check_open()
         check_arguments(self.module, action, 0)
         self.stop_actions.append(action)

@@ -18,10 +18,10 @@ class Target:
 
     `methods` are those it takes (empty: all). `handler` is what `context.handler` shows from MAP_HANDLER on. `map_handler`,
     when given, is the last step of MAP_HANDLER: it makes the handler of this request, or, `only_for_rules`, sees to it that the
-    right rules hold, and is left out where there are none. `preload` is a step in front of
-    `execute`; `finish` is right behind it and judges whether it kept its contract. `allow_anonymous`: authorization lets
-    everybody in (pipeline P-21). `needs` is the right that the location must grant, "read" or "script", or "" for refusals (pipeline H-09).
-    `cancel_on_disconnect`: its task is cancelled when the client leaves.
+    right rules hold, and is left out where there are none. `preload` is a step in front of `execute`; `finish` is right behind
+    it and judges whether it kept its contract. `allow_anonymous`: authorization lets everybody in (pipeline P-21). `needs` is
+    the right that the location must grant, "read" or "script", or "" for refusals (pipeline H-09). `cancel_on_disconnect`:
+    its task is cancelled when the client leaves.
     """
 
     __slots__ = (
