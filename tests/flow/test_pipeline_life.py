@@ -232,6 +232,28 @@ class TestLife:
         run(journey)
         assert log == ["stop"]
 
+    def test_pipeline_a06_who_is_cut_off_passes_the_last_stages_before_modules_are_stopped(self) -> None:
+        log: list[str] = []
+
+        def attach(hooks: Hooks) -> None:
+            hooks.on(Stage.END, lambda context: log.append("END"))
+            hooks.on_stop(lambda: log.append("stopped"))
+
+        async def forever() -> None:
+            await asyncio.Event().wait()
+
+        async def journey() -> None:
+            async with open_site(Attached(attach), function=forever) as client:
+                request = client.open("GET", "/")
+                await settle()
+                await client.runtime.drain(0)
+                await client.runtime.stop()
+                assert request.response_head is not None
+                assert request.response_head.status == 503
+
+        run(journey)
+        assert log == ["END", "stopped"]
+
     def test_pipeline_a08_a_module_that_fails_to_stop_harms_no_other(self, caplog: pytest.LogCaptureFixture) -> None:
         log: list[str] = []
         modules = [

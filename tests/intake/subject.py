@@ -1,5 +1,6 @@
 """What the tests of the intake need: requests in memory, and sites that answer as they are told."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 
@@ -74,3 +75,4 @@ class Waits:
 
     def __init__(self, worker_request: WorkerRequest) -> None:
         self.worker_request = worker_request
+        self.task: asyncio.Task[None] | None = None

@@ -6,6 +6,7 @@ time calls `runtime.enter(context)`; `runtime.leave` takes it out again.
 
 from __future__ import annotations
 
+import asyncio
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -16,6 +17,7 @@ class Waiting(Protocol):
     """What is kept of a request that waits: its `Context` (the pipeline's) is one, as it stands."""
 
     worker_request: WorkerRequest
+    task: asyncio.Task[None] | None
 
     @property
     def stage(self) -> IntEnum:

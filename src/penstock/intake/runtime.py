@@ -26,6 +26,8 @@ logger = logging.getLogger("penstock")
 
 # How many reasons for one recycle are remembered.
 _REASONS_KEPT: Final = 100
+# Seconds in which cancelled requests may clean up before what they need is stopped.
+_LAST_WORDS: Final = 1.0
 
 
 class RuntimeState(Enum):
@@ -255,8 +257,12 @@ class Runtime:
             return
         self.state = RuntimeState.STOPPED
         self.gate.set_running(False)
-        for task in tuple(self.background):
+        # They pass the stages that always run while modules and applications are still there (pipeline A-06).
+        tasks = self.background.union([each.task for each in self.inside.values() if each.task is not None])
+        for task in tasks:
             task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=_LAST_WORDS)
         while self._retired:
             await self._retired.pop().stop()
         for site in reversed(self.sites):
