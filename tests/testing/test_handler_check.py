@@ -62,6 +62,17 @@ class KeepsPath:
         return self.path
 
 
+class KeepsNumber:
+    """The same, with a number."""
+
+    number = 0
+
+    async def handle_async(self, context: Context) -> str:
+        self.number = int(context.request.path[1:])
+        await asyncio.sleep(0)
+        return f"order {self.number}"
+
+
 class KeepsContexts:
     def __init__(self) -> None:
         self.seen: list[Context] = []
@@ -164,3 +175,7 @@ class TestBrokenHandlers:
         with pytest.raises(AssertionError) as caught:
             check_handler(make())
         assert told in str(caught.value)
+
+    def test_numbers_of_another_request(self) -> None:
+        with pytest.raises(AssertionError, match="body was b'order 8', and b'order 7' alone"):
+            check_handler(KeepsNumber(), requests=[Asked(target="/7"), Asked(target="/8")])

@@ -61,6 +61,25 @@ class Sound:
         return Response("sorry", status=500) if context.error else None
 
 
+class Counts:
+    """Says how many are inside, which is another number when two are."""
+
+    def __init__(self) -> None:
+        self.inside = 0
+
+    def attach(self, hooks: Hooks) -> None:
+        hooks.around(Stage.BEGIN, Stage.END, self.count)
+
+    @contextmanager
+    def count(self, context: Context) -> Iterator[None]:
+        self.inside += 1
+        context.response.headers["x-inside"] = f"{self.inside} requests"
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+
 class Refuses:
     def attach(self, hooks: Hooks) -> None:
         hooks.on(Stage.AUTHORIZE, self.authorize)
@@ -70,7 +89,7 @@ class Refuses:
 
 
 class TestSoundModules:
-    @pytest.mark.parametrize("module", [Sound(), Refuses(), every_hook.EveryHook(asynchronous=True)])
+    @pytest.mark.parametrize("module", [Sound(), Counts(), Refuses(), every_hook.EveryHook(asynchronous=True)])
     def test_passes(self, module: object) -> None:
         check_module(module)
 

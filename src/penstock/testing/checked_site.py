@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -29,6 +30,8 @@ LIMITS: Final = LimitSettings()
 BEFORE, BEHIND = "before it", "behind it"
 COMPLETES, FAILS, ENDS, LOSES = "completes", "fails", "raises ResponseComplete", "loses its client"
 WAITS = "waits"
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+_EXACT: Final = ("status", "whole")
 MARKS: Final = ("penstock-check-one", "penstock-check-two")
 
 
@@ -56,6 +59,31 @@ class Outcome:
         """The names of the parts that are not the same."""
         names = [*dict.fromkeys([*self.parts, *other.parts])]
         return [name for name in names if self.parts.get(name) != other.parts.get(name)]
+
+
+def changed_parts(alone: Sequence[Outcome], outcome: Outcome, *others: Sequence[Outcome]) -> list[str]:
+    """The parts of `outcome` that are not as they always were `alone`, but for numbers, which may be times or counts.
+
+    A number counts, too, where it is what one of the `others`, each of them alone, always had.
+    """
+    return [
+        part
+        for part in alone[0].differs(outcome)
+        if _is_steady(alone, part)
+        and (
+            part in _EXACT
+            or _without_numbers(alone[0], part) != _without_numbers(outcome, part)
+            or any(_is_steady([*other, outcome], part) for other in others)
+        )
+    ]
+
+
+def _is_steady(outcomes: Sequence[Outcome], part: str) -> bool:
+    return len({each.parts.get(part) for each in outcomes}) == 1
+
+
+def _without_numbers(outcome: Outcome, part: str) -> str:
+    return _NUMBER.sub("#", outcome.parts.get(part, ""))
 
 
 def outcome_of(answer: ClientResponse) -> Outcome:

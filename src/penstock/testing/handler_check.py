@@ -20,6 +20,7 @@ from penstock.testing.checked_site import (
     CheckedSite,
     Outcome,
     attach,
+    changed_parts,
     marked,
     name_of,
     outcome_of,
@@ -167,8 +168,8 @@ class _Checked:
     ) -> None:
         """Note what differs from every answer that this request got alone, if those agree."""
         alone = self._alone[number]
-        changing = {part for each in alone for part in alone[0].differs(each)} | set(but)
-        for part in alone[0].differs(outcome):
-            if part not in changing:
+        others = [each for at, each in enumerate(self._alone) if at != number]
+        for part in changed_parts(alone, outcome, *others):
+            if part not in but:
                 was, became = alone[0].parts.get(part), outcome.parts.get(part)
                 findings.add(f"{part} was {became}, and {was} {where}")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.pipeline.stages import Stage
 from penstock.testing.both_ends import Asked
-from penstock.testing.checked_site import BEHIND, MARKS, WAITS, CheckedSite, Outcome, outcome_of
+from penstock.testing.checked_site import BEHIND, MARKS, WAITS, CheckedSite, Outcome, changed_parts, outcome_of
 from penstock.testing.client import ClientResponse
 from penstock.testing.findings import Findings
 from penstock.testing.kept_state import kept_now
@@ -19,7 +19,7 @@ async def check_interleaved(
 ) -> None:
     """Let the first of two requests wait behind the subject at each stage while the second passes; look into the subject meanwhile.
 
-    Compared is what does not change from one time to the next: times and ids do.
+    Compared is what does not change from one time to the next, as times and ids do.
     """
     alone: list[list[Outcome]] = [[], []]
     for stage in (*stages, *stages):
@@ -28,17 +28,17 @@ async def check_interleaved(
     together = [await _together(subject, site, asked, stage=stage, findings=findings) for stage in stages]
     for number in (0, 1):
         alone[number].append(await _alone(site, asked[number], stages[0]))
-        _compare(alone[number], [each[number] for each in together], number, findings)
+    for number, name in enumerate(("the first", "the second")):
+        _compare(alone[number], [each[number] for each in together], alone[1 - number], name=name, findings=findings)
 
 
-def _compare(alone: Sequence[Outcome], together: Sequence[Outcome], number: int, findings: Findings) -> None:
-    name = ("the first", "the second")[number]
-    changing = {part for each in alone for part in alone[0].differs(each)}
+def _compare(
+    alone: Sequence[Outcome], together: Sequence[Outcome], others: Sequence[Outcome], *, name: str, findings: Findings
+) -> None:
     for outcome in together:
-        for part in alone[0].differs(outcome):
-            if part not in changing:
-                was, became = alone[0].parts.get(part), outcome.parts.get(part)
-                findings.add(f"{part} of {name} of two requests became {became} in place of {was}, by the other one")
+        for part in changed_parts(alone, outcome, others):
+            was, became = alone[0].parts.get(part), outcome.parts.get(part)
+            findings.add(f"{part} of {name} of two requests became {became} in place of {was}, by the other one")
 
 
 async def _together(
