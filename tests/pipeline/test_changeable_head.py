@@ -6,6 +6,7 @@ import pytest
 
 from penstock import Context, Response, ResponseStarted, Stage
 from penstock.pipeline.changeable_head import ChangeableHead
+from penstock.pipeline.sending import take_head
 from penstock.testing import ClientResponse
 from tests.pipeline.subject import ask, on, open_site, run
 
@@ -122,7 +123,7 @@ class TestBarrier:
     )
     def test_pipeline_o02_each_is_refused(self, change: Callable[[Response], object]) -> None:
         response = Response("x", content_type="text/plain")
-        response.take_head()
+        take_head(response)
         before = list(response.raw_headers)
         with pytest.raises(ResponseStarted):
             change(response)

@@ -87,7 +87,7 @@ class TestStarting:
         async def handler(context: Context) -> None:
             response = context.response
             await response.flush()
-            for attempt in (
+            attempts: tuple[Callable[[], object], ...] = (
                 lambda: response.redirect("/"),
                 lambda: response.set_cookie("a", "1"),
                 lambda: response.on_sending_headers(lambda _: None),
@@ -95,8 +95,8 @@ class TestStarting:
                 response.clear,
                 lambda: response.replace_with(Response("other")),
                 lambda: response.merge(Response("other")),
-                response.take_head,
-            ):
+            )
+            for attempt in attempts:
                 with pytest.raises(ResponseStarted) as caught:
                     attempt()
                 refused.append(str(caught.value))

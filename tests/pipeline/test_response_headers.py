@@ -13,6 +13,7 @@ from penstock.pipeline.response_headers import (
     drop_default_type,
     drop_fields,
 )
+from penstock.pipeline.sending import take_head
 from tests.pipeline.subject import ask, open_site
 
 Pairs = list[tuple[bytes, bytes]]
@@ -91,7 +92,7 @@ class TestCharset:
 class TestBarrier:
     def test_pipeline_o02_the_same_content_type_again_is_no_change(self) -> None:
         response = Response(b"x", content_type="text/plain")
-        response.take_head()
+        take_head(response)
         response.headers["Content-Type"] = "text/plain"
         assert response.headers.setdefault("content-type", "text/html") == "text/plain"
 
@@ -99,7 +100,7 @@ class TestBarrier:
         response = Response(b"x")
         kept = response.headers
         kept["x-early"] = "1"
-        response.take_head()
+        take_head(response)
         with pytest.raises(ResponseStarted):
             kept["x-late"] = "1"
         assert (kept["x-early"], "x-late" in kept) == ("1", False)

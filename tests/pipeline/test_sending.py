@@ -131,7 +131,7 @@ class TestStarting:
         response.on_sending_headers(lambda _: order.append("first registered"))
         response.on_sending_headers(lambda _: order.append("last registered"))
         response.on_sending_headers(lambda given: given.headers.add("x-late", "yes"))
-        response.take_head()
+        take_head(response)
         assert order == ["last registered", "first registered"]
         assert (response.headers["x-late"], response.is_started) == ("yes", True)
 

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ContractError, ResponseCompleted
-from penstock.http.messages import ResponseHead
 from penstock.http.status import is_bodiless
 from penstock.pipeline import sending
 from penstock.pipeline.answer_file import open_answer_file
@@ -288,11 +287,6 @@ class Response(ChangeableHead):
         """Let the body pass its filters to their end, and seal it; a file passes them when it is sent."""
         if self.extras is not None and self.extras.filters is not None:
             sending.run_filters(self, self.extras)
-
-    def take_head(self) -> ResponseHead:
-        """Run the callbacks and hand the head over. Raises ResponseStarted the second time."""
-        self.check_not_started()
-        return sending.take_head(self)
 
     def send_piece(self, piece: bytes) -> Awaitable[None] | None:
         """Send a piece of an answer that streams, the head with the first one; through the filters if there are any."""
