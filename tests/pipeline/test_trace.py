@@ -96,7 +96,7 @@ class TestOthers:
         beside = PipelineSite(
             modules=[hooks],
             routes=[target],
-            locations=[Location("/traced", wraps=[Tracing(BUGS, print).trace_step])],
+            locations=[Location("/traced", wraps=[Tracing(BUGS, print)])],
         )
         for site in (plain, beside):
             calls = site.find_plan("GET", "/")[0].calls
@@ -112,7 +112,7 @@ class TestOthers:
         async def journey() -> int:
             site = PipelineSite(
                 routes=[Target("function", "/", execute_step(lambda context: hello()), template=Template("/"))],
-                locations=[Location("/", wraps=[Tracing(EVERYTHING, refuse).trace_step])],
+                locations=[Location("/", wraps=[Tracing(EVERYTHING, refuse)])],
             )
             async with Client([site], limits=LimitSettings()) as client:
                 answer = await client.get("/")

@@ -39,7 +39,7 @@ def site_of(
         routes=[
             Target(f"function {at}", at, execute_step(each), template=Template(at)) for at, each in functions.items()
         ],
-        locations=[Location(rule.at, wraps=[Tracing(rule, records.append).trace_step])],
+        locations=[Location(rule.at, wraps=[Tracing(rule, records.append)])],
     )
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from penstock import ConfigurationError, Stage
 from penstock.pipeline.step import Step
+from penstock.pipeline.trace import Tracing
 from penstock.server.tracing import Traces
 from penstock.settings import LogSettings, SiteSettings, TraceSettings
 
@@ -27,7 +28,8 @@ def test_pipeline_d04_a_rule_is_put_around_every_step_below_it(tmp_path: Path) -
     (wrap,) = traces.wraps_at(rules("/", "/api"), "/api/x")
     call = print
     assert wrap(Step(Stage.BEGIN, "Gate", call), call) is not call
-    assert wrap.__self__.rule.at == "/api"  # type: ignore[attr-defined]
+    assert isinstance(wrap, Tracing)
+    assert wrap.rule.at == "/api"
     assert traces.are_wanted
     assert not (tmp_path / "traces").exists()
     traces.open()

@@ -1,6 +1,6 @@
 """Tracing: where a rule asks for it, every step of a plan is timed, and a request that failed or was slow is written down.
 
-A plan under a rule has `Tracing.trace_step` around each of its steps; any other plan has nothing of this (pipeline D-04).
+A plan under a rule has a `Tracing` around each of its steps; any other plan has nothing of this (pipeline D-04).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TraceRule:
 
 
 class Tracing:
-    """A rule, and who writes down what it catches."""
+    """A rule, and who writes down what it catches; called for each step of a plan, as `Location.wraps` are."""
 
     __slots__ = ("_write", "rule")
 
@@ -50,7 +50,7 @@ class Tracing:
         self.rule = rule
         self._write = write
 
-    def trace_step(self, step: Step, call: Call) -> Call:
+    def __call__(self, step: Step, call: Call) -> Call:
         """What a plan calls in place of `call`: the same, timed."""
 
         def traced(context: Context) -> Any:

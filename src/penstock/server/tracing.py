@@ -52,7 +52,7 @@ class Traces:
             rule = TraceRule(settings.at, settings.status, settings.slower_than)
         except ValueError as error:
             raise ConfigurationError([Problem(f"[[site.trace]] {settings.at}: {error}")]) from error
-        return Tracing(rule, self._writing()).trace_step
+        return Tracing(rule, self._writing())
 
     def _writing(self) -> Callable[[dict[str, Any]], None]:
         from penstock.server.trace_files import TraceFolder, TraceWriter

@@ -51,10 +51,12 @@ def plan_facts(plan: Plan) -> Iterator[tuple[str, str]]:
 
 def traced_by(plan: Plan) -> Iterator[str]:
     """The rules by which every step of the plan is timed."""
+    from penstock.pipeline.trace import Tracing
+
     for wrap in plan.location.wraps:
-        rule = getattr(getattr(wrap, "__self__", None), "rule", None)
-        if rule is not None:
-            yield f"every step is timed, by [[site.trace]] at {rule.at}: {rule_text(rule.specs, rule.slower_than)}"
+        if isinstance(wrap, Tracing):
+            text = rule_text(wrap.rule.specs, wrap.rule.slower_than)
+            yield f"every step is timed, by [[site.trace]] at {wrap.rule.at}: {text}"
 
 
 def rule_text(specs: Sequence[int | str], slower_than: float) -> str:
