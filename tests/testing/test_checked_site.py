@@ -15,6 +15,7 @@ from penstock.testing.checked_site import (
     CheckedSite,
     Outcome,
     attach,
+    changed_parts,
     marked,
     name_of,
     outcome_of,
@@ -57,6 +58,23 @@ class TestOutcomes:
 
     def test_a_part_that_one_of_them_lacks_differs(self) -> None:
         assert Outcome({"a": "1", "b": "2"}).differs(Outcome({"a": "1", "c": "3"})) == ["b", "c"]
+
+
+class TestChanges:
+    def test_a_part_that_always_was_the_same_and_is_another_now_is_named(self) -> None:
+        alone = [Outcome({"body": "a", "status": "200"})] * 2
+        assert changed_parts(alone, Outcome({"body": "b", "status": "200"})) == ["body"]
+        assert changed_parts(alone, Outcome({"body": "a", "status": "500"})) == ["status"]
+        assert changed_parts(alone, Outcome({"body": "a", "status": "200"})) == []
+
+    def test_a_part_that_changes_by_itself_is_not(self) -> None:
+        assert changed_parts([Outcome({"body": "a"}), Outcome({"body": "b"})], Outcome({"body": "c"})) == []
+
+    def test_a_number_may_be_a_time_or_a_count_but_not_that_of_another_request(self) -> None:
+        alone, other = [Outcome({"body": "user 1"})] * 2, [Outcome({"body": "user 2"})] * 2
+        assert changed_parts(alone, Outcome({"body": "user 3.5"}), other) == []
+        assert changed_parts(alone, Outcome({"body": "user 2"}), other) == ["body"]
+        assert changed_parts(alone, Outcome({"body": "nobody 3"}), other) == ["body"]
 
 
 class TestDirector:
