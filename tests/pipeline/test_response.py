@@ -103,7 +103,7 @@ class TestStarting:
             response.write("unharmed")
 
         found = ask(open_site(function=handler))
-        assert (found.status, found.text, len(refused)) == (200, "unharmed", 8)
+        assert (found.status, found.text, len(refused)) == (200, "unharmed", 7)
 
     def test_pipeline_o03_flushing_twice_sends_the_head_once(self) -> None:
         async def handler(context: Context) -> None:
