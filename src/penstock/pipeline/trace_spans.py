@@ -88,8 +88,9 @@ class Trace:
 
     def open_span(self, context: Context, step: Step) -> Span:
         """`step` begins; so the one before it has ended, also one that was awaited or parked."""
-        now = perf_counter() - self._began
+        now = 0.0  # the first begins with the trace, so that the durations add up to the whole
         if self._open is not None:
+            now = perf_counter() - self._began
             self._close(context, self._open, now)
         span = self._open = Span(step, now)
         if len(self.spans) >= MOST_SPANS:
