@@ -76,3 +76,7 @@ class Waits:
     def __init__(self, worker_request: WorkerRequest) -> None:
         self.worker_request = worker_request
         self.task: asyncio.Task[None] | None = None
+        self.is_cut_off = False
+
+    def cut_off(self) -> None:
+        self.is_cut_off = True

@@ -2,13 +2,16 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 
 from penstock import Context, Response, Stage
 from penstock.pipeline.handler import PARKED, Signal
 from penstock.pipeline.task import resume
-from tests.pipeline.subject import LOOPS, Attached, Recorder, ask, on, open_site, run, settle
+from penstock.server import open_client
+from penstock.settings import AppSettings, LogSettings, ModuleSettings, ServerSettings, SiteSettings
+from tests.pipeline.subject import FINAL, LOOPS, Attached, Recorder, ask, on, open_site, run, settle
 
 
 class TestParking:
@@ -165,3 +168,41 @@ class TestStopping:
         answer = ask(open_site(function=wait), loop=loop)
         assert answer.status == 500
         assert "stopping" not in answer.text
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("is_behind_a_wait", [False, True])
+def test_pipeline_p11_a_request_that_is_parked_passes_its_last_stages_at_a_hard_stop(
+    is_behind_a_wait: bool, loop: str
+) -> None:
+    log: list[str] = []
+    inside, released = threading.Event(), threading.Event()
+
+    def application(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        inside.set()
+        released.wait(20)
+        start_response("200 OK", [])
+        return [b"too late"]
+
+    async def wait(context: Context) -> None:
+        if is_behind_a_wait:
+            await asyncio.sleep(0)
+
+    async def journey() -> None:
+        objects = {"tested:app": application, "tested:wait": on(Stage.BEGIN, wait), "tested:log": Recorder(log)}
+        modules = tuple(ModuleSettings(use=name) for name in ("tested:wait", "tested:log"))
+        site = SiteSettings(apps=(AppSettings(at="/", wsgi="tested:app"),), modules=modules)
+        server = ServerSettings(log=LogSettings(access=False))
+        async with open_client(site, server=server, objects=objects) as client:
+            request = client.open("GET", "/")
+            await asyncio.to_thread(inside.wait)
+            stopping = asyncio.ensure_future(client.runtime.stop())
+            await request.wait_finished()
+            released.set()
+            await stopping
+            assert request.response_head is not None
+            assert request.response_head.status_code == 503
+            assert client.runtime.statistics().executing == 0
+
+    run(journey, loop)
+    assert log[-3:] == FINAL

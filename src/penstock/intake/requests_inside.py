@@ -31,6 +31,9 @@ class Waiting(Protocol):
     def trace_id(self) -> str:
         """32 hexadecimal digits."""
 
+    def cut_off(self) -> None:
+        """Called at a hard stop when it has no task that could be cancelled: let it leave at once."""
+
 
 class RequestInside(NamedTuple):
     """One line of the list: the path has no query, for it may hold secrets; `age` is in seconds since it came."""

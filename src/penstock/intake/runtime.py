@@ -258,6 +258,9 @@ class Runtime:
         self.state = RuntimeState.STOPPED
         self.gate.set_running(False)
         # They pass the stages that always run while modules and applications are still there (pipeline A-06).
+        for each in tuple(self.inside.values()):
+            if each.task is None:
+                each.cut_off()
         tasks = self.background.union([each.task for each in self.inside.values() if each.task is not None])
         for task in tasks:
             task.cancel()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from penstock.errors import ContractError
 from penstock.http.targets import rewritten
 from penstock.http.trace_context import find_trace_id, trace_id_from
+from penstock.pipeline import deadlines
 from penstock.pipeline.completion import Completion
 from penstock.pipeline.disconnected import Disconnected
 from penstock.pipeline.error_report import report
@@ -332,6 +333,10 @@ class Context:
     def known(self) -> Rest | None:
         """What few requests need; None when this one never did."""
         return self._rest
+
+    def cut_off(self) -> None:
+        """End a request that is parked, at a hard stop."""
+        deadlines.cut_off(self)
 
     def interrupt(self) -> None:
         """When the running step has ended, take a detour before the next one: see `detour`."""

@@ -52,6 +52,13 @@ def _end(context: Context, seconds: float) -> None:
     _cancel(context)
 
 
+def cut_off(context: Context) -> None:
+    """End a request that is parked, at a hard stop: whoever has it comes too late."""
+    context.exchange = None
+    context.fail(HTTPError(503, "the server is stopping"))
+    _cancel(context)
+
+
 def _end_by_force(context: Context) -> None:
     """A step has not let itself be cancelled, or another one hangs in front of the answer."""
     from penstock.pipeline.task import take_over  # here: a task begins the sweeping, so it must be importable first

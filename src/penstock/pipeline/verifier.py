@@ -98,9 +98,12 @@ class Verifier:
         _keep(context, acting)
 
     def _note_threads(self, known: list[threading.Thread], acting: Acting) -> None:
-        for thread in threading.enumerate():
-            if thread not in known and thread.ident is not None:
-                self._threads[thread.ident] = acting
+        begun = [thread.ident for thread in threading.enumerate() if thread not in known and thread.ident is not None]
+        if begun:
+            alive = {thread.ident for thread in threading.enumerate()}
+            # The system gives the number of a thread that has ended to another one.
+            self._threads = {number: who for number, who in self._threads.items() if number in alive}
+            self._threads.update(dict.fromkeys(begun, acting))
 
     def _check_outlived(self, context: Context, step: Step) -> None:
         rest = context.rest
