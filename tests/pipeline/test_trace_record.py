@@ -70,3 +70,16 @@ class TestRecord:
 
         (record,) = traced(handler=raising(Mute()))
         assert record["errors"][0]["message"] == "its message cannot be had"
+
+    def test_an_error_that_names_what_utf_8_cannot_hold(self) -> None:
+        (record,) = traced(handler=raising(OSError("no file caf\udce9")))
+        assert record["errors"][0]["message"] == "no file caf\\udce9"
+        assert json.dumps(record, ensure_ascii=False).encode()
+
+    def test_pipeline_d04_of_many_header_fields_the_first_are_kept(self) -> None:
+        def answers(context: Context) -> None:
+            for number in range(1000):
+                context.response.headers.add(f"x-{number}", "yes")
+
+        (record,) = traced(handler=answers)
+        assert len(record["response_headers"]) == 200

@@ -22,6 +22,7 @@ MOST_ERRORS: Final = 10
 _LONGEST_MESSAGE: Final = 2000
 _LONGEST_TRACEBACK: Final = 30_000
 _LONGEST_PATH: Final = 2000
+_MOST_FIELDS: Final = 200
 
 
 def record_of(context: Context, trace: Trace, rule: TraceRule, *, outcomes: list[str]) -> dict[str, Any]:
@@ -57,7 +58,7 @@ def record_of(context: Context, trace: Trace, rule: TraceRule, *, outcomes: list
         "failed_at": None if trace.failing is None else _place_of(trace.failing),
         "is_cut": trace.is_cut,
         "bytes_sent": worker_request.bytes_sent,
-        "response_headers": redact_fields(context.response.raw_headers),
+        "response_headers": redact_fields(context.response.raw_headers[:_MOST_FIELDS]),
         "seconds": seconds,
         "waited": trace.waited,
         "steps": [_step_of(span) for span in trace.spans],
@@ -100,15 +101,20 @@ def _error_of(error: Exception) -> dict[str, str]:
 
 def _message_of(error: Exception) -> str:
     try:
-        return str(error)
+        return _representable(str(error))
     except Exception:
         return "its message cannot be had"
 
 
 def _traceback_of(error: Exception) -> str:
-    text = "".join(traceback.format_exception(error))
+    text = _representable("".join(traceback.format_exception(error)))
     if len(text) <= _LONGEST_TRACEBACK:
         return text
     # What called stands at the beginning, what failed at the end.
     half = _LONGEST_TRACEBACK // 2
     return f"{text[:half]}\n  ...\n{text[-half:]}"
+
+
+def _representable(text: str) -> str:
+    # What UTF-8 cannot hold, such as a name of a file that is none, is told all the same.
+    return text.encode("utf-8", "backslashreplace").decode()
