@@ -131,6 +131,14 @@ class TestFunctionPages:
         assert answer.status == 500
         assert [type(each) for each in failures(caplog)] == [ValueError, TimeoutError]
 
+    @pytest.mark.parametrize("error", [asyncio.CancelledError(), GeneratorExit()])
+    def test_pipeline_x07_a_plain_page_that_ends_oddly_leaves_no_empty_answer(self, error: BaseException) -> None:
+        def odd() -> None:
+            raise error
+
+        answer = ask(open_pages(rule(page_of(odd), [500]), functions={"/": boom}))
+        assert (answer.status, answer.text[:4]) == (500, "500 ")
+
     def test_pipeline_t01_a_page_may_end_itself(self) -> None:
         def oops(context: Context) -> None:
             context.response.write("sorry")

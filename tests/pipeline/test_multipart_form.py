@@ -214,6 +214,11 @@ class TestRow76:
     def test_a_field_that_is_not_utf_8(self) -> None:
         refuse(part(b"\xff") + b"--b--", "field 'a' is not UTF-8")
 
+    def test_a_header_that_is_not_utf_8_is_refused_in_plain_words(self) -> None:
+        with pytest.raises(RequestRejected) as caught:
+            read(part(b"1", b'Content-Disposition: form-data; name="\xff"') + b"--b--")
+        assert "UnicodeDecodeError" not in caught.value.detail
+
     def test_what_was_on_disk_is_removed(self) -> None:
         reader = MultipartReader("b", limit=10, memory=0)
         opened = []

@@ -82,7 +82,8 @@ def _answer_first_error(context: Context) -> Awaitable[None] | None:
     rest.is_answered = True
     try:
         return _begin_answer(context, error)
-    except Exception as failure:
+    except BaseException as raised:
+        failure = failure_of(raised)
         # Even to tell of this error failed, as where its text cannot be made: the client gets an answer without it.
         logger.error("no answer to %s could be made of %s", describe(context), type(error).__name__, exc_info=failure)
         if not context.response.is_started:

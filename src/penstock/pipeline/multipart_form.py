@@ -184,4 +184,5 @@ def _decode(value: bytearray, name: str) -> str:
 
 
 def _told(error: ValueError) -> str:
-    return f"the form cannot be read: {str(error)[:200]}"
+    reason = error.args[0] if error.args else error  # the rest, if any, is for programmers
+    return f"the form cannot be read: {str(reason)[:200]}"
