@@ -47,7 +47,10 @@ STATUSES = Meta(
     extra={"language": "statuses"},
     extra_json_schema={"pattern": r"^[1-5]([0-9]{2}(-[1-5][0-9]{2})?|[xX]{2})$"},
 )
-PATH = Meta(extra={"language": "path"}, extra_json_schema={"pattern": r"^/[^{}%?#\\\s]*$"})
+PATH = Meta(
+    extra={"language": "path"},
+    extra_json_schema={"pattern": r"^(/|(/(?!\.{1,2}(/|$))[^/{}%?#\\\s]+)+/?)$"},
+)
 MODULE_NAME = Meta(extra={"language": "module_name"}, extra_json_schema={"pattern": r"^([^\W\d][\w.-]*)?$"})
 EXTENSION = Meta(extra={"language": "extension"}, extra_json_schema={"pattern": r"^\.[^/\\\s]+$"})
 SEGMENT = Meta(extra={"language": "segment"}, extra_json_schema={"pattern": r"^[^/\\]+$"})

@@ -15,15 +15,19 @@ _PARAMETER = re.compile(r"\{([^{}]*)\}")
 
 def judge_prefix(at: str) -> str:
     """What is wrong with the `at` of an application or a location."""
-    if "{" in at or "}" in at:
-        return f'"{at}" has a parameter: only the `at` of a route has them'
     if at != "/" and at.endswith("/") and not at.startswith("//"):
         return f'"{at}" ends with a slash: write "{at.rstrip("/")}", which covers everything below as well'
     return judge_path(at)
 
 
 def judge_path(at: str) -> str:
-    """What is wrong with a decoded path without query and fragment."""
+    """What is wrong with a decoded path without query and fragment; it is one path, so it has no parameters."""
+    if "{" in at or "}" in at:
+        return f'"{at}" has a parameter: only the `at` of a route has them'
+    return _judge_segments(at)
+
+
+def _judge_segments(at: str) -> str:
     if not at.startswith("/"):
         return f'"{at}" must begin with a slash: write "/{at}"'
     if found := re.search(r"[%?#\\\s\x00-\x1f\x7f]", at):
@@ -39,7 +43,7 @@ def judge_path(at: str) -> str:
 
 def judge_template(at: str) -> str:
     """What is wrong with the `at` of a route."""
-    return judge_path(at) or _judge_braces(at) or _judge_parameters(at)
+    return _judge_segments(at) or _judge_braces(at) or _judge_parameters(at)
 
 
 def shape_of(at: str) -> str:
