@@ -31,6 +31,10 @@ def stop_iteration() -> None:
     raise StopIteration
 
 
+def interrupt() -> object:
+    raise KeyboardInterrupt
+
+
 class TestJobs:
     def test_give_results_and_errors(self) -> None:
         async def journey(threads: FunctionThreads, returned: list[Thread]) -> None:
@@ -39,6 +43,8 @@ class TestJobs:
                 await threads.submit(lambda: 1 // 0, copy_context()).done
             with pytest.raises(ContractError, match="StopIteration"):
                 await threads.submit(stop_iteration, copy_context()).done
+            with pytest.raises(ContractError, match="KeyboardInterrupt"):
+                await threads.submit(interrupt, copy_context()).done
             assert threads.jobs == 0
 
         with_threads(1, journey)

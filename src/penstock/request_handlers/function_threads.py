@@ -52,8 +52,9 @@ class Job:
             self.done.set_result(self.result)
             return
         error, self.error = self.error, None
-        if isinstance(error, StopIteration):  # which a future cannot carry
-            failure = ContractError("a function raised StopIteration, which is for iterators")
+        # The one a future cannot carry; the other would end the server, and nobody's Ctrl-C comes to these threads.
+        if isinstance(error, (StopIteration, KeyboardInterrupt)):
+            failure = ContractError(f"a function raised {type(error).__name__}, which is not for requests")
             failure.__cause__ = error
             error = failure
         self.done.set_exception(error)
