@@ -10,6 +10,8 @@ import tomllib
 from importlib import import_module, resources
 from pathlib import Path
 
+import pytest
+
 import penstock
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +19,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 RUN = (ROOT / ".ci/run").read_text(encoding="utf-8")
 SYSTEM_PACKAGES = (ROOT / ".ci/system-packages").read_text(encoding="utf-8")
+
+SOURCES = ROOT / "src" / "penstock"
+# Modules whose tests are not at the mirrored place, and where they are: test___main__.py can hardly be read.
+ELSEWHERE = {"__main__.py": "test_main.py"}
 
 # What `from penstock import ...` promises. A name that is added is added here too; one that is taken away breaks people.
 PUBLIC_NAMES = [
@@ -79,6 +85,25 @@ class TestPackage:
         )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
         assert done.stdout.strip() == "[]"
+
+
+class TestTests:
+    def test_every_module_has_tests_at_the_mirrored_place(self) -> None:
+        """src/penstock/http/cookies.py is tested in tests/http/test_cookies.py; journeys through many are elsewhere."""
+        tested = {
+            str(module): ELSEWHERE.get(str(module), str(module.with_name(f"test_{module.name}")))
+            for module in (path.relative_to(SOURCES) for path in SOURCES.rglob("*.py"))
+            if module.name != "__init__.py"  # names alone: they are pinned and imported in this file
+        }
+        missing = [module for module, test in tested.items() if not (ROOT / "tests" / test).is_file()]
+        assert sorted(missing) == []
+        assert set(ELSEWHERE) - set(tested) == set()
+
+    @pytest.mark.parametrize("package", ["penstock.server", "penstock.settings", "penstock.testing"])
+    def test_what_a_package_offers_can_be_imported(self, package: str) -> None:
+        module = import_module(package)
+        assert [name for name in module.__all__ if not hasattr(module, name)] == []
+        assert not hasattr(module, "nothing_of_this_name")
 
 
 class TestWheel:
