@@ -69,12 +69,13 @@ def leave(context: Context) -> Signal:
     response = context.response
     worker_request = context.worker_request
     context.position = context.plan.over_at
-    context.exchange = None  # what remains of the request goes without waiting for the garbage collector
     if not worker_request.has_sent_all:
         worker_request.abort()
     runtime = context.runtime
-    if context.task is not None:
-        runtime.background.add(context.task)  # until it ends: an application may go on behind its answer
+    if context.exchange is not None:
+        if context.task is not None:
+            runtime.background.add(context.task)  # until it ends: an application may go on behind its answer
+        context.exchange = None  # what remains of the request goes without waiting for the garbage collector
     rest = context.known
     if rest is not None:
         if rest.error is not None and not rest.is_answered:
