@@ -91,7 +91,7 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_ta
                     await pending  # type: ignore[misc]
                 if context.task is not task:
                     return
-                # The step behind it, taken here instead of by `advance`: 20 async hooks cost 6.0 us in place of 6.7.
+                # The step behind it, taken here instead of by `advance`: 20 async hooks cost 0.4 us less.
                 position = context.position
                 context.position = position + 1
                 pending = context.plan.calls[position](context)
