@@ -203,6 +203,19 @@ class TestComplete:
         assert ask(open_site(Recorder(log), function=function)).text == "half"
         assert log[-5:] == RELEASE + FINAL
 
+    @pytest.mark.parametrize(
+        ("raised", "status"), [(ResponseComplete(), 200), (HTTPError(418), 418), (ValueError(), 500)]
+    )
+    def test_what_the_only_failing_child_of_a_task_group_says_counts(self, raised: BaseException, status: int) -> None:
+        async def child() -> None:
+            raise raised
+
+        async def function() -> None:
+            async with asyncio.TaskGroup() as outer:
+                outer.create_task(child())
+
+        assert ask(open_site(function=function)).status == status
+
     def test_pipeline_p09_at_end_it_does_nothing(self) -> None:
         log: list[str] = []
         assert ask(open_site(on(Stage.END, raising(ResponseComplete())), Recorder(log))).status == 200  # type: ignore[arg-type]

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from penstock import Context, ContractError, Stage
+from penstock import Context, ContractError, Response, Stage
 from tests.pipeline.subject import ask, on, open_site, run
 
 variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="")
@@ -76,13 +76,28 @@ def test_behind_the_answer_it_is_refused() -> None:
         async with open_site(on(Stage.BEGIN, kept.append)) as client:
             await client.get("/")
             work = asyncio.sleep(0)
-            with pytest.raises(ContractError, match="has left"):
+            with pytest.raises(ContractError, match="in END at the latest"):
                 kept[0].start(work)
             assert inspect.getcoroutinestate(work) == inspect.CORO_CLOSED, (
                 "it was closed, so nobody is told that it was never awaited"
             )
 
     run(journey)
+
+
+def test_while_the_answer_leaves_it_is_refused() -> None:
+    said: list[str] = []
+
+    def late(response: Response) -> None:
+        context = response.context
+        assert context is not None
+        try:
+            context.start(asyncio.sleep(0))
+        except ContractError as error:
+            said.append(str(error))
+
+    assert ask(open_site(on(Stage.BEGIN, lambda context: context.response.on_sending_headers(late)))).text == "hello"
+    assert len(said) == 1
 
 
 def test_pipeline_t03_the_deadline_cancels_it() -> None:

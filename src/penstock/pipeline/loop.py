@@ -52,7 +52,12 @@ def _wrong(result: object) -> ContractError:
 
 
 def end_step(context: Context, error: BaseException) -> None:
-    """A step has ended with `error`: the request is complete, or has failed."""
+    """A step has ended with `error`: the request is complete, or has failed.
+
+    What a task group wraps around the only error of its children is taken off: the child has said what it means.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     if isinstance(error, ResponseComplete):
         context.complete()  # pipeline T-01
     else:

@@ -35,8 +35,8 @@ def start_work(context: Context, work: Awaitable[Any] | Callable[[], Awaitable[A
 
 
 def _refusal(context: Context) -> str:
-    if context.is_over:
-        return "the request has left; work of its own can no longer be started"
+    if context.at >= context.plan.send_at:
+        return "the answer leaves, or has left: work of the request is started in END at the latest"
     if threading.get_ident() != context.runtime.thread:
         return "work of a request is started on its loop; a thread has context.completion() to say it is done"
     return ""
