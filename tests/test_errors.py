@@ -1,5 +1,7 @@
 """This file is the test of what can be raised: who is to blame, and what is shown of it."""
 
+from typing import Any
+
 import pytest
 
 import penstock
@@ -54,6 +56,12 @@ class TestHTTPError:
         with pytest.raises(ValueError, match=f"a status from 400 to 599, not {status}"):
             HTTPError(status)
 
+    def test_its_headers_are_pairs_of_bytes_in_lower_case(self) -> None:
+        assert HTTPError(405, headers=[(b"Allow", b"GET")]).headers == ((b"allow", b"GET"),)
+        not_bytes: Any = [("allow", "GET")]
+        with pytest.raises(TypeError, match="the headers of an HTTPError are pairs of bytes"):
+            HTTPError(405, headers=not_bytes)
+
     def test_a_rejected_request_has_a_rule_and_may_have_a_reason_for_the_log_alone(self) -> None:
         error = RequestRejected(400, "malformed Host", rule="RFC 9110 section 7.2")
         assert (error.status, error.detail, error.rule, str(error)) == (
@@ -64,3 +72,15 @@ class TestHTTPError:
         )
         hidden = RequestRejected(404, "", reason="hidden segment 'bin'")
         assert (hidden.detail, hidden.rule, str(hidden)) == ("", "", "hidden segment 'bin'")
+
+
+@pytest.mark.parametrize("status", [399, 600, "404", 404.5, None, True])
+def test_an_http_error_has_a_status_of_an_error(status: Any) -> None:
+    with pytest.raises(ValueError, match="from 400 to 599, not"):
+        HTTPError(status)
+
+
+@pytest.mark.parametrize("headers", [[("a", "b")], [(b"a", "b")], [(b"a", None)]])
+def test_the_headers_of_an_http_error_are_pairs_of_bytes(headers: Any) -> None:
+    with pytest.raises(TypeError, match="the headers of an HTTPError are pairs of bytes, not"):
+        HTTPError(404, headers=headers)

@@ -1,5 +1,7 @@
 """The header fields of a response: guarded once the head has left, and what is added to them by default."""
 
+from collections.abc import Callable
+
 import pytest
 
 from penstock import Context, Response, ResponseStarted
@@ -33,6 +35,22 @@ class TestFields:
             with pytest.raises(ValueError):
                 response.headers[name] = value
         assert response.raw_headers == [(b"x-one", b"1")]
+
+    def test_pipeline_o02_behind_the_head_every_change_is_refused_but_one_that_changes_nothing(self) -> None:
+        response = Response(headers={"content-type": "text/css"})
+        headers = response.headers
+        response.is_started = True
+        changes: list[Callable[[], object]] = [
+            lambda: headers.add("x", "1"),
+            lambda: headers.__setitem__("x", "1"),
+            lambda: headers.__setitem__("content-type", "text/html"),
+            lambda: headers.__delitem__("content-type"),
+        ]
+        for change in changes:
+            with pytest.raises(ResponseStarted):
+                change()
+        headers["Content-Type"] = "text/css"
+        assert response.raw_headers == [(b"content-type", b"text/css")]
 
     def test_deleting_what_is_not_there_is_a_key_error(self) -> None:
         response = Response(headers={"x-one": "1"})

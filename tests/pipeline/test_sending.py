@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, ContractError, Response, Stage
+from penstock import Context, ContractError, Response, ResponseComplete, Stage
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.sending import inform, take_head
@@ -71,6 +71,70 @@ class TestHead:
         response = Response(b"x", headers={"trailer": "x-sum"})
         response.trailers({"x-sum": "1", "x-count": "3"})
         assert take_head(response).headers.get_all("trailer") == ["x-sum"]
+
+
+class Holding:
+    """A filter that keeps everything until the end."""
+
+    def __init__(self) -> None:
+        self.kept = b""
+
+    def begin(self, head: object) -> bool:
+        return True
+
+    def feed(self, piece: bytes) -> bytes:
+        self.kept += piece
+        return b""
+
+    def finish(self) -> bytes:
+        return self.kept
+
+
+class TestStreaming:
+    def test_pipeline_o08_a_piece_that_filters_keep_is_not_sent_but_the_head_is(self) -> None:
+        async def handler(context: Context) -> None:
+            response = context.response
+            response.add_filter(Holding())
+            assert not response.is_started
+            response.send_piece(b"one")
+            assert response.is_started
+            assert response.send_piece(b"two") is None
+            assert context.worker_request.bytes_sent == 0
+
+        found = ask(open_site(function=handler))
+        assert (found.status, found.pieces) == (200, [b"onetwo"])
+
+    def test_pipeline_o05_a_suppressed_stream_is_a_head_alone(self) -> None:
+        async def handler(context: Context) -> None:
+            context.response.suppress_content = True
+            for _ in range(3):
+                context.response.send_piece(b"never seen")
+
+        found = ask(open_site(function=handler))
+        assert (found.status, found.pieces, found.is_aborted) == (200, [], False)
+
+    def test_pipeline_t01_a_callback_may_end_the_request_which_has_ended_already(self) -> None:
+        def callback(response: Response) -> None:
+            response.headers["x-callback"] = "ran"
+            raise ResponseComplete
+
+        found = ask(open_site(on(Stage.BEGIN, lambda context: context.response.on_sending_headers(callback))))
+        assert (found.status, found.text, found.headers["x-callback"]) == (200, "hello", "ran")
+
+    def test_pipeline_o08_a_long_file_passes_its_filters_and_head_reads_none_of_it(self, tmp_path: Path) -> None:
+        content = bytes(range(256)) * 600
+        (tmp_path / "f").write_bytes(content)
+        filters: list[Holding] = []
+
+        def handler(context: Context) -> None:
+            filters.append(Holding())
+            context.response.add_filter(filters[-1])
+            context.response.send_file(tmp_path / "f")
+
+        get, head = (ask(open_site(function=handler, methods=("GET", "HEAD")), method=each) for each in ("GET", "HEAD"))
+        assert (get.status, get.body, "content-length" in get.headers) == (200, content, False)
+        assert (head.status, head.body, head.headers.items()) == (200, b"", get.headers.items())
+        assert [len(each.kept) for each in filters] == [len(content), 0]
 
 
 class WithoutHints:

@@ -1,7 +1,9 @@
 """Which files answer a path: the one it names or a folder's document, and the compressed ones beside it."""
 
+import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +63,26 @@ class TestSiblings:
         assert list(found(lookup, "/a.png")[1]) == [b""]
         assert (lookup.can_have_siblings("a.js"), lookup.can_have_siblings("a.png")) == (True, False)
         assert not lookup_in(tmp_path, precompressed=()).can_have_siblings("a.js")
+
+    @pytest.mark.parametrize(("number", "status"), [(errno.EACCES, 0), (errno.EMFILE, 503), (errno.EIO, -1)])
+    def test_one_that_may_not_be_read_is_as_good_as_none(
+        self, number: int, status: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path, "a.js", "a.js.br")
+        opened = os.open
+
+        def deny(path: Any, *arguments: Any, **options: Any) -> int:
+            if path == "a.js.br":
+                raise OSError(number, "denied")
+            return opened(path, *arguments, **options)
+
+        monkeypatch.setattr(os, "open", deny)
+        if not status:
+            assert list(found(lookup_in(tmp_path), "/a.js")[1]) == [b""]
+            return
+        with pytest.raises((HTTPError, OSError)) as caught:
+            lookup_in(tmp_path).locate("/a.js")
+        assert getattr(caught.value, "status", -1) == status
 
     def test_a_folder_is_no_compressed_file(self, tmp_path: Path) -> None:
         write(tmp_path, "a.js", "a.js.br/b")

@@ -1,5 +1,6 @@
 """Plain functions in threads: their variables, their queue, and their end."""
 
+import asyncio
 from collections.abc import Callable
 from contextvars import ContextVar
 from threading import Event, current_thread
@@ -8,6 +9,7 @@ import pytest
 
 from penstock import Context, Hooks, HTTPError, Stage
 from penstock.pipeline.handler import Handler
+from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks as PlacedHooks
 from penstock.pipeline.site import PipelineSite
 from penstock.pipeline.target import Target
@@ -19,12 +21,19 @@ from tests.pipeline.subject import LOOPS, run, settle
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="unset")
 
 
-def client_of(handler: Handler, *, threads: int = 1, attach: Callable[[Hooks], object] = lambda hooks: None) -> Client:
+def client_of(
+    handler: Handler,
+    *,
+    threads: int = 1,
+    attach: Callable[[Hooks], object] = lambda hooks: None,
+    location: Location | None = None,
+) -> Client:
     function = ThreadedFunction(handler, threads)
     hooks = PlacedHooks("Gate")
     attach(hooks)
     target = Target("tested", "/", function.execute, on_start=function.start, on_stop=function.stop)
-    return Client([PipelineSite(modules=[hooks], mounts=[target])], limits=LimitSettings(requests_inside=5000))
+    site = PipelineSite(modules=[hooks], mounts=[target], locations=[location] if location else [])
+    return Client([site], limits=LimitSettings(requests_inside=5000))
 
 
 @pytest.mark.parametrize("loop", LOOPS)
@@ -101,6 +110,33 @@ class TestQueue:
                 for request in waiting:
                     await request.wait_finished()
                 assert {request.response_head.status for request in waiting if request.response_head} == {200}
+
+        run(journey)
+
+
+class TestStuck:
+    def test_pipeline_t03_a_thread_beyond_the_deadline_is_left_behind_and_may_come_back(self) -> None:
+        go, names = Event(), list[str]()
+
+        def handler(context: Context) -> str:
+            names.append(current_thread().name)
+            if context.request.path == "/slow":
+                go.wait(10)
+            return "done"
+
+        async def journey() -> None:
+            async with client_of(handler, location=Location("/slow", deadline=0.05)) as client:
+                try:
+                    assert (await client.get("/slow")).status == 504
+                    (stuck,) = client.runtime.stuck.threads
+                    assert stuck.name == names[0]
+                    assert (await client.get("/")).text == "done"
+                    assert names[1] != names[0]
+                finally:
+                    go.set()
+                await asyncio.get_running_loop().run_in_executor(None, stuck.join)
+                await settle()
+                assert not client.runtime.stuck.threads
 
         run(journey)
 
