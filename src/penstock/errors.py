@@ -49,11 +49,19 @@ class HTTPError(PenstockError):
 
     def __init__(self, status: int, detail: str = "", *, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(detail or f"status {status}")
-        if not 400 <= status <= 599:
-            raise ValueError(f"an HTTPError has a status from 400 to 599, not {status}")
+        _check_http_error(status, headers)
         self.status = status
         self.detail = detail
         self.headers = tuple([(name.lower(), value) for name, value in headers])
+
+
+def _check_http_error(status: object, headers: Sequence[tuple[object, object]]) -> None:
+    # Here, where the application's own line is in the traceback, not when the answer is made.
+    if not isinstance(status, int) or not 400 <= status <= 599:
+        raise ValueError(f"an HTTPError has a status from 400 to 599, not {status!r}")
+    for name, value in headers:
+        if not isinstance(name, bytes) or not isinstance(value, bytes):
+            raise TypeError(f"the headers of an HTTPError are pairs of bytes, not {(name, value)!r}")
 
 
 class RequestRejected(HTTPError):

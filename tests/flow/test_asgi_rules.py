@@ -382,6 +382,36 @@ class TestSend:
         )
         assert (found.status, found.is_aborted) == (500, False)
 
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            [("x-one", "1")],
+            [(b"x-one", "1")],
+            [(b"x-one", None)],
+            {"x-one": "1"},
+            [(b"x-one", bytearray(b"1"))],
+            ["ab"],
+        ],
+    )
+    def test_headers_that_are_no_pairs_of_bytes_are_refused_before_a_module_looks_at_them(self, headers: Any) -> None:
+        seen: list[object] = []
+
+        async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await send({"type": "http.response.start", "status": 200, "headers": headers})
+            except ContractError as error:
+                seen.append(str(error))
+                raise
+
+        def look(context: Context) -> None:
+            seen.append(context.response.headers.get("x-one"))
+            context.response.headers["x-module"] = "1"
+
+        found = ask(open_app(application, on(Stage.UPDATE_CACHE, look), on(Stage.LOG, look)))
+        assert (found.status, found.is_aborted, found.headers["x-module"]) == (500, False, "1")
+        assert "headers as pairs of bytes" in str(seen[0])
+        assert seen[1:] == [None]
+
     def test_header_names_are_sent_in_lower_case_and_may_be_any_iterable(self) -> None:
         found, _ = self.failing(
             {"type": "http.response.start", "status": 201, "headers": iter([[b"X-One", b"1"], [b"X-One", b"2"]])},

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from penstock import ClientGone, Context, ContractError, HTTPError, RequestRejected
+from penstock import ClientGone, Context, ContractError, HTTPError, PenstockError, RequestRejected
 from penstock.pipeline.error_report import describe, status_of
 from tests.pipeline.subject import ask, open_site, raising
 
@@ -25,6 +25,20 @@ class TestStatus:
     )
     def test_pipeline_x06_of_an_error(self, error: Exception, status: int) -> None:
         assert status_of(error) == status
+
+    def test_pipeline_x06_causes_that_lead_back_to_where_they_began_are_500(self) -> None:
+        error = PenstockError("wrapped in itself")
+        error.__cause__ = error
+        assert status_of(error) == 500
+        assert ask(open_site(function=raising(error))).status == 500
+
+    def test_pipeline_x06_however_many_causes_there_are(self) -> None:
+        error = PenstockError("the innermost")
+        for _ in range(100_000):
+            outer = PenstockError("wraps another")
+            outer.__cause__ = error
+            error = outer
+        assert status_of(error) == 500
 
     @pytest.mark.parametrize("status", [0, 200, 302, 399, 600])
     def test_an_http_error_has_the_status_of_an_error(self, status: int) -> None:

@@ -3,6 +3,7 @@
 import gzip
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -325,6 +326,36 @@ class TestErrors:
         chain.begin(ResponseHead(200, []))
         with pytest.raises(ContractError, match="'Text' gives bytes, not 'str'"):
             chain.finish(b"")
+
+    @pytest.mark.parametrize("answer", [None, 1, "yes"])
+    def test_a_filter_says_whether_it_takes_part(self, answer: Any) -> None:
+        class Silent(Wrap):
+            def begin(self, head: ResponseHead) -> Any:
+                return answer
+
+        chain = FilterChain()
+        chain.add(Silent("a"))
+        with pytest.raises(ContractError, match="begin of the filter 'Silent' says True, or False"):
+            chain.begin(ResponseHead(200, []))
+
+    @pytest.mark.parametrize("method", ["begin", "feed", "flush"])
+    def test_pep_479_a_filter_that_raises_stop_iteration_has_failed(self, method: str) -> None:
+        class Stops(Wrap):
+            def flush(self) -> bytes:
+                return b""
+
+        def stop(*_: object) -> bytes:
+            raise StopIteration
+
+        async def handler(context: Context) -> None:
+            stops = Stops("a")
+            setattr(stops, method, stop)
+            context.response.add_filter(stops)
+            context.response.write("part")
+            await context.response.flush()
+
+        found = ask(open_site(function=handler))
+        assert (found.status, found.is_aborted) == (500, False)
 
 
 class TestAdding:

@@ -307,3 +307,50 @@ class TestFiles:
 
         found = ask(open_site(function=handler))
         assert (found.body, found.headers["content-type"]) == (b"0123456789", "image/png")
+
+
+class TestWrongTypes:
+    """What a handler hands over that is no body, or that nobody can call, is its 500, never half an answer."""
+
+    @pytest.mark.parametrize("body", [None, 5, ["text"], bytearray(b"x"), object()])
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            lambda context, body: Response(body),
+            lambda context, body: setattr(context.response, "body", body),
+            lambda context, body: context.response.replace(body),
+        ],
+    )
+    def test_what_is_no_body(self, body: object, answer: Callable[[Context, object], Any]) -> None:
+        def handler(context: Context) -> Any:
+            return answer(context, body)
+
+        found = ask(open_site(function=handler))
+        assert (found.status, found.is_aborted) == (500, False)
+
+    def test_text_is_written_not_assigned(self) -> None:
+        with pytest.raises(TypeError, match="bytes"):
+            Response().body = "text"  # type: ignore[assignment]
+
+    def test_a_callback_is_judged_where_it_is_given(self) -> None:
+        with pytest.raises(TypeError, match="on_sending_headers takes what can be called, not 'int'"):
+            Response().on_sending_headers(5)  # type: ignore[arg-type]
+
+    @pytest.mark.parametrize("leaves", ["flush", "file", "whole"])
+    def test_pep_479_a_callback_that_raises_stop_iteration_has_failed(self, leaves: str, tmp_path: Path) -> None:
+        (tmp_path / "f").write_bytes(b"x" * 100_000)
+
+        def stops(response: Response) -> None:
+            raise StopIteration
+
+        async def handler(context: Context) -> None:
+            context.response.on_sending_headers(stops)
+            if leaves == "file":
+                context.response.send_file(tmp_path / "f")
+            else:
+                context.response.write("part")
+            if leaves == "flush":
+                await context.response.flush()
+
+        found = ask(open_site(function=handler))
+        assert (found.status, found.is_aborted) == (500, False)

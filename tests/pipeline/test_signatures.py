@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from penstock import Context, Hooks, Stage
-from penstock.pipeline.signatures import check_arguments
+from penstock.pipeline.signatures import called, check_arguments, check_callable
 
 
 def none() -> None:
@@ -62,3 +62,19 @@ def test_what_does_not_fit_is_told(call: Any, count: int, message: str) -> None:
 def test_every_subscription_is_judged(subscribe: Callable[[Hooks], object]) -> None:
     with pytest.raises(TypeError, match="module A: "):
         subscribe(Hooks("A"))
+
+
+def test_what_is_given_to_be_called_is_judged_at_once() -> None:
+    check_callable("defer", print)
+    with pytest.raises(TypeError, match=r"^on_completed takes what can be called, not 'str'$"):
+        check_callable("on_completed", "text")
+
+
+def test_pep_479_what_is_called_ends_no_coroutine() -> None:
+    def stops(number: int) -> None:
+        raise StopIteration(number)
+
+    assert called(divmod, 7, 2) == (3, 1)
+    with pytest.raises(RuntimeError, match="stops raised StopIteration") as caught:
+        called(stops, 1)
+    assert isinstance(caught.value.__cause__, StopIteration)

@@ -1,6 +1,7 @@
 """Teardown: in which order what is left is done, and that no failure keeps the rest from it (pipeline P-19, R-04)."""
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -95,3 +96,37 @@ def test_a_request_that_is_cut_off_too() -> None:
 
     run(journey)
     assert log == ["closed"]
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        lambda context: context.on_completed(None),
+        lambda context: context.release_handler("a", None),
+        lambda context: context.release_handler("a", "b"),
+    ],
+)
+@pytest.mark.parametrize("stage", [Stage.BEGIN, Stage.END])
+def test_what_cannot_be_called_is_refused_where_it_is_given(
+    hook: Callable[[Context], None], stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert ask(open_site(on(stage, hook))).status == 500
+    assert "takes what can be called" in caplog.text
+
+
+def test_pipeline_p19_what_cannot_be_closed_keeps_nobody_inside(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        @property
+        def aclose(self) -> None:
+            raise ValueError("broken")
+
+    log: list[str] = []
+
+    def begin(context: Context) -> None:
+        context.defer(lambda: log.append("called"))
+        context.defer(Broken())
+        context.defer(None)
+
+    assert ask(open_site(on(Stage.BEGIN, begin))).status == 200
+    assert log == ["called"]
+    assert caplog.text.count("failed behind the answer") == 2

@@ -42,6 +42,11 @@ class TestStartResponse:
         answer.start_response("500 Oops", [("X-Two", "2")], _exc_info(ValueError("boom")))
         assert (answer.status, answer.headers, answer.content_length) == (500, [(b"x-two", b"2")], -1)
 
+    @pytest.mark.parametrize("exc_info", [True, "text", ValueError("boom"), (), (ValueError,), [None, None, None]])
+    def test_exc_info_is_what_sys_exc_info_gives(self, answer: WsgiAnswer, exc_info: Any) -> None:
+        with pytest.raises(ContractError, match="exc_info of start_response is what sys"):
+            answer.start_response("500 Oops", [], exc_info)
+
     def test_with_exc_info_behind_the_head_it_raises_the_application_s_error(self, answer: WsgiAnswer) -> None:
         answer.start_response("200 OK", [])
         answer.is_started = True

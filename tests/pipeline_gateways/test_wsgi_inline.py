@@ -89,3 +89,15 @@ def test_a_hard_stop_closes_once() -> None:
 
     asyncio.run(journey())
     assert result.closed == 1
+
+
+def test_pep_479_an_application_that_raises_stop_iteration_behind_a_body_has_failed() -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        await asyncio.sleep(0)
+        yield b"x"
+
+    def application(environ: Environ, start_response: Start) -> list[bytes]:
+        raise StopIteration
+
+    found = ask(application, method="POST", body=pieces(), threads=0)
+    assert (found.status, found.is_aborted) == (500, False)

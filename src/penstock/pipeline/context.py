@@ -20,6 +20,7 @@ from penstock.pipeline.request import Request
 from penstock.pipeline.rerouting import change_plan, check_redispatch, remapped_plan
 from penstock.pipeline.response import ContextResponse, Response
 from penstock.pipeline.rest import Rest
+from penstock.pipeline.signatures import check_callable
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.started import start_work
 
@@ -281,7 +282,11 @@ class Context:
     # -- its end -------------------------------------------------------------------------------------------------------------
 
     def on_completed(self, callback: Callable[[Context], object]) -> None:
-        """Call `callback(context)`, plain, when the answer was handed over; an error is logged (pipeline P-19)."""
+        """Call `callback(context)`, plain, when the answer was handed over; an error is logged (pipeline P-19).
+
+        Raises TypeError for what cannot be called.
+        """
+        check_callable("on_completed", callback)
         rest = self.rest
         rest.completed = [*(rest.completed or ()), callback]
 
@@ -291,7 +296,11 @@ class Context:
         rest.deferred = [*(rest.deferred or ()), resource]
 
     def release_handler(self, handler: object, release: Callable[[Any], object]) -> None:
-        """Call `release(handler)`, plain or async, when the request has left, whatever happened (pipeline R-04)."""
+        """Call `release(handler)`, plain or async, when the request has left, whatever happened (pipeline R-04).
+
+        Raises TypeError for what cannot be called.
+        """
+        check_callable("release_handler", release)
         rest = self.rest
         rest.releases = [*(rest.releases or ()), (release, handler)]
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from penstock.errors import ConfigurationError, ContractError, Problem
 from penstock.http.encodings import choose_type
 from penstock.http.messages import PLAIN, RequestHead, RequestLine
+from penstock.pipeline.signatures import called
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -168,7 +169,7 @@ def _call(context: Context, page: ErrorPage) -> Awaitable[None] | None:
 
 async def _call_mapped(context: Context, page: ErrorPage, mapped: Awaitable[None]) -> None:
     await mapped
-    pending = _execute(context, page)
+    pending = called(_execute, context, page)
     if pending is not None:
         await pending
 

@@ -24,20 +24,25 @@ logger = logging.getLogger("penstock")
 
 # Whoever broke a contract or misconfigured is to blame, whatever came before.
 _BLAMED: Final = (ContractError, ConfigurationError, StartupError, ClientGone)
+# So many causes of an error are looked into.
+_DEEPEST: Final = 10
 
 
 def status_of(error: BaseException) -> int:
     """The status an error is answered with (pipeline X-06)."""
-    if isinstance(error, HTTPError):
-        return error.status
-    if isinstance(error, PermissionError):
-        return 403
-    if isinstance(error, TimeoutError):
-        return 504
-    cause = error.__cause__
-    # Only what is raised to wrap something is looked into.
-    if isinstance(error, PenstockError) and not isinstance(error, _BLAMED) and isinstance(cause, Exception):
-        return status_of(cause)
+    # Causes may lead back to where they began; compiled, a function that called itself would end the process.
+    for _ in range(_DEEPEST):
+        if isinstance(error, HTTPError):
+            return error.status
+        if isinstance(error, PermissionError):
+            return 403
+        if isinstance(error, TimeoutError):
+            return 504
+        cause = error.__cause__
+        # Only what is raised to wrap something is looked into.
+        if not isinstance(error, PenstockError) or isinstance(error, _BLAMED) or not isinstance(cause, Exception):
+            break
+        error = cause
     return 500
 
 
@@ -92,7 +97,7 @@ def _tells_of_leaving(error: BaseException) -> bool:
     # Frameworks answer ClientGone with an error of their own, such as Starlette's ClientDisconnect.
     seen = 0
     cause: BaseException | None = error
-    while cause is not None and seen < 10:
+    while cause is not None and seen < _DEEPEST:
         if isinstance(cause, ClientGone):
             return True
         cause = cause.__cause__ or cause.__context__

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from penstock.errors import ContractError
 from penstock.http.messages import ResponseHead
+from penstock.pipeline.signatures import called
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -40,8 +41,8 @@ class FilterChain:
     __slots__ = ("_active", "_before", "_filters", "_is_broken", "is_begun", "is_finished")
 
     def __init__(self) -> None:
-        self._filters: list[Filter] = []
         # Any: what they give is judged here, in words of our own, not by the compiler's check of types.
+        self._filters: list[Any] = []
         self._active: list[Any] = []
         self._before: dict[bytes, list[bytes]] = {}
         self._is_broken = False
@@ -72,7 +73,7 @@ class FilterChain:
         self.is_begun = True
         try:
             for each in self._filters:
-                if each.begin(head):
+                if _is_for(each, called(each.begin, head)):
                     self._active.append(each)
             if self._active:
                 head.raw_headers[:] = [pair for pair in head.raw_headers if pair[0] != b"content-length"]
@@ -88,9 +89,9 @@ class FilterChain:
         self._check_whole()
         self._is_broken = True
         for each in self._active:
-            passed = _bytes_of(each, each.feed(piece)) if piece else b""
+            passed = _bytes_of(each, called(each.feed, piece)) if piece else b""
             flush = getattr(each, "flush", None)
-            piece = passed if flush is None else passed + _bytes_of(each, flush())
+            piece = passed if flush is None else passed + _bytes_of(each, called(flush))
         self._is_broken = False
         return piece
 
@@ -99,7 +100,7 @@ class FilterChain:
         self._check_whole()
         self._is_broken = True
         for each in self._active:
-            piece = _bytes_of(each, each.feed(piece)) if piece else b""
+            piece = _bytes_of(each, called(each.feed, piece)) if piece else b""
         self._is_broken = False
         return piece
 
@@ -108,8 +109,8 @@ class FilterChain:
         self._check_whole()
         self._is_broken = True
         for each in self._active:
-            passed = _bytes_of(each, each.feed(piece)) if piece else b""
-            piece = passed + _bytes_of(each, each.finish())
+            passed = _bytes_of(each, called(each.feed, piece)) if piece else b""
+            piece = passed + _bytes_of(each, called(each.finish))
         self._is_broken = False
         self.is_finished = True
         return piece
@@ -138,6 +139,15 @@ def _by_name(headers: Fields) -> dict[bytes, list[bytes]]:
     for name, value in headers:
         found.setdefault(name, []).append(value)
     return found
+
+
+def _is_for(asked: object, answer: object) -> bool:
+    if not isinstance(answer, bool):
+        raise ContractError(
+            f"begin of the filter {type(asked).__name__!r} says True, or False when it is not for this answer, "
+            f"not {type(answer).__name__!r}"
+        )
+    return answer
 
 
 def _bytes_of(passing: object, piece: object) -> bytes:

@@ -12,6 +12,7 @@ from penstock.pipeline import sending
 from penstock.pipeline.answer_file import open_answer_file
 from penstock.pipeline.changeable_head import ChangeableHead
 from penstock.pipeline.response_headers import BYTES, TEXT, add_charset, add_defaults, drop_fields
+from penstock.pipeline.signatures import check_callable
 
 if TYPE_CHECKING:
     from penstock.intake.worker_request import WorkerRequest
@@ -54,7 +55,7 @@ class Response(ChangeableHead):
             add_charset(self.raw_headers)
             self.content = body.encode()
         else:
-            self.content = body
+            self.content = _checked(body)
 
     # -- the head --------------------------------------------------------------------------------------------------------
 
@@ -87,7 +88,7 @@ class Response(ChangeableHead):
     def body(self, body: bytes) -> None:
         if self.is_special:
             self._begin_writing()
-        self.content = body
+        self.content = _checked(body)
 
     def write(self, text: bytes | str) -> None:
         """Append to the buffered body; `str` is sent as UTF-8.
@@ -116,7 +117,7 @@ class Response(ChangeableHead):
             self.headers.setdefault("content-type", _TEXT_TYPE)
             add_charset(self.raw_headers)
             body = body.encode()
-        self.content = body
+        self.content = _checked(body)
 
     def clear(self) -> None:
         """Forget the body, and nothing else (pipeline O-07). Raises ResponseStarted when the head has left."""
@@ -170,9 +171,11 @@ class Response(ChangeableHead):
     def on_sending_headers(self, callback: Callable[[Response], None]) -> None:
         """Call `callback(response)` once, just before the head leaves; the last registered comes first.
 
-        It may change status, headers and cookies, not the body. Raises ResponseStarted when the head has left.
+        It may change status, headers and cookies, not the body. Raises ResponseStarted when the head has left, TypeError for
+        what cannot be called.
         """
         self.check_not_started()
+        check_callable("on_sending_headers", callback)
         extras = self.extras or self.need_extras()
         if extras.callbacks is None:
             extras.callbacks = [callback]
@@ -349,6 +352,12 @@ class Response(ChangeableHead):
             self.extras.drop_file()
         if other.extras is not None:
             self.need_extras().take(other.extras)
+
+
+def _checked(body: object) -> bytes:
+    if not isinstance(body, bytes):
+        raise TypeError(f"a body is bytes, or text that is written or returned, not {type(body).__name__!r}")
+    return body
 
 
 class ContextResponse(Response):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigurationError, Problem
 from penstock.pipeline.loop import failure_of
+from penstock.pipeline.signatures import called
 from penstock.pipeline.stages import Stage
 from penstock.pipeline.step import Call, Step
 
@@ -41,7 +42,7 @@ def enter_scope(subscription: Subscription, last: Stage) -> Call:
 async def _enter_async(
     context: Context, opened: AbstractAsyncContextManager[object], last: Stage, subscription: Subscription
 ) -> None:
-    await opened.__aenter__()
+    await called(opened.__aenter__)
     scopes = context.rest.scopes
     assert scopes is not None
     scopes.append((last, opened, subscription))

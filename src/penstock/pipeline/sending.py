@@ -11,6 +11,7 @@ from penstock.http.headers import encode_field
 from penstock.http.status import NO_CONTENT
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.response_headers import drop_default_type, drop_fields
+from penstock.pipeline.signatures import called
 
 if TYPE_CHECKING:
     from penstock.http.messages import ResponseHead
@@ -212,7 +213,7 @@ def _call_back(response: Response, extras: Extras) -> None:
     try:
         for callback in reversed(callbacks or ()):
             try:
-                callback(response)
+                called(callback, response)
             except ResponseComplete:
                 pass  # it is complete already: the answer leaves (pipeline P-09, T-01)
     finally:

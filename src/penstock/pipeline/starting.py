@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected, StartupError
 from penstock.pipeline.module import Action
+from penstock.pipeline.signatures import called
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -181,6 +182,6 @@ def _as_startup_error(part: Part, error: Exception) -> StartupError:
 
 async def call_action(action: Callable[[], object]) -> None:
     """Call an action, plain or async, to its end."""
-    result = action()
+    result = called(action)
     if inspect.isawaitable(result):
         await result

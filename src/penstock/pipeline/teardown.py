@@ -85,8 +85,12 @@ def _call(context: Context, action: Action) -> Awaitable[Any] | None:
 
 
 def _closing(resource: Any) -> Action:
+    return partial(_close, resource)
+
+
+def _close(resource: Any) -> object:
     close: Action = getattr(resource, "aclose", None) or getattr(resource, "close", None) or resource
-    return close
+    return close()
 
 
 def _log(context: Context, error: Exception) -> None:

@@ -224,7 +224,11 @@ class AsgiExchange:
             raise ContractError("http.response.start was sent twice")
         response = self._context.response
         try:
-            headers = [(name.lower(), value) for name, value in message.get("headers", ())]
+            headers: list[tuple[bytes, bytes]] = []
+            for name, value in message.get("headers", ()):
+                if not isinstance(name, bytes) or not isinstance(value, bytes):
+                    raise TypeError(f"got {(name, value)!r}")
+                headers.append((name.lower(), value))
             status = message["status"]
             if not isinstance(status, int) or not 200 <= status <= 599:
                 raise ContractError(f"{status!r} is not the status of a final response")

@@ -8,6 +8,7 @@ from collections.abc import MutableMapping
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import StartupError
+from penstock.pipeline.signatures import called
 
 if TYPE_CHECKING:
     from penstock.pipeline_gateways.asgi import AsgiGateway
@@ -95,7 +96,7 @@ class Lifespan:
     async def _run(self, state: dict[str, Any]) -> None:
         scope: dict[str, Any] = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": state}
         try:
-            await self._gateway.application(scope, self._receive, self._send)
+            await called(self._gateway.application, scope, self._receive, self._send)
         except Exception as error:
             self._end(error)
         except BaseException:

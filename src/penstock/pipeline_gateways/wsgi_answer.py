@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from types import TracebackType
 from typing import Any, Final
 
 from penstock.errors import ContractError
@@ -13,7 +12,6 @@ from penstock.http.status import REASONS
 from penstock.pipeline.context import Context
 from penstock.pipeline.response import Response
 
-ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None]
 StartResponse = Callable[..., Callable[[bytes], None]]
 Environ = dict[str, Any]
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -47,7 +45,7 @@ class WsgiAnswer:
         self.reason = _NOTHING_SAID
 
     def start_response(
-        self, status: str, headers: Iterable[tuple[str, str]], exc_info: ExcInfo | None = None
+        self, status: str, headers: Iterable[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], None]:
         """PEP 3333 `start_response`. It sends nothing: the head leaves with the first bytes of the body.
 
@@ -55,6 +53,7 @@ class WsgiAnswer:
         application hears of it while it runs; with `exc_info`, when the head has left, what `exc_info` holds.
         """
         if exc_info is not None:
+            _check_exc_info(exc_info)
             try:
                 if self.is_started:
                     raise exc_info[1].with_traceback(exc_info[2])
@@ -139,6 +138,11 @@ def as_exception(error: BaseException) -> Exception:
     failure = ContractError(f"the WSGI application raised {type(error).__name__}")
     failure.__cause__ = error
     return failure
+
+
+def _check_exc_info(exc_info: object) -> None:
+    if not isinstance(exc_info, tuple) or len(exc_info) != 3:
+        raise ContractError(f"the exc_info of start_response is what sys.exc_info() gives, not {exc_info!r} (PEP 3333)")
 
 
 def _not_bytes(chunk: object) -> ContractError:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from penstock.pipeline.context import Context
 from penstock.pipeline.error_report import describe
+from penstock.pipeline.signatures import called
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_answer import WsgiAnswer, WsgiApplication, close_result
 from penstock.pipeline_gateways.wsgi_environ import EnvironMaker
@@ -49,7 +50,7 @@ class InlineRunner:
                 await worker_request.wait_body()
             else:
                 pieces.append(piece)
-        pending = self._call(context, b"".join(pieces))
+        pending = called(self._call, context, b"".join(pieces))
         if pending is not None:
             await pending
 
