@@ -95,9 +95,9 @@ class TestStreaming:
         async def handler(context: Context) -> None:
             response = context.response
             response.add_filter(Holding())
-            assert not response.is_started
+            started = [response.is_started]
             response.send_piece(b"one")
-            assert response.is_started
+            assert [*started, response.is_started] == [False, True]
             assert response.send_piece(b"two") is None
             assert context.worker_request.bytes_sent == 0
 
