@@ -49,10 +49,11 @@ class HTTPError(PenstockError):
 
     def __init__(self, status: int, detail: str = "", *, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
         super().__init__(detail or f"status {status}")
-        _check_http_error(status, headers)
+        pairs = tuple(headers)
+        _check_http_error(status, pairs)
         self.status = status
         self.detail = detail
-        self.headers = tuple([(name.lower(), value) for name, value in headers])
+        self.headers = tuple([(name.lower(), value) for name, value in pairs])
 
 
 def _check_http_error(status: object, headers: Sequence[tuple[object, object]]) -> None:
