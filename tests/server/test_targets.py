@@ -1,10 +1,11 @@
 """From settings to targets: what a route or an application becomes, and which mistakes are found on the way."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from penstock import ConfigurationError
+from penstock import ConfigurationError, StartupError
 from penstock.pipeline.body_preload import preload_body
 from penstock.server.targets import app_target, files_target, function_step, route_target
 from penstock.settings import AppSettings, FilesSettings, RouteSettings
@@ -91,6 +92,87 @@ class TestRoutes:
             target(**keys)
         (problem,) = caught.value.problems
         assert problem.message.startswith(told)
+
+
+class TestLife:
+    def test_pipeline_r02_a_handler_is_made_before_its_threads_start_and_outlives_them(self) -> None:
+        made = target(handler="x:Cart", threads=1)
+        assert made.handler is None
+
+        async def journey() -> None:
+            assert made.on_start is not None
+            await made.on_start()
+            assert isinstance(made.handler, Cart)
+            await made.on_stop()
+
+        asyncio.run(journey())
+
+    def test_what_lives_for_a_request_alone_neither_starts_nor_stops(self) -> None:
+        made = target(handler="x:Cart", lifetime="per_request")
+        assert (made.on_start, made.on_stop, made.handler) == (None, None, None)
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    return []
+
+
+def asgi2(scope: Any) -> Any: ...
+
+
+def fails() -> None:
+    raise OSError("no database")
+
+
+APPLICATIONS: dict[str, object] = {
+    **OBJECTS,
+    "x:wsgi": wsgi,
+    "x:asgi2": asgi2,
+    "x:make": lambda: wsgi,
+    "x:make_of": lambda name: wsgi,
+    "x:fails": fails,
+}
+
+
+def mounted(**keys: Any) -> Any:
+    return app_target(AppSettings(at="/a", **keys), APPLICATIONS.__getitem__)
+
+
+class TestApplications:
+    @pytest.mark.parametrize(
+        ("keys", "name"),
+        [
+            ({"asgi": "x:app"}, "ASGI x:app"),
+            ({"wsgi": "x:wsgi"}, "WSGI x:wsgi"),
+            ({"app": "x:app"}, "ASGI x:app"),
+            ({"app": "x:wsgi"}, "WSGI x:wsgi"),
+            ({"app": "x:function"}, "function x:function"),
+            ({"app": "x:make", "factory": True}, "WSGI x:make"),
+            ({"wsgi": "x:make", "factory": True}, "WSGI x:make"),
+        ],
+    )
+    def test_their_shape_is_said_or_detected(self, keys: dict[str, Any], name: str) -> None:
+        made = mounted(**keys)
+        assert (made.name, made.at, made.methods, made.needs) == (name, "/a", (), "script")
+        assert (made.on_start is None) == name.startswith("function")
+
+    @pytest.mark.parametrize(
+        ("keys", "told"),
+        [
+            ({"app": "x:asgi2"}, "x:asgi2 is an ASGI2 application; Penstock serves ASGI 3, WSGI and functions"),
+            ({"app": "x:make_of", "factory": True}, "the factory x:make_of cannot be called without arguments"),
+            ({"wsgi": "x:number"}, "x:number"),
+        ],
+    )
+    def test_mistakes(self, keys: dict[str, Any], told: str) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            mounted(**keys)
+        (problem,) = caught.value.problems
+        assert problem.message.startswith(told)
+
+    def test_a_factory_that_fails_is_a_failed_start(self) -> None:
+        with pytest.raises(StartupError, match="the factory x:fails failed: no database") as caught:
+            mounted(app="x:fails", factory=True)
+        assert isinstance(caught.value.__cause__, OSError)
 
 
 class TestOthers:

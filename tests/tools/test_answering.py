@@ -4,7 +4,7 @@ import pytest
 
 from penstock.server import build
 from penstock.settings import AppSettings, RouteSettings, ServerSettings, Settings, SiteSettings
-from penstock.tools.answering import answer_to
+from penstock.tools.answering import answer_to, answers_of, app_text, needs_of, threads_text
 
 SITE = SiteSettings(
     hosts=("*",),
@@ -54,4 +54,52 @@ def test_explain_says_what_happens(method: str, path: str, has_root_mount: bool)
     assert {"405": "method not allowed", "404": "nothing"}.get(told, told) == plan.target.name
     assert [text for name, text in answer.details if name == "with"] == [
         f"{n} = {v!r}" for n, v in (values or {}).items()
+    ]
+
+
+def test_pipeline_h09_what_right_an_answer_needs() -> None:
+    assert [needs_of(answer_to(SITE, path, method="GET")) for path in ("/a/7", "/b")] == ["script", "script"]
+    assert needs_of(answer_to(SiteSettings(root="."), "/b", method="GET")) == "read"
+    assert needs_of(answer_to(SiteSettings(), "/b", method="GET")) == ""
+    assert needs_of(answer_to(SiteSettings(routes=SITE.routes[1:2]), "/a/7", method="GET")) == ""
+
+
+def test_what_is_not_as_usual_is_told_of_a_route() -> None:
+    route = RouteSettings(at="/", handler="f:H", threads=2, allow_anonymous=True, lifetime="per_request")
+    assert dict(answer_to(SiteSettings(routes=(route,)), "/", method="GET").details) == {
+        "runs": "in 2 threads",
+        "lifetime": "the handler is made for each request",
+        "preload": "the body is read before it is called",
+        "allows": "everybody, whatever authorization says (allow_anonymous)",
+    }
+
+
+def test_an_application_is_told_where_it_is_mounted() -> None:
+    told = [
+        dict(answer_to(SiteSettings(apps=(app,)), "/a/b", method="GET").details)["is told"]
+        for app in (
+            AppSettings(at="/a", asgi="f:a", root_path="/shop"),
+            AppSettings(at="/a", wsgi="f:a", root_path="/shop"),
+            AppSettings(at="/a", app="f:a"),
+        )
+    ]
+    assert told == [
+        "root_path '/shop/a', path '/shop/a/b'",
+        "SCRIPT_NAME '/shop/a', PATH_INFO '/b'",
+        "that it is mounted at '/a'",
+    ]
+
+
+def test_applications_and_threads_in_words() -> None:
+    assert [threads_text(count) for count in (0, 1, 4)] == ["on the loop", "1 thread", "4 threads"]
+    assert app_text(AppSettings(at="/", wsgi="f:a", threads=1)) == "WSGI application f:a (1 thread)"
+    assert app_text(AppSettings(at="/", app="f:a")) == "application f:a"
+
+
+def test_everything_that_answers_in_a_list() -> None:
+    site = SiteSettings(root="files", routes=SITE.routes[:1], apps=SITE.apps[:1])
+    assert list(answers_of(site)) == [
+        ("/a/{name}", "function f:by_name"),
+        ("/", "ASGI application f:root"),
+        ("/", "files of files"),
     ]
