@@ -38,12 +38,12 @@ class Context:
 
     `worker_request` is the host's side; `response` what will be answered; `route_values` the values of the route's template
     by name; `exchange` what the answering side keeps of this request; `plan` the steps of its location; `variables` the
-    context variables it runs in.
+    context variables it runs in; `known` what few requests need, None as long as this one has not.
     """
 
     __slots__ = (
-        "_rest",
         "exchange",
+        "known",
         "plan",
         "position",
         "response",
@@ -64,14 +64,14 @@ class Context:
         self.task: asyncio.Task[None] | None = None
         self.route_values: dict[str, Any] | None = None
         self.exchange: object = None
-        self._rest: Rest | None = None
+        self.known: Rest | None = None
 
     # -- what is known ---------------------------------------------------------------------------------------------------
 
     @property
     def request(self) -> Request:
         """What was asked."""
-        rest = self._rest or self.rest
+        rest = self.known or self.rest
         if rest.request is None:
             rest.request = Request(self.worker_request, self)
         return rest.request
@@ -107,7 +107,7 @@ class Context:
         """What answers: None until MAP_HANDLER has found it (pipeline H-01)."""
         if self.at < self.plan.map_end:
             return None
-        rest = self._rest
+        rest = self.known
         if rest is not None and rest.remapped is not None:
             return rest.remapped
         return self.plan.target.handler if rest is None or rest.handler is None else rest.handler
@@ -125,7 +125,7 @@ class Context:
     @property
     def items(self) -> dict[str, Any]:
         """A place for anything, by name, while the request is inside."""
-        rest = self._rest or self.rest
+        rest = self.known or self.rest
         if rest.items is None:
             rest.items = {}
         return rest.items
@@ -133,7 +133,7 @@ class Context:
     @property
     def principal(self) -> Principal:
         """Who asks; the anonymous principal until a module has found out, never None (pipeline P-20)."""
-        return ANONYMOUS if self._rest is None else self._rest.principal
+        return ANONYMOUS if self.known is None else self.known.principal
 
     @principal.setter
     def principal(self, principal: Principal | None) -> None:
@@ -142,23 +142,23 @@ class Context:
     @property
     def error(self) -> Exception | None:
         """The first error of this request, or None (pipeline X-01)."""
-        return None if self._rest is None else self._rest.error
+        return None if self.known is None else self.known.error
 
     @property
     def errors(self) -> list[Exception]:
         """All errors of this request, in order; `error` is the first (pipeline X-01)."""
-        rest = self._rest
+        rest = self.known
         return [] if rest is None or rest.errors is None else rest.errors
 
     @property
     def is_complete(self) -> bool:
         """Whether `complete` was called."""
-        return self._rest is not None and self._rest.is_complete
+        return self.known is not None and self.known.is_complete
 
     @property
     def disconnected(self) -> Disconnected:
         """True when the client has left; `await context.disconnected` waits until it does (pipeline T-04)."""
-        rest = self._rest or self.rest
+        rest = self.known or self.rest
         if rest.disconnected is None:
             rest.disconnected = Disconnected(self.worker_request)
         return rest.disconnected
@@ -176,7 +176,7 @@ class Context:
     @property
     def trace_id(self) -> str:
         """32 hexadecimal digits: the caller's `traceparent`, or this request's own (pipeline D-06)."""
-        rest = self._rest or self.rest
+        rest = self.known or self.rest
         if rest.trace_id is None:
             rest.trace_id = find_trace_id(self.worker_request.head.headers) or trace_id_from(os.urandom(16))
         return rest.trace_id
@@ -184,13 +184,13 @@ class Context:
     @property
     def original_path(self) -> str:
         """The path that the client asked for, whatever it was rewritten to."""
-        rest = self._rest
+        rest = self.known
         return self.worker_request.head.path if rest is None or rest.original_path is None else rest.original_path
 
     @property
     def effective_path(self) -> str:
         """The path that the rules are those of: that of the request, or of the default document found for it (F-07)."""
-        rest = self._rest
+        rest = self.known
         return self.worker_request.head.path if rest is None or rest.effective_path is None else rest.effective_path
 
     # -- how it goes on ----------------------------------------------------------------------------------------------------
@@ -276,7 +276,7 @@ class Context:
 
     def completion(self) -> Completion:
         """For code that calls back: await it in the step, complete it from any thread (pipeline M-02)."""
-        verifier = None if self._rest is None else self._rest.verifier
+        verifier = None if self.known is None else self.known.verifier
         return Completion(self.runtime.loop, None if verifier is None else verifier.on_repeat(self))
 
     # -- its end -------------------------------------------------------------------------------------------------------------
@@ -315,7 +315,7 @@ class Context:
 
     def find(self, kind: type[F]) -> F | None:
         """The object of that type that was provided, or None."""
-        features = None if self._rest is None else self._rest.features
+        features = None if self.known is None else self.known.features
         found = None if features is None else features.get(kind)
         return found if isinstance(found, kind) else None
 
@@ -334,14 +334,9 @@ class Context:
     @property
     def rest(self) -> Rest:
         """What few requests need."""
-        if self._rest is None:
-            self._rest = Rest()
-        return self._rest
-
-    @property
-    def known(self) -> Rest | None:
-        """What few requests need; None when this one never did."""
-        return self._rest
+        if self.known is None:
+            self.known = Rest()
+        return self.known
 
     def cut_off(self) -> None:
         """End a request that is parked, at a hard stop."""

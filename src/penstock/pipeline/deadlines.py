@@ -47,14 +47,12 @@ def _hold(context: Any, now: float) -> None:
 
 def _end(context: Context, seconds: float) -> None:
     """End the step that runs: a thread is told, what is asynchronous is cancelled."""
-    context.exchange = None  # what the application still sends comes too late
     context.fail(HTTPError(504, f"no answer within {seconds:g} seconds"))
     _cancel(context)
 
 
 def cut_off(context: Context) -> None:
     """End a request that is parked, at a hard stop: whoever has it comes too late."""
-    context.exchange = None
     context.fail(HTTPError(503, "the server is stopping"))
     _cancel(context)
 
@@ -80,6 +78,8 @@ def _cancel(context: Context) -> None:
 
     rest = context.rest
     on_deadline, rest.on_deadline = rest.on_deadline, None
+    exchange, context.exchange = context.exchange, None  # what the application still sends comes too late
+    on_deadline = on_deadline or getattr(exchange, "expire", None)
     if on_deadline is not None:
         on_deadline()
     if context.task is None or rest.waiter is not None:

@@ -57,6 +57,6 @@ class WsgiGateway:
             body, is_whole = take_whole(worker_request)
             source = BytesIO(body) if is_whole else WsgiInput(exchange, body)
             exchange.environ = self._environs.make(context, source)
-        context.rest.on_deadline = exchange.expire
+        context.exchange = exchange
         self._pool.submit(exchange)
         return PARKED

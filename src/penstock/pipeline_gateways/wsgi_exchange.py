@@ -201,7 +201,7 @@ class WsgiExchange(WsgiAnswer):
         """The answer is complete, or has failed: the request goes on."""
         self._is_left = True
         context = self.context
-        context.rest.on_deadline = None
+        context.exchange = None
         if context.is_over:
             self._drop_file()
             return  # it was given up meanwhile, as at a hard stop
