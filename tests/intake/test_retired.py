@@ -16,12 +16,12 @@ class TestRetired:
             inside = [make_request() for _ in range(2)]
             for each in inside:
                 runtime.process(each)
-                runtime.enter(Waits(each))
+                runtime.inside[each] = Waits(each)
             retired = runtime.replace_sites([new])
             stopping = asyncio.ensure_future(runtime.stop_retired(retired))
             later = make_request()
             runtime.process(later)
-            runtime.enter(Waits(later))
+            runtime.inside[later] = Waits(later)
             assert (len(old.inside), len(new.inside)) == (2, 1)
             answer(later, runtime)
             answer(inside[0], runtime)
@@ -70,7 +70,7 @@ class TestRetired:
             runtime = await started(FakeSite(["old"], log=log, process=keep))
             request = make_request(host="old")
             runtime.process(request)
-            runtime.enter(Waits(request))
+            runtime.inside[request] = Waits(request)
             runtime.replace_sites([FakeSite(["new"], log=log)])
             await runtime.stop()
 

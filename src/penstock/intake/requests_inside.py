@@ -1,7 +1,7 @@
 """The requests that wait inside: what the runtime keeps of each, and how it is shown to people (pipeline D-05).
 
 A request that passes its stages without waiting is never seen here, and costs nothing. Whoever makes one wait for the first
-time calls `runtime.enter(context)`; `runtime.leave` takes it out again.
+time puts it into `runtime.inside`; `runtime.leave` takes it out again.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ def describe_waiting(waiting: Waiting, now: float) -> RequestInside:
         client_name(worker_request.client),
         waiting.stage.name,
         waiting.module,
-        now - worker_request.started,
+        now - worker_request.started if worker_request.started else 0.0,
         waiting.trace_id,
     )

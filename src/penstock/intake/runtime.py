@@ -61,7 +61,8 @@ class Runtime:
         self.variables = copy_context()
         self.admission = Admission(requests_inside, queue)
         self.background: set[asyncio.Task[None]] = set()
-        # Those that wait: whoever passes without waiting is never in it (pipeline D-05).
+        # Those that wait, put here by whoever makes one wait for the first time, and taken out by `leave`: a request that passes
+        # without waiting is never in it (pipeline D-05).
         self.inside: dict[WorkerRequest, Waiting] = {}
         # The next look at their deadlines, while there are any.
         self.sweeping: asyncio.TimerHandle | None = None
@@ -114,16 +115,6 @@ class Runtime:
             site.process(worker_request, self)
         except Exception as error:
             self._fail_entry(worker_request, error)
-
-    def enter(self, waiting: Waiting) -> None:
-        """Note a request that begins to wait, so that people can see it; a second time changes nothing.
-
-        Its `started` is set where nobody had asked for it.
-        """
-        worker_request = waiting.worker_request
-        if worker_request.started == 0.0:
-            worker_request.started = self.loop.time()
-        self.inside[worker_request] = waiting
 
     def leave(
         self, worker_request: WorkerRequest, status: int, headers: list[tuple[bytes, bytes]], is_recorded: bool

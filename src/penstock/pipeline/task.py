@@ -40,7 +40,7 @@ def begin(context: Context) -> None:
         return
     # From here on others can see it: the list of those inside, the deadline, and a client that leaves.
     runtime = context.runtime
-    runtime.enter(context)
+    runtime.inside[context.worker_request] = context
     if runtime.sweeping is None:
         deadlines.start_sweeping(runtime)
     if context.plan.target.cancel_on_disconnect:
