@@ -328,6 +328,11 @@ class TestWrongTypes:
         found = ask(open_site(function=handler))
         assert (found.status, found.is_aborted) == (500, False)
 
+    @pytest.mark.parametrize("body", [None, 5, bytearray(b"x"), memoryview(b"x")])
+    def test_what_cannot_be_written(self, body: Any) -> None:
+        with pytest.raises(TypeError, match="bytes"):
+            Response().write(body)
+
     def test_text_is_written_not_assigned(self) -> None:
         with pytest.raises(TypeError, match="bytes"):
             Response().body = "text"  # type: ignore[assignment]

@@ -52,9 +52,10 @@ def write_cookie(
     """The value of a Set-Cookie field.
 
     `max_age` in seconds, `expires` with a time zone or in seconds since 1970; a cookie with neither ends with the browser.
-    `path` None: that of the page. Raises ValueError, which names the cookie, for all that browsers would drop or read
+    `path` None: that of the page. Raises TypeError for flags that are no bool, ValueError, which names the cookie, for all that browsers would drop or read
     differently: see RFC 6265bis sections 4.1 and 5.6.
     """
+    _check_flags(name, ("secure", secure), ("httponly", httponly), ("partitioned", partitioned))
     wanted = None if samesite is None else _SAME_SITE.get(samesite.lower(), "")
     _check_pair(name, value)
     _check_place(name, path, domain)
@@ -90,6 +91,13 @@ def _decode(text: bytes) -> str:
         return text.decode()
     except UnicodeDecodeError:
         return text.decode("latin-1")
+
+
+def _check_flags(name: str, *flags: tuple[str, object]) -> None:
+    # Compiled, nothing else is taken: what passes here must pass there, too.
+    for flag, is_set in flags:
+        if not isinstance(is_set, bool):
+            raise TypeError(f"cookie {name!r}: {flag} is True or False, not {is_set!r}")
 
 
 def _check_pair(name: str, value: str) -> None:

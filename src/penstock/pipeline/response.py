@@ -101,7 +101,7 @@ class Response(ChangeableHead):
             self.need_extras().is_text = True
             self.content += text.encode()
         else:
-            self.content += text
+            self.content += _checked(text)
 
     def replace(self, body: bytes | str, *, content_type: str | None = None) -> None:
         """Put `body` in place of what is there, even if that is an error answer or has passed filters (pipeline X-10).
