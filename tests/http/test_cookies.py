@@ -141,7 +141,7 @@ class TestWriting:
     @pytest.mark.parametrize("flag", ["secure", "httponly", "partitioned"])
     @pytest.mark.parametrize("is_set", [None, 1, "no"])
     def test_a_flag_is_true_or_false(self, flag: str, is_set: object) -> None:
-        with pytest.raises(TypeError, match="bool|True or False"):
+        with pytest.raises(TypeError, match=r"bool|True or False"):
             write_cookie("a", "1", **{flag: is_set})  # type: ignore[arg-type]
 
     def test_a_moment_without_a_time_zone_is_refused(self) -> None:
