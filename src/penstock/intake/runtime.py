@@ -133,8 +133,9 @@ class Runtime:
                 logger.exception("the access record of a request could not be written")
         if self.inside:
             self.inside.pop(worker_request, None)
-            for retired in self._retired:
-                retired.discard(worker_request)
+            if self._retired:
+                for retired in self._retired:
+                    retired.discard(worker_request)
         admission = self.admission
         if admission.queue:
             # Its place is kept for who has waited longest: whoever comes in between comes behind (pipeline E-09).

@@ -347,8 +347,3 @@ class Context:
         if self.position < self.plan.detour_at:
             self.rest.at = self.position - 1
             self.position = self.plan.detour_at
-
-    def pass_over(self) -> None:
-        """Leave the next step out: it has nothing left to do."""
-        if self.position < self.plan.detour_at:
-            self.position += 1

@@ -23,6 +23,7 @@ class PlansOfSite(Protocol):
 
     # Whether it makes a difference which path a request goes by: locations, or modules from AUTHORIZE to MAP_HANDLER.
     has_rules: bool
+    is_verified: bool
 
     def find_plan(self, method: str, path: str) -> tuple[Plan, dict[str, Any] | None]:
         """The plan for a path and method, and the values of the route's template."""
@@ -47,6 +48,7 @@ class Plan:
         "authorize_at",
         "body_limit",
         "calls",
+        "checks_entry",
         "detour_at",
         "error_hooks",
         "headers",
@@ -86,6 +88,8 @@ class Plan:
         self.body_limit = location.body_limit
         self.access_log = location.access_log
         self.is_development = is_development
+        # Whether a request is judged, or watched, before its first step.
+        self.checks_entry = location.filtering is not None or site.is_verified
         self.detour_at = len(lines) - 1
         self.over_at = self.detour_at - 1
         self.send_at = self.detour_at - 3

@@ -58,6 +58,7 @@ class PipelineSite:
         self.files = files
         self.locations = tuple(locations) if any(each.at == "/" for each in locations) else (Location(), *locations)
         self.is_development = is_development
+        self.is_verified = is_verified
         self._verifier = Verifier() if is_verified else None
         self._routing = Routing(self.routes, self.mounts, files)
         self._locations = Prefixes([(location.at, location) for location in self.locations])
@@ -98,14 +99,19 @@ class PipelineSite:
         context = Context(worker_request, runtime, plan, runtime.variables.copy())
         if found[1] is not None:
             context.route_values = dict(found[1])
-        if self._verifier is not None:
-            self._verifier.take_in(context)
-        filtering = plan.location.filtering
-        if filtering is not None and (refusal := filtering.check(head.line)) is not None:
-            context.fail(refusal)  # BEGIN is not entered, LOG and END are (pipeline P-02)
-        elif head.framing.content_length:
+        if plan.checks_entry:
+            self._check_entry(context)
+        if head.framing.content_length:
             limit_body(context)
         begin(context)
+
+    def _check_entry(self, context: Context) -> None:
+        if self._verifier is not None:
+            self._verifier.take_in(context)
+        filtering = context.plan.location.filtering
+        refusal = None if filtering is None else filtering.check(context.worker_request.head.line)
+        if refusal is not None:
+            context.fail(refusal)  # BEGIN is not entered, LOG and END are (pipeline P-02)
 
     def find_plan(self, method: str, path: str) -> Found:
         """The plan for a path and method, and the values of the route's template."""

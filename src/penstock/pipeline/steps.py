@@ -74,7 +74,9 @@ def leave(context: Context) -> Signal:
     runtime = context.runtime
     if context.exchange is not None:
         if context.task is not None:
-            runtime.background.add(context.task)  # until it ends: an application may go on behind its answer
+            # Until it ends: an application may go on behind its answer, and finds that the request is no longer led by it.
+            runtime.background.add(context.task)
+            context.task = None
         context.exchange = None  # what remains of the request goes without waiting for the garbage collector
     rest = context.known
     if rest is not None:

@@ -285,7 +285,8 @@ class AsgiExchange:
         self._state = _COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
-        context.pass_over()  # `finish`: there is nothing left to judge
+        if context.position < context.plan.detour_at:
+            context.position += 1  # past `finish`: there is nothing left to judge
         if context.task is not None and current_task(context.runtime.loop) is not context.task:
             return self._advance_apart()
         pending = advance(context)
