@@ -35,7 +35,8 @@ def sweep(runtime: Runtime) -> None:
 def _hold(context: Any, now: float) -> None:
     seconds = context.plan.location.deadline
     if not context.worker_request.started:
-        context.worker_request.started = now  # nobody has asked for its time: what waits for less than this is not timed at all
+        # Nobody has asked for its time: what waits for less than this is not timed at all.
+        context.worker_request.started = now
     if not seconds or now < context.worker_request.started + seconds or context.response.is_started:
         return
     rest = context.rest
