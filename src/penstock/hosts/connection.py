@@ -364,6 +364,8 @@ class Connection(asyncio.Protocol):
         """None, or what to wait for before writing more. Raises ClientGone when nobody reads any more."""
         if self.is_lost or self.transport.is_closing():
             # The loop tells of a loss a turn later: who writes on without waiting would never let it.
+            if self.request is not None:
+                self.request.is_disconnected = True
             raise ClientGone("the client left")
         if not self.is_paused:
             return None
