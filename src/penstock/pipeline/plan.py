@@ -141,7 +141,7 @@ def assemble(
         if stage is Stage.AUTHENTICATE and any(line.stage is stage for line in lines):
             lines.append(Step(stage, "", steps.require_principal, is_post=True, rule="ends what was refused (P-20)"))
         if stage is Stage.EXECUTE and lines:
-            lines.append(Step(stage, "", steps.keep_headers))
+            lines.append(Step(stage, "", steps.keep_headers, rule="what modules have set stays on errors (X-07)"))
         lines += _steps_of_target(stage, target, location, has_rules=site.has_rules)
         lines += [_step_of(each) for each in subscriptions if each.stage is stage and each.is_post]
         lines += scopes.steps_behind(stage, subscriptions, ends)
