@@ -34,21 +34,7 @@ def advance(context: Context) -> Awaitable[Any] | Signal:
         if type(result) is CoroutineType or result is DONE or result is PARKED or hasattr(result, "__await__"):
             pending: Awaitable[Any] | Signal = result
             return pending
-        context.fail(_wrong(result))
-
-
-def follow(context: Context, result: Any) -> Awaitable[Any] | Signal:
-    """Go on behind a step that gave `result`; returns what `advance` does."""
-    if result is DONE or result is PARKED or hasattr(result, "__await__"):
-        pending: Awaitable[Any] | Signal = result
-        return pending
-    if result is not None:
-        context.fail(_wrong(result))
-    return advance(context)
-
-
-def _wrong(result: object) -> ContractError:
-    return ContractError(f"a hook returns None or an awaitable, not {type(result).__name__!r}: {result!r}")
+        context.fail(ContractError(f"a hook returns None or an awaitable, not {type(result).__name__!r}: {result!r}"))
 
 
 def end_step(context: Context, error: BaseException) -> None:

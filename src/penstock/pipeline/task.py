@@ -13,7 +13,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Coroutine
 from functools import partial
-from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ClientGone, HTTPError
@@ -21,7 +20,7 @@ from penstock.pipeline import deadlines
 from penstock.pipeline.detour import answer_at_once
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, PARKED, Signal
-from penstock.pipeline.loop import advance, end_step, failure_of, follow, is_stray
+from penstock.pipeline.loop import advance, end_step, failure_of, is_stray
 from penstock.pipeline.started import leave_started
 
 if TYPE_CHECKING:
@@ -94,16 +93,7 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_ta
                     return
             if context.task is not task:
                 return
-            # The step behind it, taken here instead of by `advance`: 20 async hooks cost 0.4 us less.
-            position = context.position
-            context.position = position + 1
-            try:
-                pending = context.plan.calls[position](context)
-            except BaseException as error:
-                end_step(context, error)
-                pending = advance(context)
-            if type(pending) is not CoroutineType:
-                pending = follow(context, pending)
+            pending = advance(context)
     finally:
         if is_the_task and task is not None:
             context.runtime.end_behind(task)
