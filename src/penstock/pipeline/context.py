@@ -268,7 +268,7 @@ class Context:
     def start(self, work: Awaitable[Any] | Callable[[], Awaitable[Any]]) -> asyncio.Task[Any]:
         """Begin work that belongs to this request: the next step waits for it, its error is the request's (pipeline M-05).
 
-        It runs as a task in the context variables of the request. Raises ContractError when the request has left.
+        It runs as a task in the context variables of the request. Raises ContractError when the answer leaves.
         """
         task = start_work(self, work)
         self.interrupt()
