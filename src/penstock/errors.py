@@ -113,6 +113,58 @@ class RegistrationClosed(ContractError):
     """A hook was registered or cancelled after the plans were assembled (pipeline P-06)."""
 
 
+# -- of WebSockets -----------------------------------------------------------------------------------------------------
+
+
+class WebSocketError(PenstockError):
+    """The root of what a WebSocket can raise."""
+
+
+class WebSocketStateError(WebSocketError):
+    """The socket is aborted: nothing can be sent or received any more (websockets SW-75)."""
+
+
+class SocketDisposedError(WebSocketStateError):
+    """The socket was used after its endpoint had ended (websockets SW-45)."""
+
+
+class WebSocketBusyError(WebSocketError):
+    """A second receive, or with `strict` a second send, was begun while one was pending (websockets SW-72)."""
+
+
+class WebSocketClosedError(WebSocketError, OSError):
+    """Something was sent behind a Close, or received behind one that had come. An `OSError`, as ASGI 2.4 asks of `send`."""
+
+
+class WebSocketProtocolError(WebSocketError):
+    """The client broke RFC 6455; it was told with `code` (1002, 1003, 1007, 1009 ...)."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"{reason} ({code})")
+        self.code = code
+        self.reason = reason
+
+
+class ConnectionLost(WebSocketError, OSError):
+    """The connection broke without a Close, while something was being sent or received."""
+
+
+class WebSocketDisconnect(WebSocketError):
+    """The socket has been closed: what `receive` raises when no message is left.
+
+    `code` is the peer's (1005: it gave none; 1006: the connection broke), `reason` its text or "" (RFC 6455 section 7.1.5).
+    """
+
+    def __init__(self, code: int = 1005, reason: str = "") -> None:
+        super().__init__(f"closed with {code}{f': {reason}' if reason else ''}")
+        self.code = code
+        self.reason = reason
+
+
+class AcceptLost(WebSocketError, OSError):
+    """An accept was recorded, and will not happen: the pipeline failed, answered otherwise, or the client left (O-04)."""
+
+
 # -- nobody's: control flow ---------------------------------------------------------------------------------------------
 
 
