@@ -2,7 +2,7 @@
 
 import pytest
 
-from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_trusted
+from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_origin, judge_trusted
 
 
 class TestListen:
@@ -98,3 +98,48 @@ class TestHostPattern:
     )
     def test_bad(self, text: str, advice: str) -> None:
         assert advice in judge_host_pattern(text)
+
+
+class TestOrigin:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "*",
+            "https://example.org",
+            "http://localhost:8000",
+            "http://127.0.0.1",
+            "https://[::1]:8443",
+            "tauri://localhost",
+        ],
+    )
+    def test_good(self, text: str) -> None:
+        assert judge_origin(text) == ""
+
+    @pytest.mark.parametrize(
+        ("text", "advice"),
+        [
+            ("example.com", 'write "https://example.com"'),
+            ("example.com/chat", 'write "https://example.com"'),
+            ("localhost:8000", 'write "https://localhost:8000"'),
+            ("https://example.com/", 'write "https://example.com"'),
+            ("https://example.com/chat?a", 'write "https://example.com"'),
+            ("https://example.com?a", 'write "https://example.com"'),
+            ("http://a:80#b", 'write "http://a:80"'),
+            ("wss://example.com:444", 'write "https://example.com:444"'),
+            ("ws://example.com", 'write "http://example.com"'),
+            ("https://*.example.com", 'write "*" for any'),
+            ("*.example.com", "is not an origin"),
+            ("https://münchen.de:80", 'write "https://xn--mnchen-3ya.de:80"'),
+            ("https://example.com:443", 'write "https://example.com"'),
+            ("http://[::1]:80", 'write "http://[::1]"'),
+            ("null", "names nobody"),
+            ("", "is not an origin"),
+            ("https://", "is not an origin"),
+            ("https://a:70000", "is not an origin"),
+            ("https://a b", "is not an origin"),
+            ("https://user@a", "is not an origin"),
+            ("//example.com", "is not an origin"),
+        ],
+    )
+    def test_bad(self, text: str, advice: str) -> None:
+        assert advice in judge_origin(text)

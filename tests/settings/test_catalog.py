@@ -8,7 +8,7 @@ from penstock.settings.catalog import fields_of, find_home, find_type, label, ta
 
 class TestCatalog:
     def test_fields_go_by_their_keys(self) -> None:
-        assert list(fields_of(AppSettings))[:4] == ["at", "asgi", "wsgi", "app"]
+        assert list(fields_of(AppSettings))[:4] == ["at", "asgi", "wsgi", "owin"]
 
     def test_types_are_found_by_path(self) -> None:
         assert isinstance(find_type(("server", "limits", "body")), inspect.IntType)
@@ -34,6 +34,7 @@ class TestCatalog:
             "[site.location.limits]",
             "[[site.location.modules]]",
             "[site.location.filtering]",
+            "[site.location.websockets]",
             "[[site.location.errors]]",
             "[[site.trace]]",
         ]

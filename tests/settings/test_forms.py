@@ -33,6 +33,22 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
     "extension": ([".py", ".tar.gz"], ["", "py", "*.py", "./py"]),
     "segment": ([".git", "größe", "a b"], ["", "/a", "a/b"]),
     "file_name": (["index.html", "a b"], ["", "a/b"]),
+    "origin": (
+        ["*", "https://example.org", "HTTP://localhost:8000", "https://[::1]:81", "chrome-extension://abcdef"],
+        [
+            "",
+            "null",
+            "example.org",
+            "https://",
+            "https://a/",
+            "https://a/b",
+            "wss://a",
+            "WS://a",
+            "https://*.a",
+            "https://a:x",
+        ],
+    ),
+    "subprotocol": (["chat", "chat.v1", "a+b"], ["", "a b", "a,b", "chat/1", "é"]),
 }
 
 

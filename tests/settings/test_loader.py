@@ -43,7 +43,7 @@ EXPECTED = [
     (6, "body must be at least 1, not 0"),
     (9, 'root: there is no folder "FOLDER/publc"; did you mean "public"?'),
     (11, 'at: "/api/" ends with a slash: write "/api", which covers everything below as well'),
-    (16, '[[site.app]] has "asgi" and "wsgi"; it needs exactly one of "asgi", "wsgi" or "app"'),
+    (16, '[[site.app]] has "asgi" and "wsgi"; it needs exactly one of "asgi", "wsgi", "owin" or "app"'),
     (18, '"/a" has another [[site.app]], at FILE:14: only one can answer'),
     (19, 'app: "shop" names no attribute: write "shop:app", or what it is called there'),
     (20, '[[site.route]] needs "at"'),

@@ -10,6 +10,7 @@ from penstock.settings import (
     ModuleSettings,
     SiteSettings,
     TraceSettings,
+    WebSocketSettings,
 )
 from penstock.settings.locations import covers, effective, find_trace_rule, locations_of
 
@@ -35,6 +36,7 @@ REFINED = SiteSettings(
             filtering=FilteringSettings(path=260, extensions=(".py",)),
             error_format="json",
             errors=(OOPS,),
+            websockets=WebSocketSettings(origins=("https://a.example",), max_message=1000, compression=True),
         ),
         LocationSettings(
             at="/a",
@@ -42,6 +44,7 @@ REFINED = SiteSettings(
             access=("read",),
             filtering=FilteringSettings(extensions=(), double_escaped=True),
             errors=(NOT_FOUND,),
+            websockets=WebSocketSettings(max_message=2000, compression=False, keep_alive=0.0),
         ),
         LocationSettings(at="/a/b", access=(), error_format="html"),
     )
@@ -86,6 +89,11 @@ class TestEffective:
 
     def test_filtering_is_put_together_key_by_key(self) -> None:
         assert effective(REFINED, "/a").filtering == FilteringSettings(path=260, extensions=(), double_escaped=True)
+
+    def test_websockets_are_put_together_key_by_key(self) -> None:
+        assert effective(REFINED, "/a/b").websockets == WebSocketSettings(
+            origins=("https://a.example",), max_message=2000, compression=False, keep_alive=0.0
+        )
 
     def test_errors_of_the_nearest_location_come_first(self) -> None:
         assert effective(REFINED, "/a/b").errors == (NOT_FOUND, OOPS)

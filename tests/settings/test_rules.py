@@ -35,7 +35,7 @@ class TestApplications:
     def test_no_kind(self) -> None:
         ((path, message),) = judge(app())
         assert path == ("site", 0, "app", 0)
-        assert message == '[[site.app]] needs exactly one of "asgi", "wsgi" or "app"'
+        assert message == '[[site.app]] needs exactly one of "asgi", "wsgi", "owin" or "app"'
 
     def test_two_kinds(self) -> None:
         ((path, message),) = judge(app(asgi="a:b", app="a:b"))
@@ -47,7 +47,11 @@ class TestApplications:
 
     @pytest.mark.parametrize(
         ("keys", "told"),
-        [({"asgi": "a:b", "threads": 2}, "for WSGI"), ({"wsgi": "a:b", "pathsend": True}, "for ASGI")],
+        [
+            ({"asgi": "a:b", "threads": 2}, "for WSGI"),
+            ({"wsgi": "a:b", "pathsend": True}, "for ASGI"),
+            ({"owin": "a:b", "queue": 2}, "for WSGI"),
+        ],
     )
     def test_keys_of_the_other_kind(self, keys: dict[str, object], told: str) -> None:
         ((_, message),) = judge(app(**keys))
@@ -63,6 +67,7 @@ class TestRoutes:
             {"handler": "a:B", "lifetime": "per_request", "settings": {"x": 1}, "threads": 2},
             {"factory": "a:B", "settings": {"x": 1}, "preload": True},
             {"status": 403, "allow_anonymous": True},
+            {"websocket": "a:b", "subprotocols": ["v2", "v1"], "allow_anonymous": True},
         ],
     )
     def test_good(self, keys: dict[str, object]) -> None:
@@ -71,7 +76,7 @@ class TestRoutes:
     @pytest.mark.parametrize(
         ("keys", "told"),
         [
-            ({}, '[[site.route]] needs exactly one of "function", "handler", "factory" or "status"'),
+            ({}, '[[site.route]] needs exactly one of "function", "handler", "factory", "status" or "websocket"'),
             ({"function": "a:b", "status": 404}, '[[site.route]] has "function" and "status"; it needs exactly one of'),
             ({"function": "a:b", "lifetime": "per_request"}, '"lifetime" goes with "handler", and this is a function'),
             ({"factory": "a:b", "lifetime": "singleton"}, '"lifetime" goes with "handler", and this is a factory'),
@@ -79,6 +84,14 @@ class TestRoutes:
                 {"function": "a:b", "settings": {}},
                 '"settings" goes with "handler" or "factory", and this is a function',
             ),
+            ({"websocket": "a:b", "threads": 2}, '"threads" goes with "function", "handler" or "factory"'),
+            ({"websocket": "a:b", "function": "a:b"}, '[[site.route]] has "function" and "websocket"'),
+            ({"websocket": "a:b", "methods": ["GET"]}, '"methods" goes with'),
+            (
+                {"function": "a:b", "subprotocols": ["x"]},
+                '"subprotocols" goes with "websocket", and this is a function',
+            ),
+            ({"websocket": "a:b", "subprotocols": ["x", "y", "x"]}, 'subprotocols has "x" twice'),
             ({"status": 404, "threads": 2}, '"threads" goes with "function", "handler" or "factory"'),
             ({"status": 404, "preload": True}, '"preload" goes with'),
             ({"status": 404, "cancel_on_disconnect": True}, '"cancel_on_disconnect" goes with'),

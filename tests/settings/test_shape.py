@@ -26,8 +26,8 @@ class TestKeys:
 
     def test_unknown_key_may_belong_elsewhere(self) -> None:
         assert (
-            message_of({"server": {"keep_alive": 3}})
-            == '[server] does not know "keep_alive"; it belongs in [server.limits]'
+            message_of({"server": {"stuck_threads": 3}})
+            == '[server] does not know "stuck_threads"; it belongs in [server.limits]'
         )
         assert message_of({"server": {"pathsend": True}}).endswith("it belongs in [[site.app]]")
 

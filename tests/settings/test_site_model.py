@@ -24,6 +24,12 @@ def test_pipeline_h12_bodies_are_read_before_where_threads_cannot() -> None:
 def test_routes_have_labels() -> None:
     assert RouteSettings(at="/", handler="a:B").label == "handler a:B"
     assert RouteSettings(at="/", status=410).label == "status 410"
+    assert RouteSettings(at="/", websocket="a:b").label == "websocket a:b"
+
+
+def test_rfc6455_section_4_1_a_websocket_is_asked_for_with_get() -> None:
+    assert RouteSettings(at="/", websocket="a:b").answered_methods == ("GET",)
+    assert RouteSettings(at="/", websocket="a:b").subprotocols == ()
 
 
 def test_pipeline_p21_nothing_is_open_that_a_module_closes() -> None:

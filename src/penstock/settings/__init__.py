@@ -20,6 +20,7 @@ from penstock.settings.model import (
     SiteSettings,
     TlsSettings,
     TraceSettings,
+    WebSocketSettings,
 )
 
 __all__ = [
@@ -39,4 +40,5 @@ __all__ = [
     "SiteSettings",
     "TlsSettings",
     "TraceSettings",
+    "WebSocketSettings",
 ]

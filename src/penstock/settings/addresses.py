@@ -9,7 +9,10 @@ from ipaddress import AddressValueError, IPv6Address, ip_network
 from penstock.http.grammar import is_host
 
 LISTEN_FORM = '"host:port", "[::]:8000", ":8000", "unix:/run/app.sock" or "fd:3"'
+ORIGIN_FORM = '"https://example.org" or "http://localhost:8000"'
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 
 def judge_listen(text: str) -> str:
@@ -66,6 +69,42 @@ def judge_host_pattern(text: str) -> str:
     if not _HOST_NAME.fullmatch(name):
         return f'"{text}" is not a host name'
     return ""
+
+
+def judge_origin(text: str) -> str:
+    """What is wrong with an origin: what a browser sends as Origin for the pages of one site, or "*" (RFC 6454 section 6.2)."""
+    if text == "*":
+        return ""
+    scheme, colons, rest = text.partition("://")
+    if not colons:
+        return _judge_schemeless(text)
+    if scheme.lower() in {"ws", "wss"}:
+        secure = "https" if scheme.lower() == "wss" else "http"
+        return f'"{text}" is the scheme of the socket, and an origin is that of the page: write "{secure}://{rest}"'
+    host, slash, _ = rest.partition("/")
+    if slash or "?" in rest or "#" in rest:
+        bare = re.split("[/?#]", rest)[0]
+        return f'"{text}" has a path, which no browser sends: write "{scheme}://{bare}"'
+    if "*" in host:
+        return f'"{text}" has a star: name each origin, or write "*" for any'
+    if not host.isascii():
+        name, colon, port = host.partition(":")
+        return f'"{text}" is not ASCII: write "{scheme}://{_in_ascii(name)}{colon}{port}", which is what browsers send'
+    if not _ORIGIN.fullmatch(text) or not is_host(host.encode()):
+        return f'"{text}" is not an origin: write {ORIGIN_FORM}'
+    name, _, port = text.rpartition(":")
+    if port == _DEFAULT_PORTS.get(scheme.lower()):
+        return f'"{text}" has the port that {scheme} has anyway, which browsers leave out: write "{name}"'
+    return ""
+
+
+def _judge_schemeless(text: str) -> str:
+    if text == "null":
+        return '"null" is what every sandboxed page and every file sends: it names nobody; for any page write "*"'
+    bare = re.split("[/?#]", text)[0]
+    if is_host(bare.encode("utf-8", "replace")) and "*" not in bare:
+        return f'"{text}" has no scheme: write "https://{bare}"'
+    return f'"{text}" is not an origin: write {ORIGIN_FORM}'
 
 
 def _judge_portless(text: str) -> str:

@@ -56,6 +56,18 @@ EXTENSION = Meta(extra={"language": "extension"}, extra_json_schema={"pattern": 
 SEGMENT = Meta(extra={"language": "segment"}, extra_json_schema={"pattern": r"^[^/\\]+$"})
 FILE_NAME = Meta(extra={"language": "file_name"}, extra_json_schema={"pattern": r"^[^/\\]+$"})
 
+# RFC 6454 section 6.2: what a browser sends as Origin, or "*"
+ORIGIN = Meta(
+    extra={"language": "origin"},
+    extra_json_schema={
+        "pattern": r"^(\*|(?![wW][sS]{1,2}:)[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?)$"
+    },
+)
+SUBPROTOCOL = Meta(
+    extra={"language": "subprotocol"},
+    extra_json_schema={"pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},  # RFC 6455 section 4.1: a token
+)
+
 # One status, or several: 404, "404", "5xx", "500-599".
 Status = Annotated[int, Meta(ge=100, le=599)] | Annotated[str, STATUSES]
 Headers = dict[Annotated[str, HEADER_NAME], Annotated[str, HEADER_VALUE]]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from penstock.http.grammar import is_field_value, is_token
-from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_trusted
+from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_origin, judge_trusted
 from penstock.settings.forms import REFERENCE_FORM
 from penstock.settings.statuses import judge_statuses
 from penstock.settings.templates import judge_path, judge_prefix, judge_template
@@ -80,6 +80,15 @@ def judge_module_name(text: str) -> str:
     return f'"{text}" is not a name: write letters, digits, "_", "-" and ".", a letter first'
 
 
+def judge_subprotocol(text: str) -> str:
+    """What is wrong with the name of a sub-protocol (RFC 6455 section 4.1: a token, case-sensitive)."""
+    if is_token(text.encode()):
+        return ""
+    if "," in text or " " in text.strip():
+        return f'"{text}" is not one sub-protocol: write each as an element of its own'
+    return f'"{text}" is not a sub-protocol: write letters, digits and !#$%&\'*+-.^_`|~ only, such as "prices.v1"'
+
+
 def judge_root_path(text: str) -> str:
     """What is wrong with a prefix that may be empty."""
     if text == "/":
@@ -96,12 +105,14 @@ JUDGES: Mapping[str, Callable[[str], str]] = {
     "listen": judge_listen,
     "method": judge_method,
     "module_name": judge_module_name,
+    "origin": judge_origin,
     "path": judge_path,
     "prefix": judge_prefix,
     "reference": judge_reference,
     "root_path": judge_root_path,
     "segment": judge_segment,
     "statuses": judge_statuses,
+    "subprotocol": judge_subprotocol,
     "template": judge_template,
     "trusted": judge_trusted,
 }

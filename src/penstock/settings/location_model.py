@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from penstock.settings.forms import EXTENSION, METHOD, PATH, PREFIX, REFERENCE, SEGMENT, Headers, Status
 from penstock.settings.site_model import ModuleSettings
+from penstock.settings.websocket_model import WebSocketSettings
 
 
 class LocationLimitSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -143,6 +144,13 @@ class LocationSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         FilteringSettings,
         Meta(description="Requests that are refused before any module sees them.", examples=[{"extensions": [".py"]}]),
     ] = FilteringSettings()
+    websockets: Annotated[
+        WebSocketSettings,
+        Meta(
+            description="Rules for the WebSockets below.",
+            examples=[{"origins": ["https://example.org"]}],
+        ),
+    ] = WebSocketSettings()
     error_format: Annotated[
         Literal["negotiated", "html", "json", "problem", "text"] | None,
         Meta(

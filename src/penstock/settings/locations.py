@@ -13,6 +13,7 @@ from penstock.settings.model import (
     ModuleSettings,
     SiteSettings,
     TraceSettings,
+    WebSocketSettings,
 )
 
 # What a location says of these stands in place of what its parents say.
@@ -24,8 +25,8 @@ class EffectiveRules(NamedTuple):
 
     `body` (bytes), `deadline` (seconds), `form_fields`, `form_memory` (bytes), `access_log`, `access` and `error_format` are
     None where no location says anything: then the server's settings or the defaults hold. `headers` have lower-case names.
-    `modules` are those of the locations, parents first; the site's own go before them. `filtering` is put together key by
-    key. `errors` are those of the nearest location first; there the most specific status wins. `locations` are the locations that
+    `modules` are those of the locations, parents first; the site's own go before them. `filtering` and `websockets` are put
+    together key by key. `errors` are those of the nearest location first; there the most specific status wins. `locations` are the locations that
     took part, parents first; the last one is the nearest.
     """
 
@@ -41,6 +42,7 @@ class EffectiveRules(NamedTuple):
     filtering: FilteringSettings = FilteringSettings()
     error_format: str | None = None
     errors: tuple[ErrorSettings, ...] = ()
+    websockets: WebSocketSettings = WebSocketSettings()
 
 
 def covers(prefix: str, path: str) -> bool:
@@ -66,10 +68,12 @@ def effective(site: SiteSettings, at: str) -> EffectiveRules:
     errors: list[ErrorSettings] = []
     limits: dict[str, Any] = {}
     filtering: dict[str, Any] = {}
+    websockets: dict[str, Any] = {}
     own: dict[str, Any] = {}
     for location in chain:
         limits |= _given(location.limits)
         filtering |= _given(location.filtering)
+        websockets |= _given(location.websockets)
         own |= {key: value for key in _REPLACED if (value := getattr(location, key)) is not None}
         headers |= {name.lower(): value for name, value in location.headers.items()}
         modules += location.modules
@@ -87,6 +91,7 @@ def effective(site: SiteSettings, at: str) -> EffectiveRules:
         filtering=FilteringSettings(**filtering),
         error_format=own.get("error_format"),
         errors=tuple(errors),
+        websockets=WebSocketSettings(**websockets),
     )
 
 

@@ -15,6 +15,7 @@ from penstock.settings.forms import HOST, REFERENCE_FORM
 from penstock.settings.location_model import ErrorSettings, FilteringSettings, LocationLimitSettings, LocationSettings
 from penstock.settings.server_model import LimitSettings, LogSettings, ProxySettings, ServerSettings, TlsSettings
 from penstock.settings.site_model import AppSettings, FilesSettings, ModuleSettings, RouteSettings, TraceSettings
+from penstock.settings.websocket_model import WebSocketSettings
 
 __all__ = [
     "REFERENCE_FORM",
@@ -34,6 +35,7 @@ __all__ = [
     "SiteSettings",
     "TlsSettings",
     "TraceSettings",
+    "WebSocketSettings",
 ]
 
 

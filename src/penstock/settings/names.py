@@ -39,6 +39,19 @@ SYNONYMS = {
     "class": "use",
     "options": "settings",
     "debug": "mode",
+    "allow_origins": "origins",
+    "allowed_origins": "origins",
+    "require_same_origin": "same_origin",
+    "deflate": "compression",
+    "permessage_deflate": "compression",
+    "per_message_deflate": "compression",
+    "max_size": "max_message",
+    "ping_interval": "keep_alive",
+    "ping_timeout": "keep_alive_timeout",
+    "ws": "websocket",
+    "protocols": "subprotocols",
+    "max_connections": "sockets",
+    "limit_sockets": "sockets",
 }
 
 

@@ -15,8 +15,8 @@ from penstock.settings.shape import plural_of
 
 # What an example cannot have beside what it has.
 _COMMENTED: Mapping[type[Struct], tuple[str, ...]] = {
-    AppSettings: ("wsgi", "app", "threads", "queue"),
-    RouteSettings: ("handler", "factory", "status", "lifetime", "settings"),
+    AppSettings: ("wsgi", "owin", "app", "threads", "queue"),
+    RouteSettings: ("handler", "factory", "status", "websocket", "subprotocols", "lifetime", "settings"),
     ErrorSettings: ("function", "path"),
 }
 
@@ -91,6 +91,7 @@ or a file. Where locations lie within one another, all of them hold, and the inn
 |---|---|
 | the keys of `limits`, `access_log`, `access`, `error_format` | replaces the outer value; what it does not give is inherited |
 | the keys of `filtering` | the same, key by key; `0`, `""` or `[]` switches one off |
+| the keys of `websockets` | the same, key by key; `origins = ["*"]` allows any again |
 | `errors` | its elements are tried first, then those of the outer location |
 | `headers` | adds to the outer headers; a header of the same name wins, in capitals or not |
 | `modules` | adds its modules after those of the outer location, which come after those of the site |

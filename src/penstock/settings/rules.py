@@ -14,14 +14,16 @@ from penstock.settings.templates import shape_of
 
 # Of these keys, a table has exactly one.
 ONE_OF: Mapping[type[Struct], tuple[str, ...]] = {
-    AppSettings: ("asgi", "wsgi", "app"),
-    RouteSettings: ("function", "handler", "factory", "status"),
+    AppSettings: ("asgi", "wsgi", "owin", "app"),
+    RouteSettings: ("function", "handler", "factory", "status", "websocket"),
     ErrorSettings: ("file", "function", "path"),
 }
 WSGI_ONLY = ("threads", "queue")
 ASGI_ONLY = ("pathsend",)
 # Keys of a route that mean something with some kinds of answer only.
 _ROUTE_KEYS = {
+    "methods": ("function", "handler", "factory", "status"),
+    "subprotocols": ("websocket",),
     "lifetime": ("handler",),
     "settings": ("handler", "factory"),
     "threads": ("function", "handler", "factory"),
@@ -83,11 +85,13 @@ class Rules:
 
     def _judge_app(self, app: Table, *, path: KeyPath) -> None:
         found = self._find_kind(app, AppSettings, "[[site.app]]", path=path)
-        for kind, foreign in (("asgi", WSGI_ONLY), ("wsgi", ASGI_ONLY)):
-            for key in foreign if found == kind else ():
+        if found is None or found == "app":
+            return
+        for owner, keys in (("wsgi", WSGI_ONLY), ("asgi", ASGI_ONLY)):
+            for key in keys if found != owner else ():
                 if key in app:
-                    other = "WSGI" if kind == "asgi" else "ASGI"
-                    self._report((*path, key), f'"{key}" is for {other} applications, and this is {kind.upper()}')
+                    told = f'"{key}" is for {owner.upper()} applications, and this is {found.upper()}'
+                    self._report((*path, key), told)
 
     def _find_kind(self, table: Table, model: type[Struct], label: str, *, path: KeyPath) -> str | None:
         """The one key of several that `table` has; None where it is not one, which is reported."""
@@ -113,6 +117,11 @@ class Rules:
             )
         if route.get("threads") and route.get("preload") is False:
             self._report((*path, "preload"), "a thread cannot read the body: leave out threads, or this key")
+        offered: set[str] = set()
+        for index, name in enumerate(route.get("subprotocols", [])):
+            if name and name in offered:
+                self._report((*path, "subprotocols", index), f'subprotocols has "{name}" twice')
+            offered.add(name)
 
     def _judge_page(self, page: Table, *, path: KeyPath) -> None:
         self._find_kind(page, ErrorSettings, "[[site.location.errors]]", path=path)
@@ -159,6 +168,8 @@ class Rules:
 
 
 def _methods_of(route: dict[str, Any]) -> Sequence[str]:
+    if "websocket" in route:
+        return ["GET"]
     given = route.get("methods", ["*"] if "status" in route else ["GET"])
     methods = [method for method in dict.fromkeys(given) if method]
     return [*methods, "HEAD"] if "GET" in methods and "HEAD" not in methods else methods

@@ -76,6 +76,15 @@ class LimitSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     queue: Annotated[
         int, Meta(ge=0, description="Most requests waiting to get inside; beyond that the answer is 503.")
     ] = 1000
+    # nothing waits for a socket's place: what is beyond is refused, so the number is one that no site comes to by itself
+    sockets: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000_000,
+            description="Most WebSockets open at once in one worker; beyond that the answer is 503.",
+        ),
+    ] = 10_000
     # RFC 9110 section 10.2.3; one second is the shortest that can be said
     retry_after: Annotated[
         int, Meta(ge=1, le=86_400, description="Seconds the Retry-After header of that 503 tells the client to wait.")

@@ -6,7 +6,17 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
-from penstock.settings.forms import FILE_NAME, HEADER_VALUE, METHOD, MODULE_NAME, PREFIX, REFERENCE, TEMPLATE, Status
+from penstock.settings.forms import (
+    FILE_NAME,
+    HEADER_VALUE,
+    METHOD,
+    MODULE_NAME,
+    PREFIX,
+    REFERENCE,
+    SUBPROTOCOL,
+    TEMPLATE,
+    Status,
+)
 
 
 class ModuleSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -29,7 +39,7 @@ class ModuleSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
 
 
 class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """[[site.route]]: what answers one path template; exactly one of function, handler, factory and status."""
+    """[[site.route]]: what answers one path template; exactly one of function, handler, factory, status and websocket."""
 
     at: Annotated[
         str,
@@ -57,6 +67,19 @@ class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     status: Annotated[
         Annotated[int, Meta(ge=400, le=599)] | None, Meta(description="The answer is this status.", examples=[404])
     ] = None
+    # a WebSocket is not asked for by a method: RFC 6455 section 4.1 says GET
+    websocket: Annotated[
+        Annotated[str, REFERENCE] | None,
+        Meta(description="A coroutine function that is given a WebSocket.", examples=["shop.pages:prices"]),
+    ] = None
+    # none: a client that asks for one must be told which; that is the application's to say
+    subprotocols: Annotated[
+        tuple[Annotated[str, SUBPROTOCOL], ...],
+        Meta(
+            description="Sub-protocols `websocket` speaks, best first: the first that the client offers is agreed to.",
+            examples=[["prices.v2", "prices.v1"]],
+        ),
+    ] = ()
     # Flask and Starlette: GET, and HEAD with it
     methods: Annotated[
         Annotated[tuple[Annotated[str, METHOD], ...], Meta(min_length=1)] | None,
@@ -100,12 +123,19 @@ class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
     @property
     def label(self) -> str:
         """What answers, for people: "function shop.pages:hello", "status 404"."""
-        kinds = ("function", self.function), ("handler", self.handler), ("factory", self.factory)
+        kinds = (
+            ("function", self.function),
+            ("handler", self.handler),
+            ("factory", self.factory),
+            ("websocket", self.websocket),
+        )
         return next((f"{kind} {reference}" for kind, reference in kinds if reference), f"status {self.status}")
 
     @property
     def answered_methods(self) -> tuple[str, ...]:
         """The methods it answers, HEAD with GET; empty for all."""
+        if self.websocket:
+            return ("GET",)
         methods = self.methods or (("*",) if self.status else ("GET",))
         if "*" in methods:
             return ()
@@ -118,7 +148,7 @@ class RouteSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
 
 class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """[[site.app]]: an application that answers everything below a path prefix; exactly one of asgi, wsgi and app."""
+    """[[site.app]]: an application that answers everything below a path prefix; exactly one of asgi, wsgi, owin and app."""
 
     at: Annotated[str, PREFIX, Meta(description="Path prefix, compared by whole segments.", examples=["/api"])]
     asgi: Annotated[
@@ -127,9 +157,12 @@ class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     wsgi: Annotated[
         Annotated[str, REFERENCE] | None, Meta(description="A WSGI application.", examples=["shop.wsgi:application"])
     ] = None
+    owin: Annotated[
+        Annotated[str, REFERENCE] | None, Meta(description="An OWIN application.", examples=["shop.owin:app"])
+    ] = None
     app: Annotated[
         Annotated[str, REFERENCE] | None,
-        Meta(description="An application of either shape; which one is detected.", examples=["shop:app"]),
+        Meta(description="An ASGI or WSGI application, or a function; which one is detected.", examples=["shop:app"]),
     ] = None
     # uvicorn --factory: off
     factory: Annotated[bool, Meta(description="Whether the reference is called to get the application.")] = False
