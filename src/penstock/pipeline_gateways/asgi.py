@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.http.websocket_handshake import asks_for_websocket
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.context import Context
 from penstock.pipeline.handler import DONE
@@ -78,6 +79,9 @@ class AsgiGateway:
 
     def execute(self, context: Context) -> Awaitable[None]:
         """The step of stage EXECUTE: call the application."""
+        head = context.worker_request.head
+        if head.framing.is_upgrade and head.line.method == "GET" and asks_for_websocket(head):
+            return self._open_socket(context)
         exchange = AsgiExchange(context, self._offers_pathsend)
         context.exchange = exchange
         return self.application(self._scope(context), exchange.receive, exchange.send)
@@ -90,9 +94,17 @@ class AsgiGateway:
         """
         exchange = context.exchange
         if context.error is None and isinstance(exchange, AsgiExchange) and not exchange.is_complete:
-            if exchange.is_told:
-                raise ClientGone("the client left before it was answered")
-            raise ContractError("the ASGI application returned without completing its response")
+            exchange.judge_end()
+
+    def _open_socket(self, context: Context) -> Awaitable[None]:
+        """Call the application for the handshake of a WebSocket, if it is a sound one (websockets section 4.1)."""
+        # Imported when used: few requests are handshakes.
+        from penstock.pipeline_gateways.asgi_websocket import AsgiSocketExchange, socket_scope
+
+        context.websockets.judge()
+        exchange = AsgiSocketExchange(context)
+        context.exchange = exchange
+        return exchange.run(self.application, socket_scope(self._scope(context), context))
 
     def _scope(self, context: Context) -> dict[str, Any]:
         worker_request = context.worker_request
@@ -143,6 +155,12 @@ class AsgiExchange:
     def is_complete(self) -> bool:
         """Whether the last body message was sent."""
         return self._state == _COMPLETE
+
+    def judge_end(self) -> None:
+        """The application has returned. Raises ContractError for half an answer, ClientGone when it knew to be alone."""
+        if self.is_told:
+            raise ClientGone("the client left before it was answered")
+        raise ContractError("the ASGI application returned without completing its response")
 
     async def receive(self) -> Message:
         """ASGI `receive`: the body, then, when the client has left or the answer is complete, `http.disconnect`."""

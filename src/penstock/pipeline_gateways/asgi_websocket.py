@@ -1,0 +1,253 @@
+"""The ASGI side of a WebSocket: `websocket.*` messages, from the handshake to the end of the socket.
+
+A refused handshake is an ordinary answer: what the application says of it goes the way of `http.response.start` and
+`http.response.body`, so that filters, headers and errors are those of any request.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from penstock.errors import (
+    AcceptLost,
+    ClientGone,
+    ContractError,
+    WebSocketBusyError,
+    WebSocketClosedError,
+    WebSocketDisconnect,
+    WebSocketError,
+    WebSocketProtocolError,
+    WebSocketStateError,
+)
+from penstock.pipeline.context import Context
+from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiExchange, Message
+from penstock.pipeline_gateways.disconnect import Disconnect
+from penstock.request_sockets.options import AcceptOptions
+from penstock.request_sockets.websocket import WebSocket
+
+logger = logging.getLogger("penstock")
+
+ACCEPT: Final = "websocket.accept"
+CLOSE: Final = "websocket.close"
+SEND: Final = "websocket.send"
+START: Final = "websocket.http.response.start"
+BODY: Final = "websocket.http.response.body"
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.5"}
+
+# Where an exchange stands while it has no socket; with one, it is connected.
+_HANDSHAKE: Final = 0
+_DENYING: Final = 1
+_OVER: Final = 2  # refused, lost, or closed by the application
+
+
+def socket_scope(scope: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The scope of a handshake, made of the one that an HTTP request would have (websockets section 4.1)."""
+    scope["type"] = "websocket"
+    scope["asgi"] = _ASGI
+    scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
+    scope["subprotocols"] = list(context.websockets.requested_protocols or ())
+    scope["extensions"] = {"websocket.http.response": {}}
+    del scope["method"]
+    return scope
+
+
+class AsgiSocketExchange(AsgiExchange):
+    """`receive` and `send` of one WebSocket."""
+
+    __slots__ = ("_disconnected", "_is_connect_told", "_phase", "_socket")
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, False)
+        self._socket: WebSocket | None = None
+        self._phase = _HANDSHAKE
+        self._is_connect_told = False
+        self._disconnected: Message = {"type": "websocket.disconnect", "code": 1006}
+
+    async def run(self, application: AsgiApplication, scope: dict[str, Any]) -> None:
+        """Call the application to its end; what it raises passes through, but a framework's word for a client that left."""
+        try:
+            result: object = await application(scope, self.receive, self.send)
+        except Exception as error:
+            if self.is_told and type(error).__name__ == "WebSocketDisconnect":
+                return  # Starlette's, for one: that a client leaves is nobody's fault
+            raise
+        if result is not None:  # websockets AS-28
+            logger.error("an ASGI application returns None, not %r: what it returned is ignored", type(result).__name__)
+
+    async def receive(self) -> Message:
+        """ASGI `receive`: `websocket.connect`, then messages, whole; `websocket.disconnect` from the end on."""
+        socket = self._socket
+        if socket is None:
+            early = await self._receive_early()
+            socket = self._socket
+            if early is not None or socket is None:
+                return early or self._disconnected
+        try:
+            received = await socket.receive()
+        except WebSocketBusyError:
+            raise
+        except WebSocketError as error:
+            self.is_told = True
+            return _disconnect(error)
+        if isinstance(received, str):
+            return {"type": "websocket.receive", "text": received}
+        return {"type": "websocket.receive", "bytes": received}
+
+    async def send(self, message: Message) -> None:
+        """ASGI `send`. Raises WebSocketClosedError, an OSError, when the socket is closed; ContractError out of turn."""
+        kind = message["type"]
+        socket = self._socket
+        if socket is None:
+            await self._send_early(kind, message)
+        elif kind == SEND:
+            try:
+                await socket.send(_content(message))
+            except (WebSocketStateError, OSError) as error:
+                self.is_told = True
+                raise WebSocketClosedError(str(error)) from None  # an OSError, as ASGI 2.4 asks
+        elif kind == CLOSE:
+            await self._close(socket, message)
+        else:
+            raise ContractError(f"{kind!r} is no message for a connected WebSocket: {SEND} or {CLOSE}")
+
+    def judge_end(self) -> None:
+        """The application has returned, or accepted. Raises ContractError for no decision (websockets AS-10)."""
+        context = self._context
+        if context.websockets.is_upgrading:
+            return
+        if self._phase == _DENYING:
+            if context.response.is_started:
+                raise ContractError("the ASGI application returned without completing its refusal")
+            return  # its status and headers are an answer without a body (websockets AS-19)
+        if self.is_told:
+            raise ClientGone("the client left before it was answered")
+        raise ContractError("the ASGI application returned without accepting or refusing the WebSocket")
+
+    # -- before the socket, and behind it --------------------------------------------------------------------------------
+
+    async def _receive_early(self) -> Message | None:
+        """What there is to receive without a socket; None when there is one now."""
+        if not self._is_connect_told:
+            self._is_connect_told = True
+            return {"type": "websocket.connect"}
+        while self._socket is None and not self._is_over:
+            if self._disconnect is None:
+                self._disconnect = Disconnect(self._context.runtime.loop, self._context.worker_request)
+            await self._disconnect.wait()
+        if self._socket is not None:
+            return None
+        self.is_told = True
+        return self._disconnected
+
+    @property
+    def _is_over(self) -> bool:
+        return self._phase == _OVER or self.is_complete or self._context.worker_request.is_disconnected
+
+    async def _send_early(self, kind: str, message: Message) -> None:
+        if self._phase == _OVER:
+            raise WebSocketClosedError(f"{kind} was sent after the WebSocket was closed or refused")
+        if self._phase == _DENYING:
+            await self._send_body(kind, message)
+        elif kind == ACCEPT:
+            await self._accept(message)
+        elif kind == CLOSE:
+            # Refused without a word (websockets AS-2).
+            await self._deny({"type": "http.response.start", "status": 403})
+            await self._send_body(BODY, {})
+        elif kind == START:
+            await self._deny({**_chosen(message, ("status", "headers")), "type": "http.response.start"})
+        else:
+            raise ContractError(
+                f"{kind!r} cannot be sent before the handshake is answered: {ACCEPT}, {CLOSE} or {START}"
+            )
+
+    async def _accept(self, message: Message) -> None:
+        """The rest of the plan runs in here, END included, and 101 leaves."""
+        if self._context.worker_request.is_disconnected:
+            self.is_told = True
+            raise ClientGone("the client left before its WebSocket was accepted")
+        options = _read_options(message)
+        try:
+            self._socket = await self._context.websockets.accept(options, answers_close=True)
+        except AcceptLost:
+            self._phase = _OVER
+            raise
+        finally:
+            waiting = self._disconnect
+            if waiting is not None and (self._socket is not None or self._phase == _OVER):
+                waiting.resolve()
+                self._disconnect = None
+
+    async def _deny(self, start: Message) -> None:
+        await self._answer(start)
+        self._phase = _DENYING
+
+    async def _send_body(self, kind: str, message: Message) -> None:
+        if kind != BODY:
+            raise ContractError(f"{BODY} is expected behind {START}, not {kind!r}")
+        await self._answer({**_chosen(message, ("body", "more_body")), "type": "http.response.body"})
+        if self.is_complete:
+            self._phase = _OVER
+
+    async def _answer(self, message: Message) -> None:
+        try:
+            await AsgiExchange.send(self, message)
+        except ContractError as error:
+            raise ContractError(str(error).replace("http.response.", "websocket.http.response.")) from None
+
+    async def _close(self, socket: WebSocket, message: Message) -> None:
+        """Close; the client's own Close is waited for behind it, not by the application."""
+        code = message.get("code")
+        reason = message.get("reason") or ""
+        code = 1000 if code is None else code
+        if not isinstance(code, int) or not isinstance(reason, str):
+            raise ContractError(f"{CLOSE} has a code (int) and a reason (str), not {code!r} and {reason!r}")
+        if socket.close_code is not None:
+            return  # the client was first: there is nothing left to close
+        await socket.close_output(code, reason)
+        self._phase = _OVER
+        self._disconnected = {"type": "websocket.disconnect", "code": code, "reason": reason}
+        self._socket = None
+        socket.start(socket.close())
+
+
+def _read_options(message: Message) -> AcceptOptions:
+    """Raises ContractError, TypeError or ValueError for what cannot be accepted with (websockets AS-3, AS-4)."""
+    subprotocol = message.get("subprotocol") or None
+    if subprotocol is not None and not isinstance(subprotocol, str):
+        raise ContractError(f"the subprotocol of {ACCEPT} is a str or None, not {subprotocol!r}")
+    headers: list[tuple[bytes, bytes]] = []
+    for field in message.get("headers") or ():
+        name, value = field
+        if not isinstance(name, bytes) or not isinstance(value, bytes):
+            raise ContractError(f"the headers of {ACCEPT} are pairs of bytes, not {(name, value)!r}")
+        if name[:1] == b":":
+            raise ContractError(f"{name!r} is no header: a name does not begin with a colon")
+        headers.append((name.lower(), value))
+    return AcceptOptions(subprotocol, headers=headers)
+
+
+def _content(message: Message) -> str | bytes | bytearray | memoryview:
+    """What is to be sent. Raises ContractError for anything but one text, or one byte string."""
+    text = message.get("text")
+    content = message.get("bytes")
+    if content is None and isinstance(text, str):
+        return text
+    if text is None and isinstance(content, (bytes, bytearray, memoryview)):
+        return content
+    raise ContractError(
+        f"{SEND} has either a text (str) or bytes, not text={type(text).__name__} and bytes={type(content).__name__}"
+    )
+
+
+def _disconnect(error: WebSocketError) -> Message:
+    code, reason = 1006, ""  # RFC 6455 section 7.1.5: no Close has come
+    if isinstance(error, (WebSocketDisconnect, WebSocketProtocolError)):
+        code, reason = error.code, error.reason
+    return {"type": "websocket.disconnect", "code": code, "reason": reason}
+
+
+def _chosen(message: Message, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: message[name] for name in names if name in message}
