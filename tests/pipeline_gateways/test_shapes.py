@@ -49,6 +49,14 @@ def native_plain(context: Any) -> str:
     return ""
 
 
+async def endpoint(websocket: Any, room: str = "") -> None:
+    pass
+
+
+async def endpoint_with_context(websocket: Any, context: Any) -> None:
+    pass
+
+
 def asgi2_plain(scope: Any) -> Any:
     return asgi3
 
@@ -122,6 +130,8 @@ TABLE: list[tuple[str, Any, Shape]] = [
     ("async function of two", rsgi, Shape.RSGI),
     ("async function of one", native, Shape.NATIVE),
     ("plain function of context", native_plain, Shape.NATIVE),
+    ("async function of a websocket", endpoint, Shape.WEBSOCKET),
+    ("async function of a websocket and the context", endpoint_with_context, Shape.WEBSOCKET),
     ("plain function of nothing", lambda: "hello", Shape.NATIVE),
     ("plain function of scope", asgi2_plain, Shape.ASGI2),
     ("object with async call", AsgiObject(), Shape.ASGI3),

@@ -10,8 +10,9 @@ from penstock import after, on
 from penstock.errors import ConfigurationError, StartupError
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.stages import Stage
+from penstock.request_sockets.options import SocketRules
 from penstock.server import open_client
-from penstock.server.composition import compose_sites
+from penstock.server.composition import _SOCKET_RULES, compose_sites
 from penstock.settings import (
     AppSettings,
     ErrorSettings,
@@ -23,7 +24,9 @@ from penstock.settings import (
     ServerSettings,
     Settings,
     SiteSettings,
+    WebSocketSettings,
 )
+from penstock.settings.catalog import fields_of
 
 
 class Greeting:
@@ -249,6 +252,33 @@ class TestLocations:
             assert ("x-greeting" in answer.headers) is (status == 200)
         assert ask("/a/x", method="POST", **site).headers["allow"] == "GET"
         assert ask("/a/b/x", method="POST", **site).status == 200
+
+
+class TestWebSockets:
+    def test_rules_are_inherited_and_the_defaults_hold_where_nothing_is_said(self) -> None:
+        everywhere = WebSocketSettings(origins=("https://a.example",), max_message=1000, keep_alive=0.0)
+        below = WebSocketSettings(origins=("*",), same_origin=True, per_client=3, compression=True)
+        (site,) = compose(
+            locations=(
+                LocationSettings(at="/", websockets=everywhere),
+                LocationSettings(at="/a", websockets=below),
+            )
+        )
+        found = {plan.location.at: plan.location.sockets for plan in site.plans}
+        rules, inner = found["/"], found["/a"]
+        assert (rules.allowed_origins, rules.max_message_size, rules.keepalive_interval) == (
+            ("https://a.example",),
+            1000,
+            0.0,
+        )
+        assert (rules.require_same_origin, rules.per_client, rules.compression) == (False, 0, False)
+        assert (rules.keepalive_timeout, rules.close_timeout, rules.max_ratio) == (20.0, 10.0, 100)
+        assert (inner.allowed_origins, inner.max_message_size) == (None, 1000)
+        assert (inner.require_same_origin, inner.per_client, inner.compression) == (True, 3, True)
+
+    def test_every_rule_of_python_has_a_key(self) -> None:
+        keys = dict.fromkeys(fields_of(WebSocketSettings))
+        assert {_SOCKET_RULES.get(key, key) for key in keys} == set(SocketRules.__slots__)
 
 
 class TestErrorPages:

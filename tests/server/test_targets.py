@@ -31,6 +31,9 @@ def function() -> str:
     return ""
 
 
+async def prices(websocket: Any, name: str = "") -> None: ...
+
+
 OBJECTS: dict[str, object] = {
     "x:function": function,
     "x:Cart": Cart,
@@ -38,6 +41,7 @@ OBJECTS: dict[str, object] = {
     "x:Carts": Carts,
     "x:app": application,
     "x:number": 7,
+    "x:prices": prices,
 }
 
 
@@ -53,6 +57,7 @@ class TestRoutes:
             ({"handler": "x:Cart", "methods": ("*",)}, "handler x:Cart", ()),
             ({"factory": "x:Carts", "methods": ("POST",)}, "factory x:Carts", ("POST",)),
             ({"status": 410}, "status 410", ()),
+            ({"websocket": "x:prices", "subprotocols": ("v1",)}, "websocket x:prices", ("GET",)),
         ],
     )
     def test_have_names_and_methods(self, keys: dict[str, Any], name: str, methods: tuple[str, ...]) -> None:
@@ -85,6 +90,8 @@ class TestRoutes:
             ({"handler": "x:cart", "settings": {"currency": "CHF"}}, "handler x:cart is no class"),
             ({"handler": "x:Cart", "settings": {"currenzy": "CHF"}}, "handler x:Cart cannot be constructed with"),
             ({"factory": "x:Cart"}, "factory x:Cart has no `get`"),
+            ({"websocket": "x:number"}, "websocket x:number is 'int', which cannot be called"),
+            ({"websocket": "x:app"}, "websocket x:app looks like an ASGI application"),
         ],
     )
     def test_mistakes(self, keys: dict[str, Any], told: str) -> None:
@@ -146,6 +153,7 @@ class TestApplications:
             ({"app": "x:app"}, "ASGI x:app"),
             ({"app": "x:wsgi"}, "WSGI x:wsgi"),
             ({"app": "x:function"}, "function x:function"),
+            ({"app": "x:prices"}, "websocket x:prices"),
             ({"app": "x:make", "factory": True}, "WSGI x:make"),
             ({"wsgi": "x:make", "factory": True}, "WSGI x:make"),
         ],
@@ -153,7 +161,7 @@ class TestApplications:
     def test_their_shape_is_said_or_detected(self, keys: dict[str, Any], name: str) -> None:
         made = mounted(**keys)
         assert (made.name, made.at, made.methods, made.needs) == (name, "/a", (), "script")
-        assert (made.on_start is None) == name.startswith("function")
+        assert (made.on_start is None) == name.startswith(("function", "websocket"))
 
     @pytest.mark.parametrize(
         ("keys", "told"),

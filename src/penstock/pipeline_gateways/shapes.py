@@ -19,6 +19,7 @@ class Shape(Enum):
     WSGI = "wsgi"
     RSGI = "rsgi"
     NATIVE = "native"
+    WEBSOCKET = "websocket"
 
 
 _NAMES: Final = {
@@ -27,6 +28,8 @@ _NAMES: Final = {
     ("scope", "proto"): Shape.RSGI,
     ("scope", "protocol"): Shape.RSGI,
     ("scope",): Shape.ASGI2,
+    ("websocket",): Shape.WEBSOCKET,
+    ("websocket", "context"): Shape.WEBSOCKET,
     ("context",): Shape.NATIVE,
     ("ctx",): Shape.NATIVE,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec.structs import asdict
 
@@ -14,9 +14,18 @@ from penstock.pipeline.decorators import attach_module
 from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.site import PipelineSite
+from penstock.request_sockets.options import SocketRules
 from penstock.server.targets import app_target, files_target, function_step, route_target
 from penstock.server.tracing import Traces
-from penstock.settings import ErrorSettings, FilteringSettings, ModuleSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings import (
+    ErrorSettings,
+    FilteringSettings,
+    ModuleSettings,
+    ServerSettings,
+    Settings,
+    SiteSettings,
+    WebSocketSettings,
+)
 from penstock.settings.locations import EffectiveRules, effective, locations_of
 from penstock.settings.references import load_reference
 from penstock.settings.statuses import statuses_of
@@ -29,6 +38,15 @@ T = TypeVar("T")
 
 # An application that is handed over as an object stands behind a name of this form instead of an import reference.
 Objects = Mapping[str, object]
+# What keys of `websockets` are called in Python, where that differs.
+_SOCKET_RULES: Final = {
+    "origins": "allowed_origins",
+    "same_origin": "require_same_origin",
+    "max_message": "max_message_size",
+    "keep_alive": "keepalive_interval",
+    "keep_alive_timeout": "keepalive_timeout",
+}
+
 # Gives the place of a key of the site file, "penstock.toml:12", or "" where there is no file.
 Where = Callable[[tuple[str | int, ...]], str]
 
@@ -227,6 +245,7 @@ class _Composer:
             error_pages=self._error_pages(rules),
             filtering=_filtering_of(rules.filtering),
             wraps=self._traces.wraps_at(self._site, at),
+            sockets=_sockets_of(rules.websockets),
             access_log=rules.access_log is not False,
             modules=[hooks for each in rules.modules if (hooks := self._placed[id(each)]) is not None],
             where=self._where() if index is None else self._where("location", index),
@@ -240,6 +259,14 @@ def _filtering_of(settings: FilteringSettings) -> RequestFiltering | None:
     from penstock.http.filtering import RequestFiltering
 
     return RequestFiltering(**given)
+
+
+def _sockets_of(settings: WebSocketSettings) -> SocketRules:
+    """What the locations say; where they say nothing, the defaults of `SocketRules` hold."""
+    given = {_SOCKET_RULES.get(key, key): value for key, value in asdict(settings).items() if value is not None}
+    if "*" in given.get("allowed_origins", ()):
+        del given["allowed_origins"]
+    return SocketRules(**given)
 
 
 def _name_of(settings: ModuleSettings) -> str:

@@ -31,12 +31,14 @@ def route_target(settings: RouteSettings, load: Load) -> Target:
         return _target_of(settings, handler, shown=handler)
     if settings.function:
         return _function_target(settings, load)
+    if settings.websocket:
+        return _websocket_target(settings, load)
     return _handler_target(settings, load)
 
 
 def app_target(settings: AppSettings, load: Load) -> Target:
     """What a mounted application becomes. Raises ConfigurationError, and StartupError when its factory fails."""
-    reference = settings.asgi or settings.wsgi or settings.app or ""
+    reference = settings.asgi or settings.wsgi or settings.owin or settings.app or ""
     application: Any = load(reference)
     if settings.factory:
         application = _call_factory(application, reference)
@@ -44,17 +46,8 @@ def app_target(settings: AppSettings, load: Load) -> Target:
     shape = said if said and callable(application) else _detect(application, reference)
     if shape == "wsgi":
         return _wsgi_target(application, settings, reference)
-    if shape == "native":
-        from penstock.request_handlers.functions import function_handler
-
-        execute = execute_step(function_handler(application))
-        return Target(
-            f"function {reference}",
-            settings.at,
-            execute,
-            handler=application,
-            allow_anonymous=settings.allow_anonymous,
-        )
+    if shape in ("native", "websocket"):
+        return _mounted_function(application, settings, reference, is_socket=shape == "websocket")
     return _asgi_target(application, settings, reference)
 
 
@@ -99,6 +92,16 @@ def _load_function(reference: str, load: Load) -> Callable[..., object]:
         kind = type(function).__name__
         raise ConfigurationError([Problem(f"{reference} is {kind!r}, which cannot be called: name a function")])
     return cast("Callable[..., object]", function)
+
+
+def _websocket_target(settings: RouteSettings, load: Load) -> Target:
+    from penstock.request_handlers.websocket_endpoint import websocket_handler
+
+    function = load(settings.websocket or "")
+    handler = websocket_handler(
+        function, Template(settings.at).names, subprotocols=settings.subprotocols, label=settings.label
+    )
+    return _target_of(settings, handler, shown=function)
 
 
 def _handler_target(settings: RouteSettings, load: Load) -> Target:
@@ -182,6 +185,27 @@ def _asgi_target(application: Any, settings: AppSettings, reference: str) -> Tar
         allow_anonymous=settings.allow_anonymous,
         on_start=lifespan.start,
         on_stop=lifespan.stop,
+    )
+
+
+def _mounted_function(function: Any, settings: AppSettings, reference: str, *, is_socket: bool) -> Target:
+    """A function that answers every path below its prefix, with an answer or with a WebSocket."""
+    if is_socket:
+        from penstock.request_handlers.websocket_endpoint import websocket_handler
+
+        name = f"websocket {reference}"
+        handler = websocket_handler(function, label=name)
+    else:
+        from penstock.request_handlers.functions import function_handler
+
+        name = f"function {reference}"
+        handler = function_handler(function)
+    return Target(
+        name,
+        settings.at,
+        execute_step(handler),
+        handler=function,
+        allow_anonymous=settings.allow_anonymous,
     )
 
 
