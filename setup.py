@@ -10,7 +10,7 @@ from setuptools import Extension, setup
 ROOT = Path("src/penstock")
 
 # Every module of these folders is compiled ...
-COMPILED = ("hosts", "http", "intake", "pipeline", "pipeline_gateways")
+COMPILED = ("hosts", "http", "intake", "pipeline", "pipeline_gateways", "request_sockets")
 
 # ... except those that say why not, in a comment that begins with "# Not compiled:".
 

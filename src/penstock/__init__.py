@@ -7,8 +7,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from penstock.errors import (
+        AcceptLost,
         ClientGone,
         ConfigurationError,
+        ConnectionLost,
         ContractError,
         HTTPError,
         PenstockError,
@@ -19,7 +21,14 @@ if TYPE_CHECKING:
         ResponseCompleted,
         ResponseSealed,
         ResponseStarted,
+        SocketDisposedError,
         StartupError,
+        WebSocketBusyError,
+        WebSocketClosedError,
+        WebSocketDisconnect,
+        WebSocketError,
+        WebSocketProtocolError,
+        WebSocketStateError,
     )
     from penstock.pipeline.context import Context
     from penstock.pipeline.decorators import after, around, on
@@ -33,14 +42,18 @@ if TYPE_CHECKING:
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.uploads import Upload
     from penstock.request_handlers.handlers import HandlerFactory
+    from penstock.request_sockets.options import AcceptOptions
+    from penstock.request_sockets.websocket import WebSocket
 
 __version__ = "0.1.0"
 
 # Where the public names live. They are imported when they are asked for: the start of a server is measured.
 _HOMES = {
     "penstock.errors": (
+        "AcceptLost",
         "ClientGone",
         "ConfigurationError",
+        "ConnectionLost",
         "ContractError",
         "HTTPError",
         "PenstockError",
@@ -51,7 +64,14 @@ _HOMES = {
         "ResponseCompleted",
         "ResponseSealed",
         "ResponseStarted",
+        "SocketDisposedError",
         "StartupError",
+        "WebSocketBusyError",
+        "WebSocketClosedError",
+        "WebSocketDisconnect",
+        "WebSocketError",
+        "WebSocketProtocolError",
+        "WebSocketStateError",
     ),
     "penstock.pipeline.context": ("Context",),
     "penstock.pipeline.decorators": ("after", "around", "on"),
@@ -65,6 +85,8 @@ _HOMES = {
     "penstock.pipeline.uploads": ("Upload",),
     "penstock.request_handlers.handlers": ("HandlerFactory",),
     "penstock.pipeline.stages": ("Stage",),
+    "penstock.request_sockets.options": ("AcceptOptions",),
+    "penstock.request_sockets.websocket": ("WebSocket",),
 }
 
 
@@ -84,8 +106,11 @@ def run(application: "Callable[..., Any] | str", **options: Any) -> int:
 
 
 __all__ = [
+    "AcceptLost",
+    "AcceptOptions",
     "ClientGone",
     "ConfigurationError",
+    "ConnectionLost",
     "Context",
     "ContractError",
     "Filter",
@@ -106,9 +131,17 @@ __all__ = [
     "ResponseCompleted",
     "ResponseSealed",
     "ResponseStarted",
+    "SocketDisposedError",
     "Stage",
     "StartupError",
     "Upload",
+    "WebSocket",
+    "WebSocketBusyError",
+    "WebSocketClosedError",
+    "WebSocketDisconnect",
+    "WebSocketError",
+    "WebSocketProtocolError",
+    "WebSocketStateError",
     "__version__",
     "after",
     "around",

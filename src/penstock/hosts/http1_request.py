@@ -11,12 +11,13 @@ from penstock.hosts.request_body import RequestBody
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import CLOSES, HAS_DATE, HAS_SERVER, check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless, status_line
+from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
 if TYPE_CHECKING:
     from penstock.hosts.connection import Connection
 
-_CAPABILITIES: Final = Capability.SEND_FILE | Capability.INFORM | Capability.TRAILERS
+_CAPABILITIES: Final = Capability.SEND_FILE | Capability.INFORM | Capability.TRAILERS | Capability.UPGRADE
 # RFC 9110 section 15.2 and RFC 9112 section 7.1: HTTP/1.0 knows neither interim answers nor chunks.
 _CAPABILITIES_1_0: Final = Capability.SEND_FILE
 # From here on copying a body costs more than handing it over by itself: 50 KB cost 17.4 us in place of 20.0.
@@ -295,6 +296,12 @@ class Http1Request:
         """As `WorkerRequest.trailers`."""
         check_trailers(headers)
         self._trailers = headers
+
+    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
+        """As `WorkerRequest.upgrade`."""
+        from penstock.hosts.frame_connection import switch_protocols  # imported by the first socket
+
+        return switch_protocols(self, head, terms)
 
     def abort(self) -> None:
         """As `WorkerRequest.abort`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from penstock.hosts.clock import Clock
 from penstock.hosts.connection import Connection
@@ -14,6 +14,9 @@ from penstock.hosts.http1_request import Http1Request
 from penstock.hosts.time_limits import judge_time
 from penstock.http.head import HeadLimits, HeadReader
 from penstock.intake.runtime import Runtime
+
+if TYPE_CHECKING:
+    from penstock.hosts.frame_connection import FrameConnection
 
 # At a stop: turns of the loop in which what lies in the sockets already is read, and seconds between two looks.
 _LAST_LOOKS: Final = 3
@@ -56,6 +59,7 @@ class Http1Service:
         self.body_limit = limits.body
         self.is_timed = is_timed
         self.connections: set[Connection] = set()
+        self.sockets: set[FrameConnection] = set()
         self.is_stopping = False
         self.file_sender = FileSender(self.loop)
         self._forwarded = forwarded
@@ -65,6 +69,8 @@ class Http1Service:
         """Sweep all connections."""
         for connection in tuple(self.connections):
             judge_time(connection, now)
+        for socket in tuple(self.sockets):
+            socket.judge_time(now)
 
     def apply_forwarded(self, request: Http1Request) -> None:
         """Believe what a trusted proxy says of a request, before its site is chosen."""
@@ -99,11 +105,12 @@ class Http1Service:
     async def wait_sent(self, within: float) -> None:
         """Wait at most `within` seconds until what was answered has left."""
         for _ in range(int(within / _LOOK)):
-            if not any(connection.transport.get_write_buffer_size() for connection in self.connections):
+            everybody = (*self.connections, *self.sockets)
+            if not any(connection.transport.get_write_buffer_size() for connection in everybody):
                 return
             await asyncio.sleep(_LOOK)
 
     def abort_all(self) -> None:
         """Cut what is left."""
-        for connection in tuple(self.connections):
+        for connection in (*self.connections, *self.sockets):
             connection.transport.abort()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from penstock.http.messages import ResponseHead
+from penstock.http.response_head import write_fields
+from penstock.http.status import status_line
 from penstock.http.websocket_handshake import accept_value
 from penstock.intake.frame_transport import UpgradeTerms
 
@@ -27,8 +29,8 @@ _DROPPED: Final = frozenset(
 )
 
 
-def switching_fields(head: ResponseHead, terms: UpgradeTerms) -> list[tuple[bytes, bytes]]:
-    """The fields of the 101: those of the handshake first, then those of `head` that may stand there."""
+def handshake_fields(terms: UpgradeTerms) -> list[tuple[bytes, bytes]]:
+    """What the handshake says."""
     fields = [
         (b"upgrade", b"websocket"),
         (b"connection", b"Upgrade"),
@@ -38,4 +40,18 @@ def switching_fields(head: ResponseHead, terms: UpgradeTerms) -> list[tuple[byte
         fields.append((b"sec-websocket-protocol", terms.subprotocol.encode("ascii")))
     if terms.deflate is not None:
         fields.append((b"sec-websocket-extensions", terms.deflate.header))
-    return fields + [pair for pair in head.raw_headers if pair[0] not in _DROPPED]
+    return fields
+
+
+def added_fields(head: ResponseHead) -> list[tuple[bytes, bytes]]:
+    """The fields of `head` that may stand in a 101."""
+    return [pair for pair in head.raw_headers if pair[0] not in _DROPPED]
+
+
+def write_switching_head(head: ResponseHead, terms: UpgradeTerms, own: bytes) -> bytes:
+    """The whole 101 with its empty line; `own` are the host's fields, such as `date`.
+
+    Raises ContractError for fields that HTTP does not allow.
+    """
+    handshake = b"".join([b"%b: %b\r\n" % pair for pair in handshake_fields(terms)])
+    return b"%b%b%b%b\r\n" % (status_line(101), handshake, own, write_fields(added_fields(head)))

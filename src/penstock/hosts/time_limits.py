@@ -137,7 +137,7 @@ def _reads_too_slowly(connection: Connection, now: float) -> bool:
     ):
         connection.write_rate = None
         return False
-    left = _count_unsent(connection.transport)
+    left = count_unsent(connection.transport)
     rate = connection.write_rate
     if rate is None:
         connection.write_rate = DataRate(now, -left)
@@ -145,7 +145,7 @@ def _reads_too_slowly(connection: Connection, now: float) -> bool:
     return rate.is_too_low(now, -left, connection.service.limits)
 
 
-def _count_unsent(transport: Transport) -> int:
+def count_unsent(transport: Transport) -> int:
     """Bytes that the client has not taken yet, those in the kernel included.
 
     Without the kernel's, a slow but steady reader would look as if it stood still: the kernel asks for more only when a

@@ -197,9 +197,15 @@ class OpenSockets:
         if pending:
             await asyncio.wait(pending)
 
-    def cancel_endpoints(self) -> list[asyncio.Task[None]]:
-        """Cancel the endpoints that are still at work; returns their tasks."""
+    async def stop(self, within: float) -> None:
+        """Drop all, then cancel the endpoints that are still at work, which have `within` seconds to clean up."""
+        self.is_going_away = self.is_aborted = True
+        if not self._entries and not self._ending:
+            return
+        await self.abort_all_and_wait()
+        # Told by the loss of its connection, an endpoint ends by itself, unless it waits for something else.
+        await asyncio.sleep(0)
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None and not entry.task.done()]
         for task in tasks:
             task.cancel()
-        return tasks
+        await self.wait_empty(within)

@@ -14,6 +14,7 @@ from penstock.errors import HTTPError
 from penstock.intake.admission import Admission
 from penstock.intake.gate import CHECK_INTERVAL, Gate
 from penstock.intake.host_names import match_host
+from penstock.intake.open_sockets import OpenSockets
 from penstock.intake.refusals import answer_plainly
 from penstock.intake.requests_inside import RequestInside, Waiting, describe_waiting
 from penstock.intake.retired import Retired
@@ -50,9 +51,10 @@ class Runtime:
         queue: int = 1000,
         retry_after: int = 1,
         stuck_threads: int = 10,
+        sockets: int = 0,
         record: Callable[[WorkerRequest, int, list[tuple[bytes, bytes]]], None] | None = None,
     ) -> None:
-        """`record`, when given, is called with each request, its status and its response headers after the last byte."""
+        """`sockets` is how many WebSockets may be open, 0 for any number. `record`, when given, is called with each request, its status and its response headers after the last byte."""
         self.sites = tuple(sites)
         self.state = RuntimeState.NEW
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -68,6 +70,7 @@ class Runtime:
         self.sweeping: asyncio.TimerHandle | None = None
         self.record = record
         self.stuck = StuckThreads(stuck_threads, self.recycle)
+        self.sockets = OpenSockets(self.loop, sockets)
         self.gate = Gate(self.loop)
         self.on_recycle: Callable[[str], None] | None = None
         self.recycle_reasons: list[str] = []
@@ -230,9 +233,15 @@ class Runtime:
     async def drain(self, within: float) -> bool:
         """Let nothing more in and wait at most `within` seconds for those inside. Did all leave in time?"""
         self.state = RuntimeState.DRAINING
+        deadline = self.loop.time() + within
         self.gate.set_running(False)
+        self.sockets.go_away()
         while self.admission.queue:
             self._refuse(self.admission.queue.popleft(), "the server is stopping")
+        have_left = await self._wait_empty(within)
+        return await self.sockets.wait_empty(deadline - self.loop.time()) and have_left
+
+    async def _wait_empty(self, within: float) -> bool:
         if self.admission.inside == 0 and not self.background:
             return True
         self._empty = self.loop.create_future()
@@ -258,6 +267,7 @@ class Runtime:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=_LAST_WORDS)
+        await self.sockets.stop(_LAST_WORDS)
         while self._retired:
             await self._retired.pop().stop()
         for site in reversed(self.sites):

@@ -7,6 +7,7 @@ from enum import IntFlag
 from typing import Protocol
 
 from penstock.http.messages import RequestHead, ResponseHead
+from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 
 Address = tuple[str, int | None]
 
@@ -87,6 +88,13 @@ class WorkerRequest(Protocol):
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """Set the trailer fields that follow the last piece (RFC 9110 section 6.5)."""
+
+    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
+        """Answer a WebSocket handshake with 101; from now on the connection carries frames (RFC 6455 section 4.2.2).
+
+        The fields of the handshake are the host's, those of `head` are added. None: the client has left. Only with
+        `Capability.UPGRADE`. Raises ContractError for fields that HTTP does not allow.
+        """
 
     def abort(self) -> None:
         """Cut the connection: the client can tell that the answer is not whole."""

@@ -182,6 +182,11 @@ class ChangeableHead(ResponseHead):
         if status in NO_CONTENT:
             self.is_special = True
 
+    def switch_protocols(self) -> None:
+        """The request goes on as a WebSocket, unless its status is set to another one until it leaves (websockets SW-21)."""
+        self.set_status(101)
+        self.is_special = True
+
     def place(self) -> str:
         """Who is at work, for messages: "Filtering@BEGIN"."""
         context = self.context

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.plan import Plan
     from penstock.pipeline.step import Step
+    from penstock.pipeline.websockets import WebSockets
+    from penstock.request_sockets.options import AcceptOptions
+    from penstock.request_sockets.upgrade import Endpoint
 
 F = TypeVar("F")
 
@@ -273,6 +276,26 @@ class Context:
         task = start_work(self, work)
         self.interrupt()
         return task
+
+    def accept_websocket(self, endpoint: Endpoint, options: AcceptOptions | None = None) -> None:
+        """Let this request go on as a WebSocket: `await endpoint(websocket)` runs when END has run and 101 has left.
+
+        Returns at once; `websocket.context` will be this context. A status other than 101 takes it back until then. Raises
+        TypeError for None, ContractError when it was done before, in BEGIN and behind EXECUTE, RequestRejected (400, 426) when
+        this is no handshake, HTTPError (403) for its origin, (429, 503) for too many sockets, ValueError for a sub-protocol that
+        was not offered; nothing has changed then (websockets section 1.3).
+        """
+        self.websockets.accept_later(endpoint, options)
+
+    @property
+    def websockets(self) -> WebSockets:
+        """The WebSocket handshake, if this request is one."""
+        rest = self.known or self.rest
+        if rest.websockets is None:
+            from penstock.pipeline.websockets import WebSockets
+
+            rest.websockets = WebSockets(self)
+        return rest.websockets
 
     def completion(self) -> Completion:
         """For code that calls back: await it in the step, complete it from any thread (pipeline M-02)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from penstock.request_sockets.options import SocketRules
+
 if TYPE_CHECKING:
     from penstock.http.filtering import RequestFiltering
     from penstock.pipeline.error_pages import ErrorPages
@@ -20,6 +22,7 @@ class Location:
     (whatever runs code); a target that needs another is answered with 403 (pipeline H-09). `error_format` is "negotiated",
     "html", "json", "problem" or "text"; `error_pages` come before what is built in (pipeline X-07). What `filtering` refuses
     is seen by no module before LOG (pipeline P-02, L-01).
+    `sockets` are the rules for its WebSockets.
     `wraps` give what is called in place of each step, as for a trace; the last one is outermost.
     """
 
@@ -36,6 +39,7 @@ class Location:
         "form_memory",
         "headers",
         "modules",
+        "sockets",
         "where",
         "wraps",
     )
@@ -57,6 +61,7 @@ class Location:
         error_pages: ErrorPages | None = None,
         filtering: RequestFiltering | None = None,
         wraps: Sequence[Callable[[Step, Call], Call]] = (),
+        sockets: SocketRules | None = None,
     ) -> None:
         """`at` is its prefix, `headers` are lower-case pairs, `where` its place in the site file."""
         self.at = at
@@ -73,3 +78,4 @@ class Location:
         self.error_pages = error_pages
         self.filtering = filtering
         self.wraps = tuple(wraps)
+        self.sockets = sockets or SocketRules()

@@ -217,6 +217,8 @@ class Response(ChangeableHead):
     def send_buffered(self) -> Awaitable[None] | None:
         """As `flush`, with the head as it is; None, or what to wait for."""
         self._check_not_completed()
+        if self.status_code == 101:
+            raise ContractError("this request was accepted as a WebSocket: nothing is sent in front of the handshake")
         extras = self.extras
         if extras is not None:
             extras.check_not_calling("flushes")

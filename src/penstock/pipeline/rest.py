@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from penstock.pipeline.request import Request
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.verifier import Acting, Verifier
+    from penstock.pipeline.websockets import WebSockets
 
 
 class Rest:
@@ -57,6 +58,8 @@ class Rest:
     releases: list[tuple[Callable[[Any], Any], object]] | None = None
     completed: list[Callable[[Any], object]] | None = None
     deferred: list[object] | None = None
+    # -- what it becomes
+    websockets: WebSockets | None = None
     # -- for those who look
     trace_id: str | None = None
     error_id: str = ""  # under which client and log know the failure
@@ -66,3 +69,18 @@ class Rest:
     verifier: Verifier | None = None
     thread: int = 0  # the thread that the request was handed to
     outstanding: list[Acting] | None = None
+
+    def slim(self) -> None:
+        """Let go of what a WebSocket has no use for (websockets PY-21)."""
+        self.handler = self.remapped = None
+        self.execute_remapped = None
+        self.kept_headers = None
+        self.scopes = None
+        self.waiter = None
+        self.redispatch = None
+        self.redispatches = None
+        self.on_deadline = None
+        self.started = None
+        self.trace = None
+        self.verifier = None
+        self.outstanding = None

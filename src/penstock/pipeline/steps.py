@@ -42,6 +42,11 @@ def send(context: Context) -> Awaitable[None] | Signal | None:
                 raise
         else:
             return leave(context)
+    if response.status_code == 101:
+        from penstock.pipeline.socket_phase import begin_socket
+
+        if begin_socket(context) is DONE:
+            return DONE
     if response.is_started:
         if context.error is not None:
             # The client has half an answer, which must not pass for a whole one (pipeline X-07).
@@ -84,6 +89,8 @@ def leave(context: Context) -> Signal:
             report(context, rest.error)  # recorded while the answer left, as by a callback of on_sending_headers
         if rest.request is not None:
             rest.request.release()
+        if rest.websockets is not None:
+            rest.websockets.lose(f"the request was answered with {response.status_code}")
         if rest.completed or rest.releases or rest.deferred:
             return tear_down(context, rest)
     headers = response.raw_headers if response.extras is None else response.logged_headers

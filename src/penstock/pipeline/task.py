@@ -15,7 +15,7 @@ from collections.abc import Awaitable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import ClientGone, HTTPError
+from penstock.errors import AcceptLost, ClientGone, HTTPError
 from penstock.pipeline import deadlines
 from penstock.pipeline.detour import answer_at_once
 from penstock.pipeline.error_report import describe
@@ -75,6 +75,16 @@ def resume(context: Context) -> None:
     begin(context)
 
 
+async def go_on(context: Context) -> None:
+    """Called by what answers, in the middle of its own step: lead the request on to its end."""
+    if context.task is not None and asyncio.current_task() is not context.task:
+        task = take_over(context)  # beyond the cancelling of a task of the application's own
+        if task is not None:
+            await asyncio.shield(task)
+    else:
+        await drive(context, advance(context))
+
+
 async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_task: bool = False) -> None:
     """Await what `advance` returned and go on, until the request is done, or another task has taken it over.
 
@@ -89,14 +99,31 @@ async def drive(context: Context, pending: Awaitable[Any] | Signal, *, is_the_ta
                 else:
                     await pending  # type: ignore[misc]
             except BaseException as error:
+                if is_the_task and _is_endpoint(context, task):
+                    await _end_endpoint(context, error)
+                    return
                 if _is_the_end(context, error, task):
                     return
             if context.task is not task:
+                if is_the_task and _is_endpoint(context, task):
+                    await _end_endpoint(context, None)
                 return
             pending = advance(context)
     finally:
         if is_the_task and task is not None:
             context.runtime.end_behind(task)
+
+
+def _is_endpoint(context: Context, task: asyncio.Task[None] | None) -> bool:
+    """Whether the step that has ended was the endpoint of a WebSocket, accepted and awaited in this task."""
+    websockets = None if context.known is None else context.known.websockets
+    return websockets is not None and task is not None and websockets.is_endpoint(task)
+
+
+async def _end_endpoint(context: Context, failure: BaseException | None) -> None:
+    from penstock.pipeline.socket_phase import end_endpoint  # imported by the first socket
+
+    await end_endpoint(context, failure)
 
 
 def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None] | None) -> bool:
@@ -113,7 +140,8 @@ def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None]
         _abandon(context, failure_of(error))  # thrown in by close(), which allows no more waiting
         return True
     if context.is_over or context.task is not task:
-        logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure_of(error))
+        level = logging.DEBUG if isinstance(error, AcceptLost) else logging.ERROR  # it has been told already
+        logger.log(level, "an application failed behind its answer to %s", describe(context), exc_info=failure_of(error))
         return True
     end_step(context, error)
     return False

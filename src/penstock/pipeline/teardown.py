@@ -38,6 +38,27 @@ def tear_down(context: Context, rest: Rest) -> Signal:
     return DONE
 
 
+def call_completed(context: Context, rest: Rest) -> None:
+    """Call those who wanted to know that the answer was handed over, in front of the 101 (websockets SW-37)."""
+    callbacks, rest.completed = rest.completed, None
+    for callback in callbacks or ():
+        _call(context, partial(callback, context))
+
+
+def release_handlers(context: Context, rest: Rest) -> None:
+    """Release the handlers of a request that goes on as a socket."""
+    releases, rest.releases = rest.releases, None
+    if releases:
+        _run(context, [partial(release, handler) for release, handler in releases])
+
+
+def close_deferred(context: Context, rest: Rest) -> None:
+    """Close what was deferred to the end of a socket (websockets SW-38)."""
+    deferred, rest.deferred = rest.deferred, None
+    if deferred:
+        _run(context, [_closing(resource) for resource in reversed(deferred)])
+
+
 def count_out(context: Context, status: int, headers: list[tuple[bytes, bytes]]) -> None:
     """The runtime counts the request out, and it is written down."""
     context.runtime.leave(context.worker_request, status, headers, context.plan.access_log)

@@ -75,6 +75,7 @@ class Server:
                 queue=settings.limits.queue,
                 retry_after=settings.limits.retry_after,
                 stuck_threads=settings.limits.stuck_threads,
+                sockets=settings.limits.sockets,
                 record=self._observation.record,
             )
             if settings.max_requests:
@@ -153,6 +154,7 @@ async def _end_requests(host: SocketHost, runtime: Runtime, within: float) -> bo
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
     await host.stop_accepting()
+    runtime.sockets.go_away()
     await host.serve_expected(within)
     drained = await runtime.drain(max(0.0, deadline - loop.time()))
     await host.wait_sent(max(0.0, deadline - loop.time()))
