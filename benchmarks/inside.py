@@ -20,6 +20,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE / "apps")]
 from benchmarks.bench.exchanges import FROM_A_SHOP
 from penstock.http.head import read_head
 from penstock.http.messages import RequestHead, ResponseHead
+from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import Address, Capability
 from penstock.server import build
@@ -89,6 +90,9 @@ class BareRequest:
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
         pass
+
+    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
+        return None
 
     def abort(self) -> None:
         self.has_sent_all = True

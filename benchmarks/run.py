@@ -1,6 +1,7 @@
 """The bench: ours and the other servers side by side, on one core each. See docs/benchmarks.md."""
 
 import argparse
+import fnmatch
 import os
 import resource
 import sys
@@ -24,7 +25,7 @@ QUICK_STARTS = 3
 
 def read_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python benchmarks/run.py", description=__doc__)
-    parser.add_argument("--cases", metavar="A,B", default="", help="only these; --list names them")
+    parser.add_argument("--cases", metavar="A,B", default="", help="only these, or patterns of them; --list names them")
     parser.add_argument("--list", action="store_true", help="name the cases and stop")
     parser.add_argument("--runs", type=int, default=3, help="rounds of paired runs (3)")
     parser.add_argument("--seconds", type=float, default=5.0, help="length of a run (5)")
@@ -43,12 +44,12 @@ def read_options() -> argparse.Namespace:
 
 
 def choose(names: str) -> list[Case]:
-    """The cases of those names, in the order of the table. Raises BenchError for a name there is not."""
+    """The cases of those names or patterns, in the order of the table. Raises BenchError for one that names none."""
     wanted = [name.strip() for name in names.split(",") if name.strip()]
     known = [case.name for case in CASES]
-    if unknown := [name for name in wanted if name not in known]:
+    if unknown := [name for name in wanted if not fnmatch.filter(known, name)]:
         raise BenchError(f"no such case: {', '.join(unknown)}; there are {', '.join(known)}")
-    return [case for case in CASES if not wanted or case.name in wanted]
+    return [case for case in CASES if not wanted or any(fnmatch.fnmatch(case.name, name) for name in wanted)]
 
 
 def find_pythons(options: argparse.Namespace) -> dict[str, Path]:
@@ -84,8 +85,9 @@ def run_all(cases: Sequence[Case], options: argparse.Namespace) -> int:
     entries = []
     with tempfile.TemporaryDirectory(prefix="bench-") as work:
         playground.lay_out(Path(work))
+        field = Playground(work=Path(work), pythons=pythons, peers=Path(options.peers).absolute())
         for case in cases:
-            entries.append(run_case(case, Playground(work=Path(work), pythons=pythons), options=options))
+            entries.append(run_case(case, field, options=options))
             print(tables.block(entries[-1]), flush=True)
     print(tables.summary(entries))
     keep(entries, description, options=options)
@@ -109,7 +111,7 @@ def keep(entries: list[results.Entry], description: results.Entry, *, options: a
 def main() -> int:
     options = read_options()
     if options.list:
-        print("\n".join(f"{case.name:<20}{case.title}" for case in CASES))
+        print("\n".join(f"{case.name:<24}{case.title}" for case in CASES))
         return 0
     leave_nothing()
     os.sched_setaffinity(0, {LOAD_CORE})

@@ -13,6 +13,7 @@ GREETING = b"Hello, world!"
 LARGE = b"0123456789abcdef" * 640
 PLAIN = (b"content-type", b"text/plain; charset=utf-8")
 EVENT = b'event: tick\ndata: {"text": "Hello, world!"}\n\n'
+ROOM: list[Send] = []  # everybody who hears what is broadcast
 
 
 def head(length: int) -> Message:
@@ -98,4 +99,36 @@ async def events(scope: Scope, receive: Receive, send: Send) -> None:
         pass  # the ASGI specification: sending to a client that has left may raise this
     finally:
         gone.cancel()
+    return None
+
+
+async def echo_messages(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket: every message, back again."""
+    if scope["type"] == "lifespan":
+        return await lifespan(receive, send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    while (message := await receive())["type"] == "websocket.receive":
+        if (data := message.get("bytes")) is not None:
+            await send({"type": "websocket.send", "bytes": data})
+        else:
+            await send({"type": "websocket.send", "text": message["text"]})
+    return None
+
+
+async def broadcast(scope: Scope, receive: Receive, send: Send) -> None:
+    """A WebSocket: every text goes to everybody, one after the other, in the order in which they came."""
+    if scope["type"] == "lifespan":
+        return await lifespan(receive, send)
+    await receive()
+    await send({"type": "websocket.accept"})
+    ROOM.append(send)
+    try:
+        while (message := await receive())["type"] == "websocket.receive":
+            for each in ROOM:
+                await each({"type": "websocket.send", "text": message["text"]})
+    except OSError:
+        pass  # somebody has left meanwhile
+    finally:
+        ROOM.remove(send)
     return None

@@ -5,6 +5,7 @@ import ssl
 import time
 
 from benchmarks.bench.model import BenchError, Exchange
+from benchmarks.bench.plain_socket import PlainSocket
 from benchmarks.bench.processes import RunningServer
 
 PATIENCE = 20.0  # seconds for a server to start
@@ -14,6 +15,8 @@ EXCERPT = 60
 
 def check(exchange: Exchange, server: RunningServer) -> None:
     """Asks once and compares status and body, byte by byte. Raises BenchError or OSError."""
+    if exchange.opcode:
+        return check_message(exchange, server)
     connection = connect(exchange, server.port)
     try:
         connection.request(exchange.method, exchange.path, exchange.body or None, dict(exchange.headers))
@@ -25,6 +28,20 @@ def check(exchange: Exchange, server: RunningServer) -> None:
         raise BenchError(f"{server.command}: {error!r}{log_end(server)}") from error
     finally:
         connection.close()
+    return None
+
+
+def check_message(exchange: Exchange, server: RunningServer) -> None:
+    """Opens a WebSocket, sends one message and compares what comes."""
+    opened = PlainSocket(server.port, exchange.path)
+    try:
+        opened.send(exchange.opcode, exchange.body)
+        opcode, message = opened.receive()
+    finally:
+        opened.close()
+    if opcode != exchange.opcode:
+        raise BenchError(f"{server.command}: wrong answer: opcode {opcode}; expected {exchange.opcode}")
+    compare(200, message, expected=exchange.expected, command=server.command)
 
 
 def connect(exchange: Exchange, port: int) -> http.client.HTTPConnection:

@@ -28,6 +28,7 @@ from benchmarks.bench.recipes import (
     uvicorn_logging,
     without_modules,
 )
+from benchmarks.bench.socket_cases import SOCKET_CASES
 from benchmarks.bench.wrk import Wrk
 
 HELLO = Exchange(expected=GREETING)
@@ -279,4 +280,5 @@ CASES = (
         rivals=(Rival(recipe=uvicorn(ASGI), pure=1.0, compiled=1.0),),
         rounds=9,
     ),
+    *SOCKET_CASES,
 )

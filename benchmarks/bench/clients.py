@@ -40,7 +40,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdleMemory:
-    """Resident memory after a first answer, in MB; or what each of many idle keep-alive connections adds, in KB."""
+    """Resident memory after a first answer, in MB; or what each of many idle connections or WebSockets adds, in KB."""
 
     connections: int = 0
 
@@ -51,14 +51,15 @@ class IdleMemory:
             idle = server.resident()
             if not self.connections:
                 return Sample(value=idle / 1e6, requests=1)
-            with_connections = self.resident_with_connections(server)
+            client = "idle_sockets.py" if exchange.opcode else "idle.py"
+            with_connections = self.resident_with_connections(server, client=client)
             check(exchange, server)
         details = {"idle_mb": idle / 1e6, "connected_mb": with_connections / 1e6}
         value = (with_connections - idle) / self.connections / 1000
         return Sample(value=value, requests=self.connections, details=details)
 
-    def resident_with_connections(self, server: RunningServer) -> int:
-        command = [sys.executable, *client_command("idle.py", server.port), str(self.connections)]
+    def resident_with_connections(self, server: RunningServer, *, client: str) -> int:
+        command = [sys.executable, *client_command(client, server.port), str(self.connections)]
         with subprocess.Popen(
             command,
             stdin=subprocess.PIPE,

@@ -15,7 +15,10 @@ from benchmarks.bench.processes import LOAD_CORE, SERVER_CORE
 from benchmarks.bench.results import Entry
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PACKAGES = "click fastapi fastpysgi fastwsgi granian gunicorn httptools penstock pydantic starlette uvicorn uvloop"
+PACKAGES = (
+    "click fastapi fastpysgi fastwsgi granian gunicorn httptools penstock picows pydantic starlette uvicorn uvloop "
+    "websockets wsproto"
+)
 # Prints one line of Python: versions, and whether penstock is compiled.
 PROBE = """
 import importlib.metadata as metadata, importlib.util, pathlib, platform

@@ -25,12 +25,18 @@ EVENTS = Metric(unit="events/s", more_is_better=True)
 P99 = Metric(unit="ms at p99", more_is_better=False)
 MEMORY = Metric(unit="MB resident", more_is_better=False)
 PER_CONNECTION = Metric(unit="KB per connection", more_is_better=False)
+MESSAGES = Metric(unit="messages/s", more_is_better=True)
+DELIVERIES = Metric(unit="deliveries/s", more_is_better=True)
+PER_SOCKET = Metric(unit="KB per socket", more_is_better=False)
 START = Metric(unit="ms to first answer", more_is_better=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and the exact answer to it; of an endless answer, its beginning."""
+    """One request and the exact answer to it; of an endless answer, its beginning.
+
+    With an opcode, those of a WebSocket: `body` is sent as a message of that type and comes back as `expected`.
+    """
 
     expected: bytes
     path: str = "/"
@@ -39,6 +45,7 @@ class Exchange:
     body: bytes = b""
     tls: bool = False
     endless: bool = False
+    opcode: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,13 +94,15 @@ class Load(Protocol):
 class Rival:
     """A server to be compared with, and the ratios that are due. `load` and `exchange`: where they differ from ours.
 
-    One of ours (its recipe's venv says so) is run in each variant, and each variant is compared with its like.
+    One of ours (its recipe's venv says so) is run in each variant, and each variant is compared with its like. Of the
+    rivals of one family, the forms in which one server can be run, the best one counts.
     """
 
     recipe: Recipe
     pure: float
     compiled: float
     aim: float | None = None
+    family: str = ""
     load: Load | None = None
     exchange: Exchange | None = None
 

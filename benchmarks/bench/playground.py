@@ -25,6 +25,7 @@ FILES = {"1k.bin": 1024, "50k.bin": 50_000, "1m.bin": 1_048_576}
 class Playground:
     work: Path
     pythons: dict[str, Path]  # "pure", "compiled", "peers"
+    peers: Path  # whether or not they are run
 
     def launch(self, recipe: Recipe, variant: str) -> Launch:
         """How to start a server; `variant` says which of ours it is, if it is ours."""
@@ -38,7 +39,9 @@ class Playground:
             try:
                 with running(command, log, folder=self.work / "apps", environment=environment()) as process:
                     shown = " ".join(command)
-                    yield RunningServer(process=process, command=shown, port=port, log=log, began=began)
+                    yield RunningServer(
+                        process=process, command=shown, port=port, log=log, began=began, peers=self.peers
+                    )
             except FileNotFoundError as error:
                 raise BenchError(f"{command[0]} is not installed") from error
 

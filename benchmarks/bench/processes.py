@@ -32,6 +32,7 @@ class RunningServer:
     port: int
     log: Path
     began: float  # time.perf_counter() just before the start
+    peers: Path  # the interpreter that has the others, and the WebSockets of the load
 
     def cpu_seconds(self) -> float:
         """Processor time so far, in user and kernel mode, of all its processes, those that have ended included."""

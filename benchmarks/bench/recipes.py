@@ -6,11 +6,13 @@ from benchmarks.bench.model import Recipe
 
 TLS = ("--ssl-certfile", "{work}/tls/cert.pem", "--ssl-keyfile", "{work}/tls/key.pem")
 ADDRESS = ("--host", "127.0.0.1", "--port", "{port}")
-# Without what costs time or memory and no case needs: forwarded headers, WebSockets.
-LEAN_UVICORN = ("--loop", "uvloop", "--http", "httptools", "--ws", "none", "--no-proxy-headers")
+# Without what costs time or memory and no case needs: forwarded headers, and WebSockets where there are none.
+LEAN_UVICORN = ("--loop", "uvloop", "--http", "httptools", "--no-proxy-headers")
+QUIET_UVICORN = ("--no-access-log", "--log-level", "warning")
 LEAN_GRANIAN = ("--workers", "1", "--runtime-threads", "1", "--loop", "uvloop", "--http", "1", "--no-ws", "--no-log")
 
 FLOOR = Recipe(name="floor", venv="peers", command=("{python}", "{work}/servers/floor.py", "{port}"))
+PICOWS = Recipe(name="picows", venv="peers", command=("{python}", "{work}/servers/picows_echo.py", "{port}"))
 NGINX = Recipe(name="nginx", venv="", command=("nginx", "-p", "{work}", "-c", "{conf}"), template="nginx.conf")
 
 
@@ -33,11 +35,20 @@ def without_modules(name: str) -> Recipe:
 
 
 def uvicorn(target: str, *options: str) -> Recipe:
-    return uvicorn_logging(target, "--no-access-log", "--log-level", "warning", *options)
+    return uvicorn_logging(target, *QUIET_UVICORN, *options)
 
 
 def uvicorn_logging(target: str, *options: str) -> Recipe:
-    command = ("{python}", "-m", "uvicorn", target, *ADDRESS, *LEAN_UVICORN, *options)
+    return uvicorn_with("none", target, *options)
+
+
+def uvicorn_sockets(implementation: str, target: str) -> Recipe:
+    recipe = uvicorn_with(implementation, target, *QUIET_UVICORN)
+    return replace(recipe, name=f"uvicorn {implementation}")
+
+
+def uvicorn_with(implementation: str, target: str, *options: str) -> Recipe:
+    command = ("{python}", "-m", "uvicorn", target, *ADDRESS, *LEAN_UVICORN, "--ws", implementation, *options)
     return Recipe(name="uvicorn", venv="peers", command=command)
 
 

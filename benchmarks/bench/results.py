@@ -31,6 +31,7 @@ def server_entry(runs: Runs, case: Case) -> Entry:
         "name": runs.name,
         "variant": runs.variant,
         "rival": runs.rival,
+        "family": runs.family,
         "command": runs.command,
         "failure": runs.failure,
         "value": middle([sample.value for sample in samples]),

@@ -15,6 +15,7 @@ class Runs:
     recipe: Recipe
     variant: str  # which of ours; "" for the others
     rival: str = ""  # the name of the recipe that ours are compared with; "" for what is compared
+    family: str = ""  # that of the rival
     load: Load
     exchange: Exchange
     command: str = ""
@@ -43,6 +44,7 @@ def rival_runs(rival: Rival, case: Case, *, variant: str) -> Runs:
         recipe=rival.recipe,
         variant=variant,
         rival=name,
+        family=rival.family,
         load=rival.load or case.load,
         exchange=rival.exchange or case.exchange,
     )

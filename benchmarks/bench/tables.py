@@ -66,14 +66,30 @@ def outcome(verdict: Entry) -> str:
 def rows(entries: list[Entry]) -> Iterator[tuple[str, ...]]:
     """A row for each case and rival: case, rival, their value, our values, ratios and targets."""
     for entry in entries:
-        # In the order of the case, each once: one of ours was run in two variants.
-        for rival in dict.fromkeys(rival_of(server) for server in entry["servers"] if rival_of(server)):
+        for rival in rivals_shown(entry):
             cells = [cell(server) + in_variant(server) for server in entry["servers"] if rival_of(server) == rival]
             yield (
                 f"{entry['title']} ({entry['unit']})",
                 f"{rival}: {', '.join(cells)}",
                 *(ours_cell(entry, rival, variant) for variant in ("pure", "compiled")),
             )
+
+
+def rivals_shown(entry: Entry) -> list[str]:
+    """The rivals in the order of the case, each once (one of ours was run in two variants); of a family only the best."""
+    best: dict[str, Entry] = {}
+    for server in entry["servers"]:
+        if rival := rival_of(server):
+            family = server.get("family") or rival
+            known = best.get(family)
+            best[family] = server if known is None or is_better(server, known, entry=entry) else known
+    return [rival_of(server) for server in best.values()]
+
+
+def is_better(server: Entry, other: Entry, *, entry: Entry) -> bool:
+    if server["failure"] or other["failure"]:
+        return bool(other["failure"])
+    return bool(server["value"] > other["value"]) == bool(entry["more_is_better"])
 
 
 def rival_of(server: Entry) -> str:
@@ -107,7 +123,12 @@ def ours_cell(entry: Entry, rival: str, variant: str) -> str:
 
 
 def summary(entries: list[Entry]) -> str:
-    verdicts = [(entry["name"], verdict) for entry in entries for verdict in entry["verdicts"]]
+    verdicts = [
+        (entry["name"], verdict)
+        for entry in entries
+        for verdict in entry["verdicts"]
+        if verdict["rival"] in rivals_shown(entry)
+    ]
     lines = [f"  {name:<18}{each['variant']:<10}/ {each['rival']:<22}{outcome(each)}" for name, each in verdicts]
     lines += [
         f"  {entry['name']:<18}{server['name']} was not measured"
