@@ -74,18 +74,28 @@ def test_what_is_not_as_usual_is_told_of_a_route() -> None:
     }
 
 
+def test_a_websocket_says_which_sub_protocols_it_speaks() -> None:
+    route = RouteSettings(at="/prices", websocket="f:prices", subprotocols=("v2", "v1"))
+    answer = answer_to(SiteSettings(routes=(route,)), "/prices", method="GET")
+    assert (answer.what, needs_of(answer)) == ("websocket f:prices", "script")
+    assert dict(answer.details) == {"runs": "on the event loop", "speaks": "v2, v1: the first that the client offers"}
+    assert answer_to(SiteSettings(routes=(route,)), "/prices", method="POST").what == "405"
+
+
 def test_an_application_is_told_where_it_is_mounted() -> None:
     told = [
         dict(answer_to(SiteSettings(apps=(app,)), "/a/b", method="GET").details)["is told"]
         for app in (
             AppSettings(at="/a", asgi="f:a", root_path="/shop"),
             AppSettings(at="/a", wsgi="f:a", root_path="/shop"),
+            AppSettings(at="/a", owin="f:a"),
             AppSettings(at="/a", app="f:a"),
         )
     ]
     assert told == [
         "root_path '/shop/a', path '/shop/a/b'",
         "SCRIPT_NAME '/shop/a', PATH_INFO '/b'",
+        "owin.RequestPathBase '/a', owin.RequestPath '/b'",
         "that it is mounted at '/a'",
     ]
 
@@ -94,6 +104,7 @@ def test_applications_and_threads_in_words() -> None:
     assert [threads_text(count) for count in (0, 1, 4)] == ["on the loop", "1 thread", "4 threads"]
     assert app_text(AppSettings(at="/", wsgi="f:a", threads=1)) == "WSGI application f:a (1 thread)"
     assert app_text(AppSettings(at="/", app="f:a")) == "application f:a"
+    assert app_text(AppSettings(at="/", owin="f:a")) == "OWIN application f:a"
 
 
 def test_everything_that_answers_in_a_list() -> None:

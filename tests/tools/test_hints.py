@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from penstock.settings import WebSocketSettings
 from penstock.tools.hints import GUNICORN, UVICORN, find_hint
 from penstock.tools.serve import command
 
@@ -12,6 +13,13 @@ OURS = {name for each in command.params for name in (*each.opts, *each.secondary
 @pytest.mark.parametrize("option", ["--workers", "-w", "--loop", "-k", "--worker-class", "--keep-alive", "--pid"])
 def test_known_options_of_others_have_a_hint(option: str) -> None:
     assert find_hint(option)
+
+
+def test_hints_for_websockets_name_keys_that_exist() -> None:
+    hints = [find_hint(name) or "" for name in (*UVICORN, *GUNICORN) if name.startswith(("--ws-", "--websocket-"))]
+    named = {name for hint in hints for name in re.findall(r"websockets = \{ (\w+) = ", hint)}
+    assert named == {"max_message", "keep_alive", "keep_alive_timeout", "compression"}
+    assert named <= set(WebSocketSettings.__struct_fields__)
 
 
 def test_no_hint_for_what_nobody_has() -> None:

@@ -11,6 +11,7 @@ from penstock.settings import (
     Settings,
     SiteSettings,
     TraceSettings,
+    WebSocketSettings,
 )
 from penstock.tools.rule_rows import rule_rows
 
@@ -67,10 +68,14 @@ def test_filtering_and_error_pages_come_with_their_source() -> None:
             LocationSettings(
                 at="/",
                 filtering=FilteringSettings(methods=("GET", "HEAD"), query=100),
+                websockets=WebSocketSettings(origins=("https://a.example", "https://b.example"), per_client=9),
                 errors=(ErrorSettings(status=(404, "5xx"), file="oops.html"),),
             ),
             LocationSettings(
-                at="/a", filtering=FilteringSettings(query=5), errors=(ErrorSettings(status=(404,), path="/nf"),)
+                at="/a",
+                filtering=FilteringSettings(query=5),
+                websockets=WebSocketSettings(same_origin=False, per_client=0),
+                errors=(ErrorSettings(status=(404,), path="/nf"),),
             ),
         )
     )
@@ -78,6 +83,11 @@ def test_filtering_and_error_pages_come_with_their_source() -> None:
     assert sorted(row for row in found if row[0] == "filtering") == [
         ("filtering", "methods = GET, HEAD (/)"),
         ("filtering", "query = 5 (/a)"),
+    ]
+    assert [row for row in found if row[0] == "websockets"] == [
+        ("websockets", "origins = https://a.example, https://b.example (/)"),
+        ("websockets", "same_origin = False (/a)"),
+        ("websockets", "per_client = 0 (/a)"),
     ]
     assert [row for row in found if row[0] == "error page"] == [
         ("error page", "404: path /nf (/a)"),

@@ -58,6 +58,8 @@ def _route_details(route: RouteSettings) -> Iterator[tuple[str, str]]:
         yield "lifetime", f"the handler is made {made}"
     if route.preloads:
         yield "preload", "the body is read before it is called"
+    if route.subprotocols:
+        yield "speaks", f"{', '.join(route.subprotocols)}: the first that the client offers"
     if route.allow_anonymous:
         yield "allows", "everybody, whatever authorization says (allow_anonymous)"
     if route.cancel_on_disconnect:
@@ -71,6 +73,8 @@ def _by_mount(app: AppSettings, path: str) -> Answer:
         told = f"root_path {prefix!r}, path {app.root_path + path!r}"
     elif app.wsgi is not None:
         told = f"SCRIPT_NAME {prefix!r}, PATH_INFO {rest!r}"
+    elif app.owin is not None:
+        told = f"owin.RequestPathBase {prefix!r}, owin.RequestPath {rest!r}"
     else:
         told = f"that it is mounted at {prefix!r}"
     return Answer(
@@ -96,7 +100,7 @@ def app_text(app: AppSettings) -> str:
         return f"ASGI application {app.asgi}"
     if app.wsgi is not None:
         return f"WSGI application {app.wsgi} ({threads_text(app.threads)})"
-    return f"application {app.app}"
+    return f"OWIN application {app.owin}" if app.owin is not None else f"application {app.app}"
 
 
 def threads_text(threads: int) -> str:

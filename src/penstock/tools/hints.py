@@ -8,7 +8,7 @@ from collections.abc import Mapping
 _ONE_PROCESS = "Penstock runs one process for now: start one per core, each on its own address, behind your proxy."
 _LIMITS = "set it under [server.limits] in the site file, or with PENSTOCK_SERVER__LIMITS__{0}."
 _TLS = "Penstock takes a certificate and a key (--ssl-certfile, --ssl-keyfile); the rest is Python's safe default."
-_WEBSOCKETS = "WebSockets are not served yet."
+_SOCKETS = "set it for a location in the site file: websockets = {{ {0} }}."
 _HTTP2 = "Penstock speaks HTTP/1.1; put a proxy in front for HTTP/2."
 _SERVICE = "Leave that to what starts the server, for example a systemd unit (see docs/deploying.md)."
 _STATSD = "Penstock sends no metrics by itself; a module at the LOG stage can."
@@ -27,12 +27,12 @@ UVICORN: Mapping[str, str] = {
     "--loop": "uvloop is used where it is installed; for asyncio's own loop set PENSTOCK_SERVER__LOOP=asyncio.",
     "--http": "There is one parser, httptools; nothing to choose.",
     "--http2": _HTTP2,
-    "--ws": _WEBSOCKETS,
-    "--ws-max-size": _WEBSOCKETS,
-    "--ws-max-queue": _WEBSOCKETS,
-    "--ws-ping-interval": _WEBSOCKETS,
-    "--ws-ping-timeout": _WEBSOCKETS,
-    "--ws-per-message-deflate": _WEBSOCKETS,
+    "--ws": "There is one implementation of WebSockets; nothing to choose.",
+    "--ws-max-size": f"16 MiB here, too; {_SOCKETS.format('max_message = 1_000_000')}",
+    "--ws-max-queue": "Nothing to set: reading stops while the application is slower than the client.",
+    "--ws-ping-interval": f"20 seconds here, too; {_SOCKETS.format('keep_alive = 60.0')}",
+    "--ws-ping-timeout": f"20 seconds here, too; {_SOCKETS.format('keep_alive_timeout = 60.0')}",
+    "--ws-per-message-deflate": f"Off unless asked for; {_SOCKETS.format('compression = true')}",
     "--lifespan": "Nothing to choose: an application without lifespan is served without it.",
     "--reload-exclude": "Name what is watched instead: --reload-dir and --reload-include.",
     "--reload-delay": "Changes are noticed at once; nothing to set.",
@@ -146,7 +146,7 @@ GUNICORN: Mapping[str, str] = {
     "--asgi-loop": "uvloop is used where it is installed; for asyncio's own loop set PENSTOCK_SERVER__LOOP=asyncio.",
     "--asgi-lifespan": "Nothing to choose: an application without lifespan is served without it.",
     "--asgi-disconnect-grace-period": "A client that leaves cancels nothing; nothing to set.",
-    "--websocket-max-message-size": _WEBSOCKETS,
+    "--websocket-max-message-size": f"16 MiB; {_SOCKETS.format('max_message = 1_000_000')}",
     "--http-parser": "There is one parser, httptools; nothing to choose.",
     "--dirty-app": "Not offered.",
     "--dirty-workers": "Not offered.",

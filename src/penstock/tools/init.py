@@ -107,6 +107,10 @@ _TAIL = """
 # at = "/hello/{name}"
 # function = "shop.pages:hello"      # a plain function; what it returns is sent
 
+# [[site.route]]
+# at = "/prices"
+# websocket = "shop.pages:prices"    # a coroutine function; it is given the WebSocket
+
 # [[site.module]]
 # use = "shop.modules:Greeting"      # takes part in every request, whoever answers it
 
@@ -114,4 +118,5 @@ _TAIL = """
 # at = "/admin"                      # rules for everything below, whatever answers
 # limits = { body = 1_000_000 }
 # headers = { "x-frame-options" = "DENY" }
+# websockets = { origins = ["https://example.org"] }    # whose pages may open one; else any
 """

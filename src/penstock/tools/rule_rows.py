@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from msgspec import Struct
 from msgspec.structs import asdict
 
 from penstock.settings import LocationSettings, ModuleSettings, Settings, SiteSettings
@@ -51,11 +52,17 @@ def _refusals(rules: EffectiveRules) -> Iterator[Row]:
     chain = rules.locations
     source = _nearest([each.at for each in chain if each.access is not None])
     yield "access", f"{', '.join(_said(rules.access, ('read', 'script'))) or 'nothing'} ({source})"
-    for key, value in asdict(rules.filtering).items():
+    yield from _table(chain, "filtering", rules.filtering)
+    yield from _table(chain, "websockets", rules.websockets)
+
+
+def _table(chain: Sequence[LocationSettings], name: str, table: Struct) -> Iterator[Row]:
+    """The keys of a table that is put together key by key, each with where it comes from."""
+    for key, value in asdict(table).items():
         if value is not None:
-            source = _nearest([each.at for each in chain if getattr(each.filtering, key) is not None])
+            source = _nearest([each.at for each in chain if getattr(getattr(each, name), key) is not None])
             shown = ", ".join(str(each) for each in value) if isinstance(value, tuple) else value
-            yield "filtering", f"{key} = {shown} ({source})"
+            yield name, f"{key} = {shown} ({source})"
 
 
 def _error_pages(rules: EffectiveRules) -> Iterator[Row]:
