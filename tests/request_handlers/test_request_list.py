@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from penstock import Context
+from penstock.intake.open_sockets import Entry
 from penstock.request_handlers.request_list import RequestList
 from penstock.testing import ClientResponse
 from tests.pipeline.subject import open_site, run
@@ -81,3 +82,71 @@ def test_nobody_waits() -> None:
             return (await client.get("/list")).body
 
     assert run(journey) == b"no request waits inside\n"
+
+
+class FakeSocket:
+    """An open socket as far as the list looks at it."""
+
+    bytes_in = 120
+    bytes_out = 4096
+    state_name = "open"
+
+    def go_away(self, code: int, reason: str) -> None: ...
+
+    def abort(self) -> None: ...
+
+    async def abort_async(self) -> None: ...
+
+
+def listed_with_sockets(*, accept: str, ended: int = 0, path: str = "/chat") -> ClientResponse:
+    """The list, while one socket is open and `ended` others were."""
+
+    def answer(context: Context) -> Any:
+        sockets = context.runtime.sockets
+        for _ in range(ended):
+            gone: Any = FakeSocket()
+            sockets.add(gone, Entry("/gone", "", context.runtime.loop.time(), None))
+            sockets.remove(gone, succeeded=True)
+            sockets.complete()
+        there: Any = FakeSocket()
+        sockets.add(there, Entry(path, "192.0.2.7", context.runtime.loop.time() - 61.5, None))
+        try:
+            return LIST.handle(context)
+        finally:
+            sockets.remove(there, succeeded=False)
+            sockets.complete()
+
+    async def journey() -> ClientResponse:
+        async with open_site(functions={"/list": answer}) as client:
+            return await client.get("/list", headers={"accept": accept})
+
+    return run(journey)
+
+
+def test_websockets_section_1_12_open_sockets_and_their_counters_for_programs() -> None:
+    found = json.loads(listed_with_sockets(accept="application/json", ended=2).body)
+    (entry,) = found["sockets"]
+    assert 61.5 <= entry.pop("age") < 80
+    assert entry == {"path": "/chat", "client": "192.0.2.7", "state": "open", "bytes_in": 120, "bytes_out": 4096}
+    assert found["socket_statistics"] == {
+        "total": 3,
+        "executing": 1,
+        "succeeded": 2,
+        "failed": 0,
+        "bytes_in": 360,
+        "bytes_out": 12288,
+    }
+
+
+def test_open_sockets_are_a_second_table_for_people() -> None:
+    nobody, blank, told, title, line = listed_with_sockets(accept="*/*", path="/c\x9bhat").body.decode().splitlines()
+    assert (nobody, blank) == ("no request waits inside", "")
+    assert told == "WebSockets: 1 open of 1, 0 ended well, 0 failed; 120 bytes in, 4096 bytes out"
+    assert title.split() == ["age", "state", "bytes", "in", "bytes", "out", "path", "client"]
+    assert line.split()[1:] == ["open", "120", "4096", "/c\\x9bhat", "192.0.2.7"]
+
+
+def test_programs_find_the_same_keys_when_there_are_no_sockets() -> None:
+    found = json.loads(listed_while_parked().body)
+    assert found["sockets"] == []
+    assert set(found["socket_statistics"].values()) == {0}

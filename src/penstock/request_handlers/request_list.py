@@ -1,4 +1,4 @@
-"""A handler that answers with the requests now waiting inside: what it shows is nobody else's, so protect its location."""
+"""A handler that answers with the requests now waiting inside and the WebSockets now open: protect its location."""
 
 from __future__ import annotations
 
@@ -10,46 +10,70 @@ from penstock.http.redaction import printable, shorten
 from penstock.pipeline.response import Response
 
 if TYPE_CHECKING:
+    from penstock.intake.open_sockets import SocketInside, SocketStatistics
     from penstock.intake.requests_inside import RequestInside
     from penstock.pipeline.context import Context
 
 _TYPES: Final = (b"text/plain", b"application/json")
 _TITLES: Final = ("age", "stage", "module", "method", "path", "client", "trace id")
+_SOCKET_TITLES: Final = ("age", "state", "bytes in", "bytes out", "path", "client")
 # What an answer of one moment must not be taken for a little later.
 _HEADERS: Final = {"cache-control": "no-store"}
 _LONGEST_CELL: Final = 200
 
 
 class RequestList:
-    """`handler = "penstock.request_handlers.request_list:RequestList"`: method, path, client, stage, module and age of each.
+    """`handler = "penstock.request_handlers.request_list:RequestList"`: what is inside now, for people and programs.
 
-    A client that asks for application/json gets JSON, others a table in plain text; the oldest comes first. The query is
-    never shown. It is the list of one process: each worker knows its own (pipeline D-05).
+    Of each request method, path, client, stage, module and age; of each open WebSocket its state, its payload both ways, path,
+    client and age. A client that asks for application/json gets JSON, with the counters of the sockets; others tables in
+    plain text. The oldest comes first. The query is never shown. It is the list of one process: each worker knows its own
+    (pipeline D-05).
     """
 
     __slots__ = ()
 
     def handle(self, context: Context) -> Response:
         """The list as it is now."""
-        inside = sorted(context.runtime.requests(), key=lambda each: each.age, reverse=True)
+        runtime = context.runtime
+        inside = sorted(runtime.requests(), key=lambda each: each.age, reverse=True)
+        sockets, statistics = runtime.sockets.sockets(), runtime.sockets.statistics()
         accept = context.worker_request.head.find(b"accept") or b""
         if _TYPES[choose_type(accept, _TYPES)] == b"application/json":
-            return Response(_as_json(inside), headers=_HEADERS, content_type="application/json")
-        return Response(_as_table(inside), headers=_HEADERS, content_type="text/plain; charset=utf-8")
+            return Response(_as_json(inside, sockets, statistics), headers=_HEADERS, content_type="application/json")
+        text = _as_text(inside) + _sockets_as_text(sockets, statistics)
+        return Response(text, headers=_HEADERS, content_type="text/plain; charset=utf-8")
 
 
-def _as_json(inside: Sequence[RequestInside]) -> bytes:
+def _as_json(inside: Sequence[RequestInside], sockets: Sequence[SocketInside], statistics: SocketStatistics) -> bytes:
     import msgspec  # imported when used: it costs start-up time
 
-    rows = [{**each._asdict(), "age": round(each.age, 3), "path": printable(each.path)} for each in inside]
-    return msgspec.json.encode({"requests": rows})
+    rows = [{**each._asdict(), "age": round(each.age, 3), "path": printable(each.path)} for each in (*inside, *sockets)]
+    requests, open_sockets = rows[: len(inside)], rows[len(inside) :]
+    return msgspec.json.encode(
+        {"requests": requests, "sockets": open_sockets, "socket_statistics": statistics._asdict()}
+    )
 
 
-def _as_table(inside: Sequence[RequestInside]) -> str:
+def _as_text(inside: Sequence[RequestInside]) -> str:
     if not inside:
         return "no request waits inside\n"
-    rows = [_TITLES, *(_cells(each) for each in inside)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
+    return _as_table([_TITLES, *(_cells(each) for each in inside)])
+
+
+def _sockets_as_text(sockets: Sequence[SocketInside], statistics: SocketStatistics) -> str:
+    """The counters and a table; nothing for who has never had a WebSocket."""
+    if not statistics.total:
+        return ""
+    told = (
+        f"\nWebSockets: {statistics.executing} open of {statistics.total}, {statistics.succeeded} ended well, "
+        f"{statistics.failed} failed; {statistics.bytes_in} bytes in, {statistics.bytes_out} bytes out\n"
+    )
+    return told + (_as_table([_SOCKET_TITLES, *(_socket_cells(each) for each in sockets)]) if sockets else "")
+
+
+def _as_table(rows: Sequence[tuple[str, ...]]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join(lines) + "\n"
 
@@ -57,3 +81,8 @@ def _as_table(inside: Sequence[RequestInside]) -> str:
 def _cells(each: RequestInside) -> tuple[str, ...]:
     path = shorten(printable(each.path), _LONGEST_CELL)
     return f"{each.age:.3f}s", each.stage, each.module, each.method, path, each.client, each.trace_id
+
+
+def _socket_cells(each: SocketInside) -> tuple[str, ...]:
+    path = shorten(printable(each.path), _LONGEST_CELL)
+    return f"{each.age:.3f}s", each.state, str(each.bytes_in), str(each.bytes_out), path, each.client
