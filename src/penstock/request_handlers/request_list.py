@@ -48,11 +48,17 @@ class RequestList:
 def _as_json(inside: Sequence[RequestInside], sockets: Sequence[SocketInside], statistics: SocketStatistics) -> bytes:
     import msgspec  # imported when used: it costs start-up time
 
-    rows = [{**each._asdict(), "age": round(each.age, 3), "path": printable(each.path)} for each in (*inside, *sockets)]
-    requests, open_sockets = rows[: len(inside)], rows[len(inside) :]
     return msgspec.json.encode(
-        {"requests": requests, "sockets": open_sockets, "socket_statistics": statistics._asdict()}
+        {
+            "requests": [_row(each) for each in inside],
+            "sockets": [_row(each) for each in sockets],
+            "socket_statistics": statistics._asdict(),
+        }
     )
+
+
+def _row(each: RequestInside | SocketInside) -> dict[str, object]:
+    return {**each._asdict(), "age": round(each.age, 3), "path": printable(each.path)}
 
 
 def _as_text(inside: Sequence[RequestInside]) -> str:
