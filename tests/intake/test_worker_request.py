@@ -58,7 +58,7 @@ class TestContract:
             "send_file",
             "take",
             "trailers",
-        "upgrade",
+            "upgrade",
             "wait_body",
         ]
         assert PROPERTIES == ["capabilities", "client", "has_sent_all", "server"]

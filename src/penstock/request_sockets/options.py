@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from penstock.http.headers import encode_field
+from penstock.http.response_head import write_fields
 from penstock.http.websocket_handshake import is_subprotocol
 
 # What the handshake itself says (websockets PY-23, PY-24).
@@ -59,8 +60,8 @@ class AcceptOptions:
     """What an endpoint may say when it accepts; None means: as its location says (websockets section 1.4).
 
     `subprotocol` must be one of those offered. `headers` are added to the handshake. `extra` is for other hosts, and not
-    looked at. Raises ValueError for a subprotocol that is no token (SW-23), and for headers that HTTP does not allow or that
-    the handshake sets itself (PY-23).
+    looked at. Raises ValueError for a subprotocol that is no token (SW-23) and for headers that the handshake sets itself
+    (PY-23), ContractError for headers that HTTP does not allow.
     """
 
     __slots__ = (
@@ -114,4 +115,6 @@ def _encode(headers: Mapping[str, str] | Sequence[tuple[bytes, bytes]]) -> list[
             raise TypeError(f"headers are pairs of bytes, or a mapping of texts, not {(name, value)!r}")
         if name.lower() in _RESERVED or name[:1] == b":":
             raise ValueError(f"the handshake itself sets {name.decode('latin-1')}: it cannot be given as a header")
-    return [(name.lower(), value) for name, value in pairs]
+    pairs = [(name.lower(), value) for name, value in pairs]
+    write_fields(pairs)  # raises ContractError for what HTTP does not allow
+    return pairs
