@@ -86,9 +86,9 @@ class TestPackage:
         module, _, name = PROJECT["project"]["scripts"]["penstock"].partition(":")
         assert callable(getattr(import_module(module), name))
 
-    def test_core_dependencies_are_the_five(self) -> None:
+    def test_core_dependencies_are_the_six(self) -> None:
         required = {re.split(r"[^a-z0-9-]", text)[0] for text in PROJECT["project"]["dependencies"]}
-        assert required == {"click", "httptools", "msgspec", "multipart", "uvloop"}
+        assert required == {"click", "httptools", "msgspec", "multipart", "uvloop", "websockets"}
 
     def test_importing_the_package_brings_no_framework(self) -> None:
         program = (
