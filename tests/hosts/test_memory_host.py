@@ -10,6 +10,8 @@ import pytest
 from penstock.errors import ClientGone, ContractError, RequestRejected
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.messages import ResponseHead
+from penstock.intake.frame_transport import UpgradeTerms
+from penstock.intake.worker_request import Capability
 from penstock.settings.model import LimitSettings
 from tests.hosts.wired import run
 
@@ -127,3 +129,59 @@ def test_file(tmp_path: Path) -> None:
 
     (tmp_path / "file").write_bytes(b"0123456789")
     asyncio.run(check())
+
+
+KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
+
+
+class TestUpgrade:
+    @run
+    async def test_the_handshake_is_answered(self) -> None:
+        made = make()
+        assert Capability.UPGRADE in made.capabilities
+        head = ResponseHead(101, [(b"x-mine", b"1"), (b"content-length", b"3"), (b"upgrade", b"h2c")])
+        socket = made.upgrade(head, UpgradeTerms(KEY, subprotocol="chat"))
+        assert socket is not None
+        assert socket is made.socket
+        assert made.has_sent_all
+        await made.wait_finished()
+        assert made.response_head is not None
+        # RFC 6455 section 1.3: the example.
+        assert (made.response_head.status, made.response_head.raw_headers) == (
+            101,
+            [
+                (b"upgrade", b"websocket"),
+                (b"connection", b"Upgrade"),
+                (b"sec-websocket-accept", b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+                (b"sec-websocket-protocol", b"chat"),
+                (b"x-mine", b"1"),
+            ],
+        )
+
+    @run
+    async def test_a_head_that_http_does_not_allow(self) -> None:
+        made = make()
+        with pytest.raises(ContractError):
+            made.upgrade(ResponseHead(101, [(b"x-mine", b"a\r\nb: c")]), UpgradeTerms(KEY))
+        assert made.response_head is None
+        assert not made.has_sent_all
+
+    @run
+    async def test_a_client_that_has_left(self) -> None:
+        made = make()
+        made.disconnect()
+        assert made.upgrade(ResponseHead(101, []), UpgradeTerms(KEY)) is None
+        assert made.has_sent_all
+
+    @run
+    async def test_leaving_and_being_dropped_end_the_socket(self) -> None:
+        for end in (MemoryRequest.disconnect, MemoryRequest.abort):
+            made = make()
+            left = asyncio.Event()
+            made.on_disconnect(left.set)
+            socket = made.upgrade(ResponseHead(101, []), UpgradeTerms(KEY))
+            assert socket is not None
+            end(made)
+            await left.wait()
+            assert socket.is_ended
+            assert made.is_disconnected

@@ -7,16 +7,22 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
 from penstock.errors import ClientGone, ContractError
 from penstock.hosts.file_sender import read_at
+from penstock.hosts.memory_socket import MemorySocket
 from penstock.hosts.request_body import too_large
+from penstock.hosts.switching_head import added_fields, handshake_fields
 from penstock.http.head import HeadLimits, read_head
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
+from penstock.intake.frame_transport import UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
 
 class MemoryRequest:
-    """A worker request without a wire. What was answered stands in `response_head`, `pieces`, `informed` and `trailer`."""
+    """A worker request without a wire. What was answered stands in `response_head`, `pieces`, `informed` and `trailer`.
+
+    `socket` is what carries the frames behind a handshake that was accepted, else None.
+    """
 
     __slots__ = (
         "_body",
@@ -39,6 +45,7 @@ class MemoryRequest:
         "response_head",
         "scheme",
         "server",
+        "socket",
         "started",
         "trailer",
     )
@@ -54,6 +61,7 @@ class MemoryRequest:
         self.informed: list[tuple[int, list[tuple[bytes, bytes]]]] = []
         self.trailer: list[tuple[bytes, bytes]] = []
         self.bytes_sent = 0
+        self.socket: MemorySocket | None = None
         self.started = 0.0
         self.is_disconnected = False
         self.is_aborted = False
@@ -93,7 +101,7 @@ class MemoryRequest:
     @property
     def capabilities(self) -> Capability:
         """As `WorkerRequest.capabilities`."""
-        return Capability.SEND_FILE | Capability.INFORM | Capability.TRAILERS
+        return Capability.SEND_FILE | Capability.INFORM | Capability.TRAILERS | Capability.UPGRADE
 
     # -- the client's side -------------------------------------------------------------------------------------------------
 
@@ -119,6 +127,12 @@ class MemoryRequest:
 
     def disconnect(self) -> None:
         """Leave."""
+        if self.socket is not None:
+            self.socket.leave()
+            return
+        self._lose()
+
+    def _lose(self) -> None:
         self.is_disconnected = True
         self._wake()
         callbacks, self._callbacks = self._callbacks, []
@@ -182,8 +196,23 @@ class MemoryRequest:
         check_trailers(headers)
         self.trailer = list(headers)
 
+    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> MemorySocket | None:
+        """As `WorkerRequest.upgrade`."""
+        added = added_fields(head)
+        write_fields(added)
+        if self.is_disconnected or self.is_aborted:
+            self._finish()
+            return None
+        self.response_head = ResponseHead(101, handshake_fields(terms) + added)
+        self.socket = MemorySocket(terms, self._lose)
+        self._finish()
+        return self.socket
+
     def abort(self) -> None:
         """As `WorkerRequest.abort`."""
+        if self.socket is not None:
+            self.socket.abort()
+            return
         self.is_aborted = True
         self._finish()
 
