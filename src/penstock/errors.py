@@ -145,8 +145,8 @@ class WebSocketProtocolError(WebSocketError):
         self.reason = reason
 
 
-class ConnectionLost(WebSocketError, OSError):
-    """The connection broke without a Close, while something was being sent or received."""
+class ConnectionLost(WebSocketStateError, OSError):
+    """The connection broke without a Close, or was dropped: while something was sent or received, or before."""
 
 
 class WebSocketDisconnect(WebSocketError):
