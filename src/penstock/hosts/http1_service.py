@@ -105,12 +105,16 @@ class Http1Service:
     async def wait_sent(self, within: float) -> None:
         """Wait at most `within` seconds until what was answered has left."""
         for _ in range(int(within / _LOOK)):
-            everybody = (*self.connections, *self.sockets)
-            if not any(connection.transport.get_write_buffer_size() for connection in everybody):
+            if not any(transport.get_write_buffer_size() for transport in self._transports()):
                 return
             await asyncio.sleep(_LOOK)
 
     def abort_all(self) -> None:
         """Cut what is left."""
-        for connection in (*self.connections, *self.sockets):
-            connection.transport.abort()
+        for transport in self._transports():
+            transport.abort()
+
+    def _transports(self) -> list[asyncio.Transport]:
+        """Those of connections and of sockets."""
+        found = [connection.transport for connection in self.connections]
+        return found + [socket.transport for socket in self.sockets]
