@@ -20,6 +20,7 @@ class Shape(Enum):
     RSGI = "rsgi"
     NATIVE = "native"
     WEBSOCKET = "websocket"
+    OWIN = "owin"
 
 
 _NAMES: Final = {
@@ -30,6 +31,7 @@ _NAMES: Final = {
     ("scope",): Shape.ASGI2,
     ("websocket",): Shape.WEBSOCKET,
     ("websocket", "context"): Shape.WEBSOCKET,
+    ("environment",): Shape.OWIN,
     ("context",): Shape.NATIVE,
     ("ctx",): Shape.NATIVE,
 }

@@ -42,10 +42,12 @@ def app_target(settings: AppSettings, load: Load) -> Target:
     application: Any = load(reference)
     if settings.factory:
         application = _call_factory(application, reference)
-    said = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else ""
+    said = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else "owin" if settings.owin else ""
     shape = said if said and callable(application) else _detect(application, reference)
     if shape == "wsgi":
         return _wsgi_target(application, settings, reference)
+    if shape == "owin":
+        return _owin_target(application, settings, reference)
     if shape in ("native", "websocket"):
         return _mounted_function(application, settings, reference, is_socket=shape == "websocket")
     return _asgi_target(application, settings, reference)
@@ -228,6 +230,18 @@ def _wsgi_target(application: Any, settings: AppSettings, reference: str) -> Tar
         allow_anonymous=settings.allow_anonymous,
         on_start=gateway.start,
         on_stop=gateway.stop,
+    )
+
+
+def _owin_target(application: Any, settings: AppSettings, reference: str) -> Target:
+    from penstock.pipeline_gateways.owin import OwinGateway
+
+    return Target(
+        f"OWIN {reference}",
+        settings.at,
+        OwinGateway(application, at=settings.at, root_path=settings.root_path).execute,
+        handler=application,
+        allow_anonymous=settings.allow_anonymous,
     )
 
 
