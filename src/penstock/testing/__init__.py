@@ -2,6 +2,7 @@
 
 from penstock.testing.both_ends import Asked, AskHost, Received, RequestUnderTest
 from penstock.testing.client import Client, ClientResponse
+from penstock.testing.client_websocket import ClientWebSocket, WebSocketRefused
 from penstock.testing.handler_check import check_handler
 from penstock.testing.host_check import check_host
 from penstock.testing.module_check import check_module
@@ -11,8 +12,10 @@ __all__ = [
     "Asked",
     "Client",
     "ClientResponse",
+    "ClientWebSocket",
     "Received",
     "RequestUnderTest",
+    "WebSocketRefused",
     "check_handler",
     "check_host",
     "check_module",

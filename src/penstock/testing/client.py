@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterable, Mapping, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.head import HeadLimits
 from penstock.http.headers import Headers, encode_field
 from penstock.intake.runtime import Runtime
 from penstock.intake.site import Site
+
+if TYPE_CHECKING:
+    from penstock.testing.client_websocket import OpeningWebSocket
 
 # Header fields of a request, by name; or as pairs, where a name comes more than once.
 Fields = Mapping[str, str] | Sequence[tuple[str, str]]
@@ -128,3 +132,26 @@ class Client:
         if not isinstance(body, bytes):
             request.feeding = asyncio.get_running_loop().create_task(request.feed_from(body))
         return request
+
+    def websocket(
+        self,
+        target: str,
+        *,
+        headers: Fields | None = None,
+        subprotocols: Sequence[str] = (),
+        origin: str | None = None,
+        compression: bool = False,
+    ) -> OpeningWebSocket:
+        """`async with client.websocket("/chat") as websocket:` opens a WebSocket, and closes it at the end of the block.
+
+        `subprotocols` are offered in this order; `origin` is the page that opens it, None for no browser's; `compression`
+        offers permessage-deflate. What stands in `headers`, too, is taken from there. Raises WebSocketRefused when the answer
+        is not 101, and, as the wire would with 400, RequestRejected for a head that HTTP does not allow.
+        """
+        from penstock.testing.client_websocket import OpeningWebSocket, handshake_headers
+
+        own = handshake_headers(subprotocols=subprotocols, origin=origin, compression=compression)
+        given = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+        names = {name.lower() for name, _ in given}
+        fields = [pair for pair in own if pair[0] not in names] + given
+        return OpeningWebSocket(partial(self.open, "GET", target, headers=fields))
