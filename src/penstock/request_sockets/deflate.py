@@ -16,13 +16,14 @@ _WINDOW: Final = 32768
 
 # Small messages may inflate as they like: a line of blanks is no attack.
 _FREE_OF_RATIO: Final = 65536
+_ANY_RATIO: Final = 1 << 20  # deflate itself packs no more than 1032 times
 
 
 class Inflater:
     """Inflates the messages of the peer: the client's when `is_server`.
 
     `max_size` is what a message may inflate to, in bytes; `max_ratio` how many times its compressed size that may be, which
-    counts from 64 KiB on (bad-input row 63).
+    counts from 64 KiB on (bad-input row 63); 0 is any.
     """
 
     __slots__ = ("_bits", "_in", "_keeps_context", "_max_ratio", "_max_size", "_out", "_zlib")
@@ -35,7 +36,7 @@ class Inflater:
         self._bits = -bits
         self._keeps_context = not is_forgetful
         self._max_size = max_size
-        self._max_ratio = max_ratio
+        self._max_ratio = max_ratio or _ANY_RATIO
         self._in = 0
         self._out = 0
         self._zlib: Any = None  # made with the first message, for it costs memory

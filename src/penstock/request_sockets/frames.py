@@ -292,7 +292,8 @@ class FrameReader:
         except UnicodeDecodeError:
             return False
         self._tail = text[used:]
-        return True
+        # Python keeps ED A0 as a beginning, but it is one of a surrogate, and RFC 3629 section 3 has none.
+        return not (self._tail[:1] == b"\xed" and self._tail[1:] >= b"\xa0")
 
     def _gather(self, piece: bytes, *, is_frame_end: bool, is_end: bool) -> None:
         """Hand `piece` on, or keep it until there is more."""

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from penstock.request_sockets.websocket import WebSocket
-
 from penstock import Context
 from penstock.request_sockets.options import AcceptOptions
+from penstock.request_sockets.websocket import WebSocket
 from penstock.server import ServerThread
-from penstock.settings import RouteSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings import LocationSettings, RouteSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings.websocket_model import WebSocketSettings
 from tests.wire.listener_subject import Errors, eventually, server_settings
 from tests.wire.websocket.frames_client import FramesClient
 
@@ -48,7 +48,8 @@ def accepting(endpoint: Endpoint, **options: Any) -> Callable[..., None]:
 ENDPOINTS: dict[str, Callable[..., object]] = {
     "/echo": accepting(echo),
     "/in-fragments": accepting(echo_in_fragments),
-    "/deflate": accepting(echo, compression=True),
+    "/deflate": accepting(echo),  # any ratio: zeros are packed 1000 times
+    "/deflate-capped": accepting(echo, compression=True),
 }
 
 
@@ -70,7 +71,7 @@ class SocketServer:
         self.thread.call(dict)
 
     def open_count(self) -> int:
-        return len(self.thread.runtime.sockets)
+        return int(self.thread.runtime.sockets.statistics().executing)
 
     def check_empty(self) -> None:
         runtime = self.thread.runtime
@@ -86,7 +87,9 @@ def serving(
     routes = ENDPOINTS if routes is None else routes
     objects = {f"tested:route{number}": handler for number, handler in enumerate(routes.values())}
     site = SiteSettings(
-        routes=tuple(RouteSettings(at=at, function=name) for at, name in zip(routes, objects, strict=True)), **changes
+        routes=tuple(RouteSettings(at=at, function=name) for at, name in zip(routes, objects, strict=True)),
+        locations=(LocationSettings(at="/deflate", websockets=WebSocketSettings(compression=True, max_ratio=0)),),
+        **changes,
     )
     errors = Errors()
     settings = Settings(server=server or server_settings(), sites=(site,))
