@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, Protocol
 
-from penstock.errors import HTTPError
+from penstock.errors import RequestRejected
 
 # RFC 6455 section 7.4.1: the server is going away.
 GOING_AWAY = 1001
@@ -99,15 +99,19 @@ class OpenSockets:
         """Take a place for a socket that was accepted; the result gives it back.
 
         `client` is the place in the site and the address; `limit` how many sockets it may have there, 0 for any number.
-        Raises HTTPError: 503 when the server stops or has too many sockets, 429 when the client has.
+        Raises RequestRejected, told in one line of the log: 503 when the server stops or has too many sockets, 429 when the
+        client has.
         """
         if self.is_going_away:
-            raise HTTPError(503, "the server is stopping", headers=[(b"retry-after", b"1")])
+            raise RequestRejected(503, "the server is stopping", headers=[(b"retry-after", b"1")])
         if self._limit and self._places >= self._limit:
-            raise HTTPError(503, "too many WebSockets are open", headers=[(b"retry-after", b"1")])
+            raise RequestRejected(503, "too many WebSockets are open", headers=[(b"retry-after", b"1")])
         held = self._places_by_client.get(client, 0)
         if limit and held >= limit:
-            raise HTTPError(429, f"{held} WebSockets of yours are open already", headers=[(b"retry-after", b"1")])
+            plural = "s" if held > 1 else ""
+            raise RequestRejected(
+                429, f"you have {held} WebSocket{plural} open already", headers=[(b"retry-after", b"1")]
+            )
         self._places += 1
         if limit:
             self._places_by_client[client] = held + 1

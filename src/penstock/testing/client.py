@@ -82,7 +82,11 @@ class Client:
     async def __aenter__(self) -> Self:
         limits = self._limits
         self._runtime = Runtime(
-            self._sites, requests_inside=limits.requests_inside, queue=limits.queue, retry_after=limits.retry_after
+            self._sites,
+            requests_inside=limits.requests_inside,
+            queue=limits.queue,
+            retry_after=limits.retry_after,
+            sockets=limits.sockets,
         )
         await self._runtime.start()
         return self
