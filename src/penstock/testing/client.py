@@ -50,7 +50,7 @@ class ClientResponse:
 
 
 class ClientLimits(HeadLimits, Protocol):
-    """The limits that hold without a wire: those of heads, and how many requests may be inside and in front."""
+    """The limits that hold without a wire: those of heads, and how many requests and sockets may be inside and in front."""
 
     @property
     def requests_inside(self) -> int: ...
@@ -58,6 +58,8 @@ class ClientLimits(HeadLimits, Protocol):
     def queue(self) -> int: ...
     @property
     def retry_after(self) -> int: ...
+    @property
+    def sockets(self) -> int: ...
 
 
 class Client:
