@@ -170,7 +170,7 @@ class TestSlimming:
                 context.response.write("late")
             assert context.response.body == b""
             for late in (lambda: context.rewrite("/x"), lambda: context.remap(None), lambda: context.redispatch("/x")):
-                with pytest.raises(Exception, match="END|BEGIN|MAP_HANDLER"):
+                with pytest.raises(Exception, match=r"END|BEGIN|MAP_HANDLER"):
                     late()
 
         async def journey() -> None:
