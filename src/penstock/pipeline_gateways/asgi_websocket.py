@@ -7,11 +7,13 @@ A refused handshake is an ordinary answer: what the application says of it goes 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from penstock.errors import (
     AcceptLost,
     ClientGone,
+    ConnectionLost,
     ContractError,
     WebSocketBusyError,
     WebSocketClosedError,
@@ -41,6 +43,8 @@ _HANDSHAKE: Final = 0
 _DENYING: Final = 1
 _OVER: Final = 2  # refused, lost, or closed by the application
 
+_LOST: Final = (1006, "")  # RFC 6455 section 7.1.5: no Close has come
+
 
 def socket_scope(scope: dict[str, Any], context: Context) -> dict[str, Any]:
     """The scope of a handshake, made of the one that an HTTP request would have (websockets section 4.1)."""
@@ -56,19 +60,20 @@ def socket_scope(scope: dict[str, Any], context: Context) -> dict[str, Any]:
 class AsgiSocketExchange(AsgiExchange):
     """`receive` and `send` of one WebSocket."""
 
-    __slots__ = ("_disconnected", "_is_connect_told", "_phase", "_socket")
+    __slots__ = ("_ended", "_is_connect_told", "_phase", "_socket")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, False)
         self._socket: WebSocket | None = None
         self._phase = _HANDSHAKE
         self._is_connect_told = False
-        self._disconnected: Message = {"type": "websocket.disconnect", "code": 1006}
+        self._ended: tuple[int, str] | None = None  # code and reason, once there is a socket
 
     async def run(self, application: AsgiApplication, scope: dict[str, Any]) -> None:
         """Call the application to its end; what it raises passes through, but a framework's word for a client that left."""
         try:
-            result: object = await application(scope, self.receive, self.send)
+            running: Awaitable[object] = application(scope, self.receive, self.send)
+            result = await running
         except Exception as error:
             if self.is_told and type(error).__name__ == "WebSocketDisconnect":
                 return  # Starlette's, for one: that a client leaves is nobody's fault
@@ -83,14 +88,15 @@ class AsgiSocketExchange(AsgiExchange):
             early = await self._receive_early()
             socket = self._socket
             if early is not None or socket is None:
-                return early or self._disconnected
+                return early or self._disconnect_message()
         try:
             received = await socket.receive()
         except WebSocketBusyError:
             raise
         except WebSocketError as error:
-            self.is_told = True
-            return _disconnect(error)
+            if isinstance(error, (WebSocketDisconnect, WebSocketProtocolError)):
+                self._ended = error.code, error.reason
+            return self._disconnect_message()
         if isinstance(received, str):
             return {"type": "websocket.receive", "text": received}
         return {"type": "websocket.receive", "bytes": received}
@@ -138,8 +144,14 @@ class AsgiSocketExchange(AsgiExchange):
             await self._disconnect.wait()
         if self._socket is not None:
             return None
+        return self._disconnect_message()
+
+    def _disconnect_message(self) -> Message:
         self.is_told = True
-        return self._disconnected
+        if self._ended is None:
+            return {"type": "websocket.disconnect", "code": 1006}  # there never was a socket
+        code, reason = self._ended
+        return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
     @property
     def _is_over(self) -> bool:
@@ -171,6 +183,7 @@ class AsgiSocketExchange(AsgiExchange):
         options = _read_options(message)
         try:
             self._socket = await self._context.websockets.accept(options, answers_close=True)
+            self._ended = _LOST
         except AcceptLost:
             self._phase = _OVER
             raise
@@ -204,13 +217,15 @@ class AsgiSocketExchange(AsgiExchange):
         code = 1000 if code is None else code
         if not isinstance(code, int) or not isinstance(reason, str):
             raise ContractError(f"{CLOSE} has a code (int) and a reason (str), not {code!r} and {reason!r}")
-        if socket.close_code is not None:
-            return  # the client was first: there is nothing left to close
-        await socket.close_output(code, reason)
-        self._phase = _OVER
-        self._disconnected = {"type": "websocket.disconnect", "code": code, "reason": reason}
-        self._socket = None
-        socket.start(socket.close())
+        try:
+            if socket.close_code is None:
+                await socket.close_output(code, reason)
+                self._ended = code, reason
+        except (WebSocketStateError, ConnectionLost):
+            pass  # there is nothing left to close, as behind the Close of a client: applications do so in a `finally`
+        else:
+            self._phase = _OVER
+            self._socket = None
 
 
 def _read_options(message: Message) -> AcceptOptions:
@@ -240,13 +255,6 @@ def _content(message: Message) -> str | bytes | bytearray | memoryview:
     raise ContractError(
         f"{SEND} has either a text (str) or bytes, not text={type(text).__name__} and bytes={type(content).__name__}"
     )
-
-
-def _disconnect(error: WebSocketError) -> Message:
-    code, reason = 1006, ""  # RFC 6455 section 7.1.5: no Close has come
-    if isinstance(error, (WebSocketDisconnect, WebSocketProtocolError)):
-        code, reason = error.code, error.reason
-    return {"type": "websocket.disconnect", "code": code, "reason": reason}
 
 
 def _chosen(message: Message, names: tuple[str, ...]) -> dict[str, Any]:

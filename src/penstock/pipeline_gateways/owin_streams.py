@@ -100,7 +100,7 @@ class ResponseBody:
     def __init__(self, response: Response) -> None:
         self._response = response
 
-    async def write(self, data: bytes) -> None:
+    async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append to the body. Waits while the client reads slowly. Raises what `Response.write` raises."""
         response = self._response
         response.write(data if isinstance(data, bytes) else bytes(data))

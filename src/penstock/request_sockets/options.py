@@ -109,7 +109,9 @@ class AcceptOptions:
 
 
 def _encode(headers: Mapping[str, str] | Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    pairs = [encode_field(*pair) for pair in headers.items()] if isinstance(headers, Mapping) else list(headers)
+    pairs: list[tuple[Any, Any]] = list(headers.items()) if isinstance(headers, Mapping) else list(headers)
+    if isinstance(headers, Mapping):
+        pairs = [encode_field(*pair) for pair in pairs]
     for name, value in pairs:
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise TypeError(f"headers are pairs of bytes, or a mapping of texts, not {(name, value)!r}")

@@ -61,7 +61,7 @@ class SendingHalf(ReceivingHalf):
         """
         if message_type != _TEXT and message_type != _BINARY:
             raise ValueError(f"a part of a message is TEXT or BINARY, not {message_type!r}")
-        payload = data if isinstance(data, bytes) else _to_bytes(data)
+        payload = _to_bytes(data)
         if not self._open_opcode:
             self._check_send()
         else:
@@ -174,7 +174,9 @@ class SendingHalf(ReceivingHalf):
 
 
 def _to_bytes(data: Any) -> bytes:
-    if not isinstance(data, (bytes, bytearray, memoryview)):
+    if isinstance(data, bytes):
+        return data
+    if not isinstance(data, (bytearray, memoryview)):
         raise TypeError(f"a WebSocket sends str or bytes, not {type(data).__name__}")
     return bytes(data)
 
