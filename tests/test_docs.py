@@ -1,6 +1,7 @@
 """This file is the test of what people read: links lead somewhere, examples run, site files load, named files exist."""
 
 import asyncio
+import importlib
 import os
 import re
 import subprocess
@@ -13,7 +14,8 @@ from pathlib import Path
 import pytest
 
 import penstock
-from penstock.server import open_client
+from penstock.server import ServerThread, open_client
+from penstock.settings import WebSocketSettings
 from penstock.settings.loader import load
 from penstock.testing import Client
 
@@ -114,7 +116,8 @@ class TestExamples:
             compile(example.text, example.place, "exec")
 
     @pytest.mark.parametrize(
-        "name", ["modules.md", "testing.md", "responses.md", "handlers.md", "errors.md", "forms.md"]
+        "name",
+        ["modules.md", "testing.md", "responses.md", "handlers.md", "errors.md", "forms.md", "websockets.md"],
     )
     def test_tests_on_the_page_pass(self, name: str, tmp_path: Path) -> None:
         """Every example that names its file is put there; those that are tests are run."""
@@ -163,6 +166,40 @@ def _with_files_of_here(text: str, folder: Path) -> str:
     return re.sub(r'\b((?:certificate|key|access_file) = )"[^"]+"', r'\1"any.pem"', text)
 
 
+class TestWebSockets:
+    @pytest.mark.parametrize("name", ["websockets.md", "getting-started.md"])
+    def test_the_first_endpoint_answers_the_client_of_the_page(self, name: str, tmp_path: Path) -> None:
+        """On a real port, as `penstock serve echo:echo` would serve it."""
+        write_files(ROOT / "docs" / "websockets.md", tmp_path)
+        write_files(ROOT / "docs" / name, tmp_path)
+        run_python(tmp_path, "-W", "error", "-c", "from tests.test_docs import ask_echo; ask_echo()")
+
+    def test_lines_are_counted(self, tmp_path: Path) -> None:
+        write_files(ROOT / "docs" / "websockets.md", tmp_path)
+        run_python(tmp_path, "-W", "error", "-c", "from tests.test_docs import ask_lines; ask_lines()")
+
+    def test_the_handshake_for_curl_is_accepted(self) -> None:
+        """The headers that the page gives to curl are a handshake."""
+        text = (ROOT / "docs" / "websockets.md").read_text(encoding="utf-8")
+        fields = {name.lower(): value for name, value in re.findall(r'-H\s+"([\w-]+): ([^"]+)"', text)}
+        assert set(fields) == {"connection", "upgrade", "sec-websocket-version", "sec-websocket-key"}
+
+        async def ask() -> None:
+            async def leave(websocket: penstock.WebSocket) -> None: ...
+
+            async with open_client(leave) as client, client.websocket("/", headers=fields):
+                pass
+
+        asyncio.run(ask())
+
+    def test_every_key_and_every_close_code_is_told(self) -> None:
+        text = (ROOT / "docs" / "websockets.md").read_text(encoding="utf-8")
+        assert [key for key in WebSocketSettings.__struct_fields__ if f"`{key}`" not in text] == []
+        assert [
+            code for code in (*range(1000, 1004), *range(1005, 1010), *range(1011, 1015)) if str(code) not in text
+        ] == []
+
+
 class TestReadme:
     def test_first_site_answers_on_every_path(self, tmp_path: Path) -> None:
         """What the README says step by step, over a client without sockets."""
@@ -205,6 +242,31 @@ def ask_first_site() -> None:
                 assert answer.headers["server-timing"].startswith("total;dur=")
 
     asyncio.run(ask(open_client(load("penstock.toml", {}))))
+
+
+def ask_echo() -> None:
+    """Called in a folder with the first endpoint and its client: one answers the other."""
+    echo = importlib.import_module("echo").echo
+    with ServerThread(echo) as server:
+        _, port = server.address
+        source = Path("client.py").read_text(encoding="utf-8").replace(":8000", f":{port}")
+        told = subprocess.run(
+            [sys.executable, "-c", source], capture_output=True, encoding="utf-8", check=True, timeout=30
+        )
+    assert told.stdout == "hello\n"
+
+
+def ask_lines() -> None:
+    """Called in a folder with `lines.py`: every message is counted."""
+
+    async def ask() -> None:
+        async with open_client(importlib.import_module("lines").lines) as client, client.websocket("/") as socket:
+            await socket.send("größe")
+            assert await socket.receive() == "5 of text"
+            await socket.send(b"12")
+            assert await socket.receive() == "2 of bytes"
+
+    asyncio.run(ask())
 
 
 class TestFolders:
