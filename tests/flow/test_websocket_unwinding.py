@@ -2,6 +2,7 @@
 
 import asyncio
 from contextvars import ContextVar
+from functools import partial
 
 import pytest
 
@@ -76,7 +77,7 @@ def test_websockets_sw16_any_stage_behind_begin_may_accept() -> None:
         return log
 
     for stage in (Stage.AUTHENTICATE, Stage.AUTHORIZE, Stage.RESOLVE_CACHE, Stage.MAP_HANDLER, Stage.PRE_EXECUTE):
-        seen = run(lambda stage=stage: journey(stage))
+        seen = run(partial(journey, stage))
         assert seen[-5:] == ["END", "flush", "endpoint", "close 1000", "gone"], stage
         assert "EXECUTE" in seen  # the pipeline goes on
 

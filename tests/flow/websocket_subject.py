@@ -170,13 +170,13 @@ class Opened:
         counted = self.runtime.sockets.statistics()
         return counted.total, counted.executing, counted.succeeded, counted.failed
 
-    def ask(self, target: str = "/", *, fields: Mapping[str, str] | None = None, **options: Any) -> HeldRequest:
+    def ask(self, target: str = "/", *, fields: Mapping[str, str | None] | None = None, **options: Any) -> HeldRequest:
         """Hand over a handshake and return at once. A field None is left out of it."""
-        given = {**HANDSHAKE, **(fields or {})}
+        given: dict[str, str | None] = {**HANDSHAKE, **(fields or {})}
         pairs = [encode_field(name, value) for name, value in given.items() if value is not None]
         made = MemoryRequest.make("GET", target, pairs, b"", LimitSettings())
         request = HeldRequest(made, log=self.log, **options)
-        self.runtime.process(request)  # type: ignore[arg-type]  # the rest of it is the other request's
+        self.runtime.process(request)
         return request
 
     async def open(self, target: str = "/", **options: Any) -> HeldRequest:

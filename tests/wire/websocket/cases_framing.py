@@ -1,5 +1,7 @@
 """Groups 1, 3 and 4: frames of every size (RFC 6455 section 5.2), reserved bits, reserved opcodes."""
 
+from typing import Any
+
 from tests.wire.websocket.cases import FAILING, Case, chopped, echoed
 from tests.wire.websocket.frames_client import BINARY, CLOSE, PING, TEXT, frame
 
@@ -27,7 +29,7 @@ def _sized(part: int, opcode: int, name: str) -> list[Case]:
 
 _HELLO = frame(TEXT, b"Hello, world!")
 _PING = frame(PING, b"not answered")
-_BEFORE = ([echoed("Hello, world!")], 1002, [([], 1002)], FAILING)
+_BEFORE: tuple[Any, ...] = ([echoed("Hello, world!")], 1002, [([], 1002)], FAILING)
 
 # Section 5.2: a reserved bit that no extension defines fails the connection.
 RESERVED_BITS = [

@@ -6,27 +6,27 @@ from tests.wire.websocket.cases import Case, chopped, fragments
 from tests.wire.websocket.frames_client import BINARY, TEXT, frame
 
 KIB, MIB = 1024, 1024 * 1024
-_COUNT = 300
+_TIMES = 300
 
 
 class Load(NamedTuple):
-    """One line of group 9: `count` messages of `size` bytes, in frames of `cut` and writes of `piece` bytes (0: whole)."""
+    """One line of group 9: `times` messages of `size` bytes, in frames of `cut` and writes of `piece` bytes (0: whole)."""
 
     id: str
     opcode: int
     size: int
     cut: int = 0
     piece: int = 0
-    count: int = 1
+    times: int = 1
 
     @property
     def case(self) -> Case:
         """Made when it is wanted: all of them together would take a few hundred megabytes."""
         payload = filled(self.opcode, self.size)
         frames = fragments(self.opcode, payload, self.cut) if self.cut else [frame(self.opcode, payload)]
-        stream = b"".join(frames) * self.count
+        stream = b"".join(frames) * self.times
         sent = chopped(stream, self.piece or MIB)
-        return Case(self.id, repr(self), sent, [(self.opcode, payload)] * self.count)
+        return Case(self.id, repr(self), sent, [(self.opcode, payload)] * self.times)
 
 
 def filled(opcode: int, size: int) -> bytes:
@@ -37,8 +37,18 @@ def filled(opcode: int, size: int) -> bytes:
 
 _LARGE = (64 * KIB, 256 * KIB, MIB, 4 * MIB, 8 * MIB, 16 * MIB)
 # What costs time is the number of frames: the smaller they are, the less is sent in them.
-_CUT = ((MIB // 4, 64), (MIB, 256), (2 * MIB, KIB), (4 * MIB, 4 * KIB), (4 * MIB, 16 * KIB), (4 * MIB, 64 * KIB))
-_CUT += ((4 * MIB, 256 * KIB), (4 * MIB, MIB), (4 * MIB, 4 * MIB), (16 * MIB, MIB))
+_CUT = (
+    (MIB // 4, 64),
+    (MIB, 256),
+    (2 * MIB, KIB),
+    (4 * MIB, 4 * KIB),
+    (4 * MIB, 16 * KIB),
+    (4 * MIB, 64 * KIB),
+    (4 * MIB, 256 * KIB),
+    (4 * MIB, MIB),
+    (4 * MIB, 4 * MIB),
+    (16 * MIB, MIB),
+)
 _PIECES = (64, 128, 256, 512, KIB, 2 * KIB)
 _MANY = (0, 16, 64, 256, KIB, 4 * KIB)
 
@@ -48,7 +58,7 @@ def _loads(turn: int, opcode: int) -> list[Load]:
         *(Load(f"9.{1 + turn}.{number}", opcode, size) for number, size in enumerate(_LARGE, 1)),
         *(Load(f"9.{3 + turn}.{number}", opcode, size, cut=cut) for number, (size, cut) in enumerate(_CUT, 1)),
         *(Load(f"9.{5 + turn}.{number}", opcode, 256 * KIB, piece=piece) for number, piece in enumerate(_PIECES, 1)),
-        *(Load(f"9.{7 + turn}.{number}", opcode, size, count=_COUNT) for number, size in enumerate(_MANY, 1)),
+        *(Load(f"9.{7 + turn}.{number}", opcode, size, times=_TIMES) for number, size in enumerate(_MANY, 1)),
     ]
 
 
