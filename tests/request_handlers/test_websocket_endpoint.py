@@ -9,6 +9,9 @@ import pytest
 
 from penstock import ConfigurationError
 from penstock.request_handlers.websocket_endpoint import websocket_handler
+from penstock.server import open_client
+from penstock.settings import LocationSettings, RouteSettings, SiteSettings, WebSocketSettings
+from penstock.testing import WebSocketRefused
 
 
 class Handshake:
@@ -203,3 +206,68 @@ class TestMistakes:
     def test_a_value_of_the_route_cannot_have_the_name_of_the_socket(self) -> None:
         with pytest.raises(ConfigurationError, match=r"by_name has a route with \{websocket\}"):
             websocket_handler(by_name, ["websocket", "name"])
+
+
+async def tell(websocket: Any, context: Any, name: str) -> None:
+    await websocket.send(f"{name} at {context.request.path} by {websocket.subprotocol}")
+
+
+def site_of(**keys: Any) -> SiteSettings:
+    route = RouteSettings(at="/tell/{name}", websocket="the:tell", **keys)
+    return SiteSettings(routes=(route,), locations=(LocationSettings(at="/", websockets=RULES),))
+
+
+RULES = WebSocketSettings(origins=("https://example.org",))
+
+
+def on_site(ask: Callable[[Any], Any], site: SiteSettings) -> Any:
+    async def journey() -> Any:
+        async with open_client(site, objects={"the:tell": tell}) as client:
+            return await ask(client)
+
+    return asyncio.run(journey())
+
+
+class TestOnASite:
+    def test_the_endpoint_gets_the_values_of_its_route(self) -> None:
+        async def ask(client: Any) -> Any:
+            async with client.websocket("/tell/ada", subprotocols=["v1", "v2"]) as socket:
+                return await socket.receive(), socket.subprotocol
+
+        assert on_site(ask, site_of(subprotocols=("v2", "v1"))) == ("ada at /tell/ada by v2", "v2")
+        assert on_site(ask, site_of()) == ("ada at /tell/ada by None", None)
+
+    def test_a_person_is_told_what_this_is(self) -> None:
+        async def ask(client: Any) -> Any:
+            plain = await client.get("/tell/ada")
+            posted = await client.post("/tell/ada", b"x")
+            return plain.status, plain.text, posted.status, posted.headers["allow"]
+
+        status, text, posted, allow = on_site(ask, site_of())
+        assert (status, posted, allow) == (400, 405, "GET, OPTIONS")
+        assert "this is a WebSocket endpoint" in text
+
+    @pytest.mark.parametrize(
+        ("origin", "status"), [("https://example.org", 101), (None, 101), ("https://a.example", 403)]
+    )
+    def test_websockets_dv4_the_rules_of_the_location_hold(self, origin: str | None, status: int) -> None:
+        async def ask(client: Any) -> int:
+            try:
+                async with client.websocket("/tell/ada", origin=origin):
+                    return 101
+            except WebSocketRefused as refused:
+                return refused.response.status
+
+        assert on_site(ask, site_of()) == status
+
+    def test_a_function_is_mounted_as_an_application_of_its_own(self) -> None:
+        async def echo(websocket: Any) -> None:
+            async for message in websocket:
+                await websocket.send(message)
+
+        async def journey() -> Any:
+            async with open_client(echo) as client, client.websocket("/any/path") as socket:
+                await socket.send("hello")
+                return await socket.receive()
+
+        assert asyncio.run(journey()) == "hello"
