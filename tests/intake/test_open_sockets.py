@@ -35,7 +35,7 @@ class FakeSocket:
 
 
 def entry(task: "asyncio.Task[None] | None" = None) -> Entry:
-    return Entry("/chat", "192.0.2.1", asyncio.get_running_loop().time(), task)
+    return Entry("/chat", "192.0.2.1", asyncio.get_running_loop().time(), task=task)
 
 
 def registry(limit: int = 0) -> OpenSockets:
@@ -73,7 +73,7 @@ class TestCounters:
         async def journey() -> None:
             sockets = registry()
             for path in ("/one", "/two"):
-                sockets.add(FakeSocket(), Entry(path, "192.0.2.1", asyncio.get_running_loop().time() - 2, None))
+                sockets.add(FakeSocket(), Entry(path, "192.0.2.1", asyncio.get_running_loop().time() - 2))
             found = sockets.sockets()
             assert [(each.path, each.client, each.state) for each in found] == [
                 ("/one", "192.0.2.1", "open"),
@@ -190,6 +190,26 @@ class TestEnd:
             assert task.cancelled() or task.done()
             assert sockets.statistics()[:4] == (1, 0, 0, 1)
             await asyncio.wait((task,))
+
+        run(journey)
+
+    def test_pipeline_g04_the_sockets_of_sites_that_were_replaced_are_closed_and_no_others(self) -> None:
+        async def journey() -> None:
+            sockets, old, new = registry(), FakeSocket(), FakeSocket()
+            now = asyncio.get_running_loop().time()
+            gone = asyncio.Event()
+            endpoint = asyncio.ensure_future(gone.wait())
+            sockets.add(old, Entry("/", "", now, task=endpoint, site="old"))  # type: ignore[arg-type]
+            sockets.add(new, Entry("/", "", now, site="new"))
+            retiring = asyncio.ensure_future(sockets.retire(["old"], 60))
+            await settle()
+            assert (old.calls, new.calls, retiring.done()) == ([(1012, "")], [], False)
+            gone.set()
+            await retiring
+            stuck = asyncio.ensure_future(asyncio.Event().wait())
+            sockets.add(FakeSocket(), Entry("/", "", now, task=stuck, site="stuck"))  # type: ignore[arg-type]
+            await sockets.retire(["stuck"], 0.01)
+            assert stuck.cancelled()
 
         run(journey)
 

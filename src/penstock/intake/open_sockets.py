@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, NamedTuple, Protocol
 
 from penstock.errors import RequestRejected
 
 # RFC 6455 section 7.4.1: the server is going away.
-GOING_AWAY = 1001
+GOING_AWAY: Final = 1001
+# The registry of close codes at IANA: the service is restarted, and a client may come back at once.
+RESTARTING: Final = 1012
 
 
 class OpenSocket(Protocol):
@@ -58,14 +60,17 @@ class SocketInside(NamedTuple):
 
 
 class Entry:
-    """What the registry keeps of one open socket. `task` is the one its endpoint runs in."""
+    """What the registry keeps of one open socket. `task` is the one its endpoint runs in, `site` the site it belongs to."""
 
-    __slots__ = ("client", "path", "since", "task")
+    __slots__ = ("client", "path", "since", "site", "task")
 
-    def __init__(self, path: str, client: str, since: float, task: asyncio.Task[None] | None) -> None:
+    def __init__(
+        self, path: str, client: str, since: float, *, task: asyncio.Task[None] | None = None, site: object = None
+    ) -> None:
         self.path = path
         self.client = client
         self.since = since
+        self.site = site
         self.task = task
 
 
@@ -184,6 +189,20 @@ class OpenSockets:
         self._code, self._reason = code, reason
         for socket in tuple(self._entries):
             socket.go_away(code, reason)
+
+    async def retire(self, sites: Sequence[object], within: float) -> None:
+        """Close the sockets of `sites`, which others have replaced; endpoints still at work after `within` seconds are cancelled."""
+        found = [(socket, entry.task) for socket, entry in self._entries.items() if entry.site in sites]
+        for socket, _ in found:
+            socket.go_away(RESTARTING, "")
+        tasks = [task for _, task in found if task is not None]
+        if not tasks:
+            return
+        _, late = await asyncio.wait(tasks, timeout=within)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=within)
 
     async def wait_empty(self, within: float) -> bool:
         """Wait at most `within` seconds until every endpoint has ended. Did they?"""

@@ -27,6 +27,8 @@ logger = logging.getLogger("penstock")
 
 # How many reasons for one recycle are remembered.
 _REASONS_KEPT: Final = 100
+# Seconds in which the WebSockets of sites that were replaced may end.
+_PATIENCE: Final = 30.0
 # Seconds in which cancelled requests may clean up before what they need is stopped.
 _LAST_WORDS: Final = 1.0
 
@@ -224,8 +226,10 @@ class Runtime:
         return retired
 
     async def stop_retired(self, retired: Retired) -> None:
-        """Stop sites that were replaced, when the last of their requests has left."""
+        """Stop sites that were replaced, when the last of their requests has left, and their WebSockets have closed."""
+        await self.sockets.retire(retired.sites, _PATIENCE)
         await retired.wait_empty()
+        await self.sockets.retire(retired.sites, _PATIENCE)  # of handshakes that were still inside
         if retired in self._retired:
             self._retired.remove(retired)
             await retired.stop()

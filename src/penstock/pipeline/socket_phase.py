@@ -115,8 +115,9 @@ def _leave(context: Context, rest: Rest, upgrade: Upgrade) -> None:
     assert socket is not None
     if task is not None:
         runtime.background.discard(task)
-    path, client = worker_request.head.path, worker_request.client
-    runtime.sockets.add(socket, Entry(path, "" if client is None else client_name(client), runtime.loop.time(), task))
+    client = "" if worker_request.client is None else client_name(worker_request.client)
+    entry = Entry(worker_request.head.path, client, runtime.loop.time(), task=task, site=context.plan.site)
+    runtime.sockets.add(socket, entry)
 
 
 # -- the endpoint ----------------------------------------------------------------------------------------------------------
