@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from selenium import webdriver
@@ -77,13 +78,13 @@ def follow(browser: webdriver.Chrome, address: str, link: str) -> None:
 def test_the_overview_page_is_dressed(browser: webdriver.Chrome, address: str) -> None:
     browser.get(f"{address}/")
     assert browser.title == "Penstock tour"
-    assert len(browser.find_elements(By.CSS_SELECTOR, ".cards li")) == 6
+    assert len(browser.find_elements(By.CSS_SELECTOR, ".cards li")) == 7
     assert len(browser.find_elements(By.CSS_SELECTOR, ".stages li")) == 12
     band = browser.find_element(By.CSS_SELECTOR, ".band")
     assert band.value_of_css_property("background-image").startswith("linear-gradient")
 
 
-def test_signing_in_to_djangos_admin(browser: webdriver.Chrome, address: str) -> None:
+def sign_in(browser: webdriver.Chrome, address: str) -> None:
     browser.get(f"{address}/")
     user, password = text_of(browser, "#user"), text_of(browser, "#password")
     browser.find_element(By.LINK_TEXT, "/admin/").click()
@@ -91,6 +92,10 @@ def test_signing_in_to_djangos_admin(browser: webdriver.Chrome, address: str) ->
     browser.find_element(By.NAME, "password").send_keys(password)
     browser.find_element(By.CSS_SELECTOR, "[type=submit]").click()
     wait_for(browser, "#user-tools")
+
+
+def test_signing_in_to_djangos_admin(browser: webdriver.Chrome, address: str) -> None:
+    sign_in(browser, address)
     assert browser.current_url == f"{address}/admin/"
     assert text_of(browser, "#site-name") == "The mill stream"
     # Django's own style sheet was found: its header has a colour.
@@ -153,3 +158,94 @@ def test_the_overview_remembers_where_one_was(browser: webdriver.Chrome, address
     assert text_of(browser, "body") == "Hello, Ada!"
     browser.get(f"{address}/")
     assert "GET /hello/Ada" in text_of(browser, "table")
+
+
+def enter(browser: webdriver.Chrome, address: str, way: str, name: str) -> str:
+    """Open the chat page in a tab of its own and come into the room; returns the tab."""
+    browser.switch_to.new_window("tab")
+    browser.get(f"{address}/chat/")
+    browser.find_element(By.ID, "name").send_keys(name)
+    browser.find_element(By.CSS_SELECTOR, f"input[name=way][value='{way}']").click()
+    browser.find_element(By.ID, "go").click()
+    wait_for(browser, "#state[data-state=here]")
+    return browser.current_window_handle
+
+
+def say(browser: webdriver.Chrome, text: str) -> None:
+    browser.find_element(By.ID, "text").send_keys(text)
+    browser.find_element(By.CSS_SELECTOR, "#say button").click()
+
+
+def wait_for_last(browser: webdriver.Chrome, tab: str, text: str) -> str:
+    """In `tab`, wait until `text` was said last; returns what is shown of it."""
+    browser.switch_to.window(tab)
+    last = (By.CSS_SELECTOR, "#messages li:last-child")
+    WebDriverWait(browser, 30).until(until.text_to_be_present_in_element(last, text))
+    return browser.find_element(*last).text
+
+
+@pytest.fixture
+def tabs(browser: webdriver.Chrome) -> Iterator[None]:
+    """Nobody has signed in; what a test opens is closed behind it."""
+    browser.execute_cdp_cmd("Network.clearBrowserCookies", {})
+    first = browser.current_window_handle
+    yield
+    for tab in browser.window_handles:
+        if tab != first:
+            browser.switch_to.window(tab)
+            browser.close()
+    browser.switch_to.window(first)
+
+
+WAYS = {"/chat/room": "A plain coroutine", "/api/chat": "FastAPI", "/admin/chat/": "Django Channels"}
+
+
+@pytest.mark.usefixtures("tabs")
+@pytest.mark.parametrize("way", WAYS)
+def test_two_tabs_talk(browser: webdriver.Chrome, address: str, way: str) -> None:
+    ada = enter(browser, address, way, "Ada")
+    bob = enter(browser, address, way, "Bob")
+    present = (By.ID, "present")
+    WebDriverWait(browser, 30).until(until.text_to_be_present_in_element(present, f"2 × {WAYS[way]}"))
+    say(browser, "Hello, <b>Ada</b>!")
+    shown = wait_for_last(browser, ada, "Hello, <b>Ada</b>!")
+    assert "Bob" in shown
+    assert WAYS[way] in shown
+    say(browser, "Hello, Bob! 🌊")
+    assert "Ada" in wait_for_last(browser, bob, "Hello, Bob! 🌊")
+
+
+@pytest.mark.usefixtures("tabs")
+def test_three_tabs_talk_by_three_ways(browser: webdriver.Chrome, address: str) -> None:
+    inside = [enter(browser, address, way, name) for way, name in zip(WAYS, ("Ada", "Bob", "Cy"), strict=True)]
+    say(browser, "By Channels")
+    for tab in inside:
+        assert "Cy" in wait_for_last(browser, tab, "By Channels")
+
+
+@pytest.mark.usefixtures("tabs")
+def test_who_has_signed_in_speaks_under_that_name(browser: webdriver.Chrome, address: str) -> None:
+    sign_in(browser, address)
+    tab = enter(browser, address, "/admin/chat/", "Somebody else")
+    say(browser, "It is me")
+    assert wait_for_last(browser, tab, "It is me").startswith("miller (signed in)")
+
+
+@pytest.mark.usefixtures("tabs")
+def test_leaving_and_coming_again(browser: webdriver.Chrome, address: str) -> None:
+    enter(browser, address, "/chat/room", "Ada")
+    browser.find_element(By.ID, "go").click()
+    assert text_of(browser, "#state") == "You have left the room."
+    browser.find_element(By.ID, "go").click()
+    wait_for(browser, "#state[data-state=here]")
+
+
+@pytest.mark.usefixtures("tabs")
+def test_a_server_that_stops_says_so(browser: webdriver.Chrome, tmp_path: Path) -> None:
+    with running_tour(tmp_path) as address:
+        inside = [enter(browser, address, way, "Ada") for way in WAYS]
+    for tab in inside:
+        browser.switch_to.window(tab)
+        wait_for(browser, "#state[data-state=ended]")
+        assert text_of(browser, "#state") == "The server is going away (1001)."
+        assert text_of(browser, "#go") == "Connect again"

@@ -1,10 +1,16 @@
 """The tour site over real sockets: every kind of answer, and what they have in common."""
 
+import json
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import httpx
 import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
 from tests.tour_site import running_tour
 
@@ -28,7 +34,7 @@ class TestOverview:
         page = client.get("/")
         assert page.status_code == 200
         assert page.headers["content-type"] == "text/html; charset=utf-8"
-        for path in ("/admin/", "/api/docs", "/flask/", "/files/", "/hello/Ada"):
+        for path in ("/admin/", "/api/docs", "/flask/", "/files/", "/chat/", "/hello/Ada"):
             assert f'href="{path}"' in page.text
 
     def test_every_link_on_it_leads_somewhere(self, client: httpx.Client) -> None:
@@ -184,6 +190,87 @@ class TestFiles:
     )
     def test_nothing_outside_of_the_root(self, address: str, path: str) -> None:
         assert httpx.get(httpx.URL(address, raw_path=path.encode())).status_code in {400, 403, 404}
+
+
+WAYS = {"/chat/room": "A plain coroutine", "/api/chat": "FastAPI", "/admin/chat/": "Django Channels"}
+
+
+def enter(address: str, path: str, *, origin: str | None = "", cookie: str = "") -> ClientConnection:
+    """Into the room by the way `path`, as the page of this address does, or another `origin`."""
+    headers = {"cookie": cookie} if cookie else None
+    sent = Origin(address) if origin == "" else None if origin is None else Origin(origin)
+    address = address.replace("http", "ws", 1)
+    return connect(f"{address}{path}", origin=sent, additional_headers=headers, proxy=None)
+
+
+def next_of(websocket: ClientConnection, kind: str) -> dict[str, Any]:
+    while True:
+        told: dict[str, Any] = json.loads(websocket.recv(timeout=20))
+        if told["kind"] == kind:
+            return told
+
+
+class TestChat:
+    def test_the_page_has_no_script_or_style_of_its_own(self, client: httpx.Client) -> None:
+        page = client.get("/chat/")
+        assert page.headers["content-security-policy"] == "default-src 'self'"
+        assert re.findall(r"<script(?! src=)|<style|\son\w+=|\sstyle=", page.text) == []
+        assert re.findall(r'name="way" value="([^"]+)"', page.text) == list(WAYS)
+
+    def test_who_comes_by_any_way_hears_who_came_by_another(self, address: str) -> None:
+        with ExitStack() as stack:
+            inside = {path: stack.enter_context(enter(address, path)) for path in WAYS}
+            for path, websocket in inside.items():
+                websocket.send(json.dumps({"name": "Ada", "text": f"by {path}"}))
+                for listening in inside.values():
+                    said = next_of(listening, "said")
+                    assert (said["name"], said["text"], said["way"]) == ("Ada", f"by {path}", WAYS[path])
+            late = stack.enter_context(enter(address, "/chat/room"))
+            assert [next_of(late, "said")["text"] for _ in WAYS] == [f"by {path}" for path in WAYS]
+        assert [websocket.close_code for websocket in inside.values()] == [1000] * 3
+
+    @pytest.mark.parametrize("path", WAYS)
+    def test_what_cannot_be_read_is_told_to_who_sent_it(self, address: str, path: str) -> None:
+        with enter(address, path) as websocket:
+            for text in ("hello", "[]", '{"text": 1}', json.dumps({"name": "Ada", "text": "x" * 501})):
+                websocket.send(text)
+                assert next_of(websocket, "refused")["text"]
+
+    @pytest.mark.parametrize("path", ["/chat/room", "/admin/chat/"])
+    def test_the_limit_of_its_location(self, address: str, path: str) -> None:
+        with enter(address, path) as websocket:
+            websocket.send(json.dumps({"name": "Ada", "text": "x" * 4000}))
+            with pytest.raises(ConnectionClosed) as caught:
+                while True:
+                    websocket.recv(timeout=20)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1009
+
+    def test_cookies_of_the_admin_open_no_socket_for_other_pages(self, address: str) -> None:
+        for origin in ("https://elsewhere.example", None):
+            with pytest.raises(InvalidStatus) as caught:
+                enter(address, "/admin/chat/", origin=origin)
+            assert caught.value.response.status_code == 403
+
+    def test_who_has_signed_in_speaks_under_that_name(self, client: httpx.Client, address: str) -> None:
+        overview = client.get("/").text
+        user, password = (re.findall(rf'<code id="{name}">(.*?)</code>', overview)[0] for name in ("user", "password"))
+        page = client.get("/admin/login/?next=/admin/")
+        form = {"username": user, "password": password, "next": "/admin/", "csrfmiddlewaretoken": _token(page)}
+        client.post("/admin/login/?next=/admin/", data=form)
+        cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in client.cookies.jar)
+        with enter(address, "/admin/chat/", cookie=cookies) as websocket:
+            websocket.send(json.dumps({"name": "Somebody else", "text": "It is me"}))
+            while (said := next_of(websocket, "said"))["text"] != "It is me":
+                pass
+        assert (said["name"], said["known"]) == (user, True)
+
+    def test_a_way_in_is_no_page(self, client: httpx.Client) -> None:
+        assert {path: client.get(path).status_code for path in WAYS} == {
+            "/chat/room": 400,
+            "/api/chat": 404,
+            "/admin/chat/": 426,
+        }
 
 
 def _token(page: httpx.Response) -> str:

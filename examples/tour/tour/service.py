@@ -1,14 +1,16 @@
-"""This file is the FastAPI service: water levels, read and written as JSON."""
+"""This file is the FastAPI service: water levels, read and written as JSON, and a way into the chat room."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Annotated
 
-from fastapi import BackgroundTasks, FastAPI, HTTPException, Path, Request
+from fastapi import BackgroundTasks, FastAPI, HTTPException, Path, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from fastapi_offline import FastAPIOffline
 from pydantic import BaseModel, Field
+
+from tour.chat import ROOM
 
 
 class Level(BaseModel):
@@ -91,3 +93,25 @@ async def _write(report: Report) -> None:
 async def every_report(request: Request) -> list[Report]:
     """Every report, and whether it is written yet."""
     return list(request.state.reports)
+
+
+@app.websocket("/chat")
+async def chat(websocket: WebSocket) -> None:
+    """The way into the chat room by a FastAPI socket."""
+    await websocket.accept()
+    with ROOM.enter("FastAPI") as told:
+        telling = asyncio.create_task(_pass_on(told, websocket))
+        try:
+            async for text in websocket.iter_text():
+                if (problem := ROOM.hear("FastAPI", text)) is not None:
+                    await websocket.send_text(problem)
+        except WebSocketDisconnect:
+            pass  # they left while they were told something
+        finally:
+            telling.cancel()
+
+
+async def _pass_on(told: asyncio.Queue[str], websocket: WebSocket) -> None:
+    with suppress(WebSocketDisconnect):
+        while True:
+            await websocket.send_text(await told.get())

@@ -22,6 +22,8 @@ DEBUG = False
 ALLOWED_HOSTS = ["*"]  # which hosts are served is decided in the site file
 ROOT_URLCONF = "tour.admin_site.urls"
 WSGI_APPLICATION = "tour.admin_site.wsgi.application"
+ASGI_APPLICATION = "tour.admin_site.asgi.application"
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 INSTALLED_APPS = [
     "django.contrib.admin",
     "django.contrib.auth",
