@@ -105,11 +105,11 @@ def listed_with_sockets(*, accept: str, ended: int = 0, path: str = "/chat") -> 
         sockets = context.runtime.sockets
         for _ in range(ended):
             gone: Any = FakeSocket()
-            sockets.add(gone, Entry("/gone", "", context.runtime.loop.time(), None))
+            sockets.add(gone, Entry("/gone", "", context.runtime.loop.time()))
             sockets.remove(gone, succeeded=True)
             sockets.complete()
         there: Any = FakeSocket()
-        sockets.add(there, Entry(path, "192.0.2.7", context.runtime.loop.time() - 61.5, None))
+        sockets.add(there, Entry(path, "192.0.2.7", context.runtime.loop.time() - 61.5))
         try:
             return LIST.handle(context)
         finally:
