@@ -17,7 +17,7 @@ from penstock.pipeline_gateways.owin_websockets import accept_deferred, accept_i
 from penstock.request_sockets.owin_options import ACCEPT, ACCEPT_INLINE, CALL_CANCELLED, RESPONSE_HEADERS, STATUS
 
 # The context itself, for the way back (websockets CO-61).
-CONTEXT: Final = f"{Context.__module__}.{Context.__qualname__}"
+CONTEXT: Final = "penstock.pipeline.context.Context"
 
 
 class OwinEnvironment(MutableMapping[str, Any]):

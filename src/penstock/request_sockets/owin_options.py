@@ -34,7 +34,9 @@ SUBPROTOCOL: Final = "websocket.SubProtocol"
 KEEP_ALIVE: Final = "websocket.KeepAliveInterval"
 BUFFER_SIZE: Final = "websocket.ReceiveBufferSize"
 # The options of the other style, handed through unchanged (websockets CO-37).
-NATIVE_OPTIONS: Final = f"{AcceptOptions.__module__}.{AcceptOptions.__qualname__}"
+NATIVE_OPTIONS: Final = "penstock.request_sockets.options.AcceptOptions"
+# The socket itself, under the full name of its type, as everything native is.
+NATIVE_SOCKET: Final = "penstock.request_sockets.websocket.WebSocket"
 
 _SUBPROTOCOL_FIELD: Final = "sec-websocket-protocol"
 # What an OWIN server cannot be told; it would be ignored, and some of it keeps strangers out.

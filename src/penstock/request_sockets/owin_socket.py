@@ -10,6 +10,7 @@ from penstock.request_sockets.owin_options import (
     CLOSE,
     CLOSE_DESCRIPTION,
     CLOSE_STATUS,
+    NATIVE_SOCKET,
     RECEIVE,
     SEND,
     SOCKET_CANCELLED,
@@ -37,8 +38,7 @@ def environment_of(websocket: WebSocket, token: CancellationToken) -> dict[str, 
     environment[SEND] = delegates.send
     environment[RECEIVE] = delegates.receive
     environment[CLOSE] = delegates.close
-    kind = type(websocket)
-    environment[f"{kind.__module__}.{kind.__qualname__}"] = websocket
+    environment[NATIVE_SOCKET] = websocket
     return environment
 
 
