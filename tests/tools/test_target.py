@@ -92,3 +92,8 @@ def test_the_source_of_a_package_is_not_served_by_mistake(tmp_path: Path, monkey
 def test_folders_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert settings_of("shop:app", environ={}).server.app_dirs == (str(tmp_path),)
+
+
+def test_the_interface_is_the_key_of_the_application() -> None:
+    found = [settings_of("shop:app", Single(interface=name), environ={}).sites[0].apps[0] for name in ("auto", "owin")]
+    assert [(app.app, app.owin) for app in found] == [("shop:app", None), (None, "shop:app")]

@@ -21,7 +21,7 @@ def run(
     """Serve `application` until SIGINT or SIGTERM; returns the exit code 0.
 
     `application` is an ASGI 3 or WSGI application, a plain function, or what `penstock serve` takes as text: a site file,
-    "module:attribute" or a folder. `interface` is "auto", "asgi" or "wsgi"; with `factory` it is called to get the
+    "module:attribute" or a folder. `interface` is "auto", "asgi", "wsgi" or "owin"; with `factory` it is called to get the
     application; `root_path` is what a proxy took off; `threads` is for WSGI (0: on the event loop).
     The other options are those of `penstock serve`, by the same names with underscores. Raises ConfigurationError with all
     mistakes, StartupError when the application fails to start.

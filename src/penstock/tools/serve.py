@@ -59,6 +59,7 @@ Serve TARGET: a site file, an application or a folder.
 penstock serve penstock.toml         a site (without TARGET: ./penstock.toml)
 penstock serve shop.api:app          an application, ASGI or WSGI
 penstock serve shop:make --factory   what a function makes
+penstock serve shop:prices           a function, or a coroutine function that is given a WebSocket
 penstock serve public                a folder of files
 
 Every option is also an environment variable: PENSTOCK_BIND, PENSTOCK_LOG_LEVEL and so on; several values
@@ -98,7 +99,7 @@ PORT, where no place is named by an option or a variable, is understood as gunic
 @option("--factory", is_flag=True, help="Call what TARGET names to get the application.")
 @option(
     "--interface",
-    type=click.Choice(["auto", "asgi", "wsgi"]),
+    type=click.Choice(["auto", "asgi", "wsgi", "owin"]),
     default="auto",
     help="Shape of the application.  [default: auto]",
 )

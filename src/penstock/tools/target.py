@@ -14,10 +14,10 @@ from penstock.errors import ConfigurationError, Problem
 from penstock.settings import AppSettings, Settings, SiteSettings
 from penstock.settings.model import REFERENCE_FORM
 
-Interface = Literal["auto", "asgi", "wsgi"]
+Interface = Literal["auto", "asgi", "wsgi", "owin"]
 
 _REFERENCE: Final = re.compile(REFERENCE_FORM)
-_KEYS: Final[Mapping[Interface, str]] = {"auto": "app", "asgi": "asgi", "wsgi": "wsgi"}
+_KEYS: Final[Mapping[Interface, str]] = {"auto": "app", "asgi": "asgi", "wsgi": "wsgi", "owin": "owin"}
 
 
 class Kind(Enum):
