@@ -8,6 +8,8 @@ import click
 import httpx
 import pytest
 from click.testing import CliRunner
+from websockets.exceptions import ConnectionClosedOK
+from websockets.sync.client import connect
 
 from penstock.tools import running
 from penstock.tools.cli import main
@@ -251,3 +253,35 @@ class TestRunning:
                 process.wait(timeout=0.5)
             process.send_signal(number)
             assert process.wait(timeout=10) == 0
+
+
+class TestWebSockets:
+    ECHO = """
+async def echo(websocket):
+    async for message in websocket:
+        await websocket.send(message)
+    print("closed with", websocket.close_code, flush=True)
+"""
+
+    def test_a_coroutine_function_is_served_and_its_sockets_are_closed_at_the_end(self, tmp_path: Path) -> None:
+        """websockets PY-12: Close 1001 leaves at once, and whoever answers it lets the server end."""
+        (tmp_path / "echo.py").write_text(self.ECHO, "utf-8")
+        with serving("echo:echo", "--port", "0", folder=tmp_path) as (process, line):
+            assert "serving echo:echo (websocket) at http://127.0.0.1:" in line
+            with connect(url_in(line).replace("http", "ws", 1)) as client:
+                client.send("hello")
+                assert client.recv() == "hello"
+                process.terminate()
+                with pytest.raises(ConnectionClosedOK) as caught:
+                    client.recv(timeout=20)
+                assert caught.value.rcvd is not None
+                assert caught.value.rcvd.code == 1001
+            output = process.communicate(timeout=30)[0]
+            assert "closed with" in output
+            assert process.returncode == 0
+
+    def test_a_function_that_could_never_be_called_is_told_at_start(self, tmp_path: Path) -> None:
+        (tmp_path / "echo.py").write_text("async def echo(websocket):\n    yield websocket\n", "utf-8")
+        done = run("serve", "echo:echo", folder=tmp_path)
+        assert done.returncode == 2
+        assert "websocket echo:echo has a `yield` in it" in done.stderr
