@@ -8,7 +8,10 @@ import time
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosedOK
+from websockets.sync.client import connect
 
+from penstock import WebSocket
 from penstock.errors import ConfigurationError, StartupError
 from penstock.server import Server, ServerThread, build, open_listeners
 from penstock.settings import AppSettings, RouteSettings, Settings, SiteSettings
@@ -152,6 +155,31 @@ class TestStop:
             assert not client.has_answer()
             wait_stopped(served)
         assert "1 requests did not end in time" in caplog.text
+
+    @pytest.mark.parametrize("loop", ["auto", "asyncio"])
+    def test_websockets_py12_sockets_whose_endpoint_does_not_end_are_cut_off(
+        self, loop: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        ends: list[str] = []
+
+        async def stuck(websocket: WebSocket) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                ends.append("cancelled")
+                raise
+
+        with ServerThread(stuck, server=server_settings(loop=loop, graceful_timeout=0.2)) as server:
+            host, port = server.address
+            with connect(f"ws://{host}:{port}/") as client:
+                server.stop()
+                with pytest.raises(ConnectionClosedOK) as caught:
+                    client.recv(timeout=20)
+            server._thread.join()
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1001
+        assert ends == ["cancelled"]
+        assert "1 WebSockets did not end in time and are cut off" in caplog.text
 
     @pytest.mark.parametrize("loop", ["auto", "asyncio"])
     def test_second_stop_is_immediate(self, loop: str) -> None:

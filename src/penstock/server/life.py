@@ -118,7 +118,7 @@ class Server:
         if host is None or runtime is None:
             return
         if not await self._wind_down(host, runtime):
-            logger.warning("%d requests did not end in time and are cut off", runtime.statistics().executing)
+            logger.warning("%s did not end in time and are cut off", _told(runtime))
         await host.close()
         await self.generations.stop()
         await runtime.stop()
@@ -147,7 +147,14 @@ class Server:
         if ending.done():
             return ending.result()
         ending.cancel()
-        return runtime.statistics().executing == 0
+        return not runtime.statistics().executing and not runtime.sockets.statistics().executing
+
+
+def _told(runtime: Runtime) -> str:
+    """How many requests and WebSockets are inside, in words."""
+    requests, sockets = runtime.statistics().executing, runtime.sockets.statistics().executing
+    told = [f"{requests} requests"] if requests or not sockets else []
+    return " and ".join([*told, f"{sockets} WebSockets"] if sockets else told)
 
 
 async def _end_requests(host: SocketHost, runtime: Runtime, within: float) -> bool:
