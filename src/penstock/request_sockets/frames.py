@@ -306,10 +306,11 @@ class FrameReader:
         opcode = self._opcode
         if is_end:
             self._be_between_messages()
-        else:
+        elif piece:
             self._has_parts = True
-        if piece or is_end:
-            self._sink.take_part(opcode, piece, is_end)
+        else:
+            return  # a fragment of nothing says nothing
+        self._sink.take_part(opcode, piece, is_end)
 
     def _take_control(self, opcode: int, payload: bytes) -> None:
         if opcode == PING:
