@@ -304,8 +304,11 @@ class TestHandshake:
     @pytest.mark.parametrize("loop", LOOPS)
     def test_an_accept_by_a_task_of_the_application(self, loop: str) -> None:
         async def application(scope: Scope, receive: Receive, send: Send) -> None:
+            async def inner() -> None:
+                await accepting(echo)(scope, receive, send)
+
             async with asyncio.TaskGroup() as group:
-                group.create_task(accepting(echo)(scope, receive, send))
+                group.create_task(inner())
 
         async def say(socket: ClientWebSocket) -> str | bytes:
             await socket.send("hello")
