@@ -107,9 +107,11 @@ class ClosingHandshake(SendingHalf):
             return  # the connection was lost by writing to it
         self._state = CLOSE_SENT if state is OPEN else CLOSED
         self._end_sending()
-        self._bound(self._close_timeout)
         if state is CLOSE_RECEIVED:
+            self._stop_timer()  # it was for the answer; what follows is the time to read it
             self._end_connection()
+        if self._timer is None:
+            self._bound(self._close_timeout)
 
     def _echo(self) -> None:
         assert self._close_code is not None
@@ -131,6 +133,11 @@ class ClosingHandshake(SendingHalf):
             self._timer.cancel()
         self._timer_at = when
         self._timer = self._loop.call_later(seconds, self._expire)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _expire(self) -> None:
         self._timer = None
@@ -182,9 +189,7 @@ class ClosingHandshake(SendingHalf):
 
     def lose(self, error: Exception | None) -> None:
         """The connection is gone."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self._transport = NO_TRANSPORT
         if self._state is not CLOSED and self._state is not ABORTED:
             self._loss = f"the connection was lost: {error}" if error is not None else "the connection was lost"

@@ -66,6 +66,10 @@ class ReceivingHalf(SocketBase):
                 self._waiter = None
                 if self._drained is not None:
                     self._settle()
+        first = self._first
+        if self._others is None and not self._is_reading_paused:
+            self._first = None
+            return first
         return self._take_first()
 
     def receive_fragment(self, limit: int = 65536) -> Coroutine[Any, Any, ReceiveResult]:
@@ -89,10 +93,12 @@ class ReceivingHalf(SocketBase):
             if self._is_reading_paused:
                 self._resume_reading()
             self._waiter = waiter = self._loop.create_future()
+            self._wants_pieces = True
             try:
                 await waiter
             finally:
                 self._waiter = None
+                self._wants_pieces = False
                 if self._drained is not None:
                     self._settle()
 
@@ -164,7 +170,7 @@ class ReceivingHalf(SocketBase):
         self.bytes_in += size
         waiter = self._waiter
         if waiter is None or self._first is not None or self._is_discarding:
-            self._keep(data, size)
+            self._keep(data, size)  # nobody waits, or somebody for the one before
             return
         self._first = data
         self._unread = size
@@ -182,16 +188,28 @@ class ReceivingHalf(SocketBase):
             message = self._arriving = PartialMessage(opcode)
         message.buffer += data
         if is_end:
-            message.is_ended = True
-            self._arriving = None
-            if message is not self._reading:
-                self._keep(message.join(), len(message.buffer))
-        wake(self._waiter)
-        if self._waiter is None and self._is_crowded():
+            self._end_message(message)
+            return
+        waiter = self._waiter
+        if self._wants_pieces:
+            wake(waiter)
+        # Who waits for the whole message lets it come on, up to the limit that the reader holds it to.
+        if (waiter is None or waiter.done()) and self._is_crowded():
             self._pause_reading()
 
+    def _end_message(self, message: PartialMessage) -> None:
+        message.is_ended = True
+        self._arriving = None
+        if message is not self._reading:
+            if self._waiter is None or self._first is not None:
+                self._keep(message.join(), len(message.buffer))
+                return
+            self._first = message.join()
+            self._unread = len(message.buffer)
+        wake(self._waiter)
+
     def _keep(self, data: str | bytes, size: int) -> None:
-        """Nobody waits for this one, or somebody before it."""
+        """One more that waits unread."""
         if self._is_discarding:
             self._discard(size)
             return

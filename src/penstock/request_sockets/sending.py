@@ -15,6 +15,7 @@ from penstock.request_sockets.states import CLOSE_RECEIVED, OPEN
 
 _TEXT: Final = 1
 _BINARY: Final = 2
+_OF_DATA: Final = (_TEXT, _BINARY)
 
 
 class SendingHalf(ReceivingHalf):
@@ -37,7 +38,7 @@ class SendingHalf(ReceivingHalf):
                 raise ValueError(_describe(error)) from None
         else:
             opcode = _BINARY
-            payload = data if isinstance(data, bytes) else _to_bytes(data)
+            payload = _to_bytes(data, "a message is str or bytes")
         if not self._is_clear:
             self._check_send()
         return self._send(payload, opcode, compress)
@@ -51,7 +52,9 @@ class SendingHalf(ReceivingHalf):
         await self._wait_turn()
         self._write(opcode, payload, fin=True, compress=compress)
 
-    def send_fragment(self, data: bytes, message_type: int, end: bool) -> Coroutine[Any, Any, None]:
+    def send_fragment(
+        self, data: bytes | bytearray | memoryview, message_type: int, end: bool
+    ) -> Coroutine[Any, Any, None]:
         """Send a part of a message; `end` False: more of it follows, and what others send waits for that.
 
         `data` of a text is UTF-8, and not checked: a code point may be split between parts (SW-86). Raises ValueError for
@@ -59,9 +62,9 @@ class SendingHalf(ReceivingHalf):
         with the message: one task sends one. When it is cancelled in a message that has begun, the socket is aborted:
         others could never send again.
         """
-        if message_type != _TEXT and message_type != _BINARY:
+        if message_type not in _OF_DATA:
             raise ValueError(f"a part of a message is TEXT or BINARY, not {message_type!r}")
-        payload = _to_bytes(data)
+        payload = _to_bytes(data, "a part of a message is bytes")
         if not self._open_opcode:
             self._check_send()
         else:
@@ -173,11 +176,11 @@ class SendingHalf(ReceivingHalf):
         """Nobody here has asked (RFC 6455 section 5.5.3)."""
 
 
-def _to_bytes(data: Any) -> bytes:
+def _to_bytes(data: Any, rule: str) -> bytes:
     if isinstance(data, bytes):
         return data
     if not isinstance(data, (bytearray, memoryview)):
-        raise TypeError(f"a WebSocket sends str or bytes, not {type(data).__name__}")
+        raise TypeError(f"{rule}, not {type(data).__name__}")
     return bytes(data)
 
 

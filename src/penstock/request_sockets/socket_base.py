@@ -58,6 +58,7 @@ class SocketBase:
         "_unread",
         "_untold",
         "_waiter",
+        "_wants_pieces",
         "bytes_in",
         "bytes_out",
         "context",
@@ -94,6 +95,7 @@ class SocketBase:
         self._arriving: PartialMessage | None = None
         self._reading: PartialMessage | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._wants_pieces = False
         self._is_reading_paused = False
         # Nothing more is coming; what is to be raised once for it. What still comes is not kept.
         self._has_ended = transport is None
@@ -197,7 +199,7 @@ class SocketBase:
 
 
 def wake(waiter: asyncio.Future[None] | None) -> None:
-    """Let go on who waits, if he still does."""
+    """Let go on who waits, if anybody still does."""
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
 

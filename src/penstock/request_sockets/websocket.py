@@ -66,6 +66,9 @@ class WebSocket(ClosingHandshake):
         """The state, for people; never raises."""
         return str(self._state.value)
 
+    def __repr__(self) -> str:
+        return f"<WebSocket {self.state_name}>"
+
     def start(self, awaitable: Awaitable[Any]) -> asyncio.Future[Any]:
         """A task that belongs to the socket: cancelled when its endpoint ends; its error is logged when it fails (PY-22)."""
         if self._is_disposed:
