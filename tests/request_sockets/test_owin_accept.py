@@ -660,6 +660,33 @@ class TestDeferredOnInline:
 
         run(journey)
 
+    @pytest.mark.parametrize("status", [101, 200])
+    def test_the_accept_of_the_host_can_be_used_inside(self, status: int) -> None:
+        got: list[WebSocket] = []
+
+        async def application(environment: Any) -> None:
+            got.append(await environment["websocket.AcceptAlt"](None))
+            environment["owin.ResponseStatusCode"] = status
+            with pytest.raises(ContractError, match="once per request"):
+                environment["websocket.Accept"](None, idle)
+
+        async def journey() -> None:
+            server = InlineServer()
+            await DeferredAcceptAdapter(application)(server.environment)
+            assert got == [server.websocket]
+
+        run(journey)
+
+    def test_a_host_that_offers_both_is_left_alone(self) -> None:
+        async def journey() -> None:
+            server = InlineServer()
+            server.environment["websocket.Accept"] = idle
+            before = dict(server.environment)
+            await DeferredAcceptAdapter(idle)(server.environment)
+            assert server.environment == before
+
+        run(journey)
+
     def test_both_adapters_in_one_another_change_nothing(self) -> None:
         """An inline application in an OWIN section of an inline host."""
         trace: list[str] = []

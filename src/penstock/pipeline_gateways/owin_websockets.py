@@ -37,8 +37,8 @@ def accept_deferred(context: Context) -> Callable[[Environment | None, Callback]
         """
         check_callback(options, callback)
         response = context.response
-        if response.is_started or response.content:
-            raise ContractError("the answer has begun: a WebSocket is accepted in place of one")  # websockets KA-21
+        if response.content:
+            raise ContractError("a body was written: a WebSocket is accepted in place of an answer")  # websockets KA-21
         headers: Any = OwinHeaders(response.headers)
         wanted = from_owin(with_subprotocol(options, headers))
 

@@ -199,7 +199,8 @@ class _InlineAccept:
 class DeferredAcceptAdapter:
     """OWIN middleware: whoever is inside may call `websocket.Accept`, on a host whose accept is awaited (section 2.5).
 
-    Only what is inside unwinds before the callback is called: it belongs outermost (websockets CO-33).
+    Only what is inside unwinds before the callback is called: it belongs outermost (websockets CO-33). A host that offers both
+    is left alone.
     """
 
     __slots__ = ("_next",)
@@ -214,19 +215,20 @@ class DeferredAcceptAdapter:
         Raises ContractError for a status 101 that no accept has set.
         """
         accept = environment.get(ACCEPT_INLINE)
-        if not callable(accept):
+        if not callable(accept) or callable(environment.get(ACCEPT)):
             return self._next(environment)  # websockets CO-30
         return _DeferredAccept(environment, accept).lead(self._next)
 
 
 class _DeferredAccept:
-    __slots__ = ("_accept_host", "_callback", "_environment", "_options")
+    __slots__ = ("_accept_host", "_callback", "_environment", "_is_inline", "_options")
 
     def __init__(self, environment: Environment, accept_host: Callable[[AcceptContext], Awaitable[WebSocket]]) -> None:
         self._environment = environment
         self._accept_host = accept_host
         self._options: Environment | None = None
         self._callback: Callable[[Environment], Awaitable[None]] | None = None
+        self._is_inline = False  # somebody inside has called the host's own accept
 
     def accept(self, options: Environment | None, callback: Callable[[Environment], Awaitable[None]]) -> None:
         """`websocket.Accept`: the callback is called when what is inside has returned, and the status is still 101.
@@ -234,17 +236,22 @@ class _DeferredAccept:
         Raises TypeError for no callback, ContractError for a second call (websockets CO-36).
         """
         check_callback(options, callback)
-        if self._callback is not None:
+        if self._callback is not None or self._is_inline:
             raise ContractError("a WebSocket is accepted once per request")
         self._options, self._callback = options, callback
         self._environment[STATUS] = 101
+
+    def _accept_inline(self, context: AcceptContext = None) -> Awaitable[WebSocket]:
+        self._is_inline = True
+        return self._accept_host(context)
 
     async def lead(self, application: OwinApplication) -> None:
         """Call `application`, and when it has accepted, its callback."""
         environment = self._environment
         environment[ACCEPT] = self.accept
+        environment[ACCEPT_INLINE] = self._accept_inline
         await application(environment)
-        if environment.get(STATUS) != 101:
+        if environment.get(STATUS) != 101 or self._is_inline:
             return  # no accept, or it was taken back (websockets CO-34)
         if self._callback is None:
             raise ContractError("status 101 was set by hand: call websocket.Accept")  # websockets CO-35, DV-22
