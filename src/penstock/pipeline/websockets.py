@@ -110,11 +110,11 @@ class WebSockets:
         """Validate, in the order of websockets section 1.3, then mutate (O-8)."""
         context = self._context
         self._check_first()
-        if Capability.UPGRADE not in context.worker_request.capabilities:
-            raise ContractError("this host carries no WebSockets")
         if context.stage is Stage.BEGIN:
             raise ContractError("a WebSocket is accepted behind BEGIN, where its location is known")
         self._judge_handshake()
+        if Capability.UPGRADE not in context.worker_request.capabilities:
+            raise ContractError("this host carries no WebSockets")
         stage = context.stage
         is_too_late = stage > Stage.EXECUTE or (stage is Stage.EXECUTE and context.is_post) or context.response.is_started
         if is_too_late:
