@@ -174,6 +174,8 @@ class TestNesting:
         assert answer_of(application).body == b"through"
 
     def test_a_second_accept_is_refused_whatever_the_style(self) -> None:
+        kept: Any = None
+
         async def application(environment: Environment) -> None:
             websocket = await environment["websocket.AcceptAlt"]()
             with pytest.raises(ContractError, match="only once"):
@@ -189,5 +191,4 @@ class TestNesting:
             await socket.wait_end()
             return socket.close_code
 
-        kept: Any = None
         assert talk(first, end) == 1000

@@ -98,7 +98,7 @@ class TestResponse:
         def register(callback: Callable[[Any], None], state: Any) -> None:
             registered.append((callback, state))
 
-        response = OwinContext(environment(**{"server.OnSendingHeaders": register})).response
+        response: Any = OwinContext(environment(**{"server.OnSendingHeaders": register})).response
         called: list[Any] = []
         response.on_sending_headers(called.append)
         assert not response.is_started
@@ -166,7 +166,7 @@ class TestWebSockets:
         async def journey() -> None:
             headers = {"Sec-WebSocket-Protocol": ["a, b"]}
             found = environment(**{"websocket.AcceptAlt": accept, "owin.RequestHeaders": headers})
-            websockets = OwinContext(found).websockets
+            websockets: Any = OwinContext(found).websockets
             assert websockets.is_websocket_request
             assert websockets.requested_protocols == ("a", "b")
             with pytest.raises(ValueError, match="'c' was not offered"):

@@ -133,6 +133,8 @@ class TestInline:
 
 class TestCallCancelled:
     def test_is_fired_when_the_client_leaves(self) -> None:
+        seen = gone = asyncio.Event()
+
         async def application(environment: Environment) -> None:
             seen.set()
             await environment["owin.CallCancelled"]
@@ -147,7 +149,6 @@ class TestCallCancelled:
                 request.disconnect()
                 await gone.wait()
 
-        seen = gone = asyncio.Event()
         run(journey)
 
     def test_websockets_ow8_is_fired_when_an_accept_does_not_happen(self) -> None:

@@ -205,6 +205,8 @@ class TestInlineOnDeferred:
         assert server.environment["status"] == 409
 
     def test_websockets_sw19_a_failed_accept_may_be_followed_by_another(self) -> None:
+        server: Any = None
+
         async def application(environment: Any) -> None:
             server.refusal = ValueError("not offered")
             with pytest.raises(ValueError, match="not offered"):
@@ -218,7 +220,6 @@ class TestInlineOnDeferred:
             assert await server.serve(InlineAcceptAdapter(application)) == 101
             assert server.socket_error is None
 
-        server: Any = None
         run(journey)
 
     def test_websockets_co10_the_subprotocol_is_the_one_asked_for(self) -> None:
@@ -257,6 +258,8 @@ class TestInlineOnDeferred:
         assert len(got) == 1
 
     def test_websockets_co13_a_second_accept_is_refused(self) -> None:
+        server: Any = None
+
         async def again(websocket: WebSocket) -> None:
             with pytest.raises(ContractError, match="once per request"):
                 await server.environment["websocket.AcceptAlt"](None)
@@ -267,7 +270,6 @@ class TestInlineOnDeferred:
             await server.serve(InlineAcceptAdapter(accepting(again)))
             assert server.socket_error is None
 
-        server: Any = None
         run(journey)
 
     def test_an_accept_behind_the_answer_is_lost(self) -> None:
