@@ -109,6 +109,36 @@ class TestRoutes:
         assert judge(tree, refused=(("site", 0, "route", 0, "status"),)) == []
 
 
+class TestWebSockets:
+    @pytest.mark.parametrize(
+        "table",
+        [
+            {"origins": ["https://a.example", "https://b.example"], "same_origin": False},
+            {"origins": ["*"], "same_origin": True},
+            {"same_origin": True},
+            {"origins": []},
+        ],
+    )
+    def test_good(self, table: dict[str, object]) -> None:
+        assert judge({"site": [{"location": [{"at": "/", "websockets": table}]}]}) == []
+
+    @pytest.mark.parametrize(
+        ("table", "key", "told"),
+        [
+            ({"origins": ["*", "https://a.example"]}, "origins", 'origins has "*", which is any page'),
+            (
+                {"origins": ["https://a.example"], "same_origin": True},
+                "same_origin",
+                "same_origin refuses every page but",
+            ),
+        ],
+    )
+    def test_bad(self, table: dict[str, object], key: str, told: str) -> None:
+        ((path, message),) = judge({"site": [{"location": [{"at": "/", "websockets": table}]}]})
+        assert path == ("site", 0, "location", 0, "websockets", key)
+        assert message.startswith(told)
+
+
 class TestErrorsAndTraces:
     def test_good(self) -> None:
         errors = [{"status": [404, "5xx"], "file": "a"}, {"status": ["400-499"], "path": "/oops"}]

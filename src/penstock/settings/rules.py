@@ -57,6 +57,7 @@ class Rules:
             self._judge_routes(site.get("route", []), path=(*path, "route"))
             for index, location in enumerate(site.get("location", [])):
                 self._judge_headers(location, path=(*path, "location", index))
+                self._judge_origins(location.get("websockets", {}), path=(*path, "location", index, "websockets"))
                 for number, page in enumerate(location.get("errors", [])):
                     place: KeyPath = (*path, "location", index, "errors", number)
                     self._judge_page(page, path=place)
@@ -70,6 +71,14 @@ class Rules:
             first = seen.setdefault(name.lower(), name)
             if first != name:
                 self._report((*path, "headers", name), f'headers has "{name}" and "{first}", which are one header')
+
+    def _judge_origins(self, table: Table, *, path: KeyPath) -> None:
+        origins = table.get("origins", [])
+        if "*" in origins and len(origins) > 1:
+            self._report((*path, "origins"), 'origins has "*", which is any page: leave out "*", or the others')
+        elif origins and "*" not in origins and table.get("same_origin"):
+            told = "same_origin refuses every page but those of this host, also the others in origins"
+            self._report((*path, "same_origin"), f"{told}: leave it out, and name this host among origins")
 
     def _judge_hosts(self, sites: Sequence[Table]) -> None:
         seen: dict[str, KeyPath] = {}

@@ -162,7 +162,10 @@ class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     ] = None
     app: Annotated[
         Annotated[str, REFERENCE] | None,
-        Meta(description="An ASGI or WSGI application, or a function; which one is detected.", examples=["shop:app"]),
+        Meta(
+            description="An application of any of these shapes, or a function; which one is detected.",
+            examples=["shop:app"],
+        ),
     ] = None
     # uvicorn --factory: off
     factory: Annotated[bool, Meta(description="Whether the reference is called to get the application.")] = False
