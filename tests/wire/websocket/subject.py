@@ -1,6 +1,6 @@
 """The endpoints behind the tests of WebSockets on the wire, and a server for them that must be left clean."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -8,7 +8,7 @@ from penstock import Context
 from penstock.request_sockets.options import AcceptOptions
 from penstock.request_sockets.websocket import WebSocket
 from penstock.server import ServerThread
-from penstock.settings import LocationSettings, RouteSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings import AppSettings, LocationSettings, RouteSettings, ServerSettings, Settings, SiteSettings
 from penstock.settings.websocket_model import WebSocketSettings
 from tests.wire.listener_subject import Errors, eventually, server_settings
 from tests.wire.websocket.frames_client import FramesClient
@@ -81,16 +81,21 @@ class SocketServer:
 
 @contextmanager
 def serving(
-    routes: dict[str, Callable[..., object]] | None = None, *, server: ServerSettings | None = None, **changes: Any
+    routes: Mapping[str, Callable[..., object]] | None = None,
+    *,
+    app: Callable[..., object] | None = None,
+    server: ServerSettings | None = None,
 ) -> Iterator[SocketServer]:
-    """Serve `routes`; at the end no socket is left, and nothing was logged as an error."""
+    """Serve `routes`, and `app` at /asgi; at the end no socket is left, and nothing was logged as an error."""
     routes = ENDPOINTS if routes is None else routes
     objects = {f"tested:route{number}": handler for number, handler in enumerate(routes.values())}
     site = SiteSettings(
-        routes=tuple(RouteSettings(at=at, function=name) for at, name in zip(routes, objects, strict=True)),
+        routes=tuple(RouteSettings(at=at, function=name) for at, name in zip(routes, tuple(objects), strict=True)),
         locations=(LocationSettings(at="/deflate", websockets=WebSocketSettings(compression=True, max_ratio=0)),),
-        **changes,
+        apps=() if app is None else (AppSettings(at="/asgi", asgi="tested:app"),),
     )
+    if app is not None:
+        objects["tested:app"] = app
     errors = Errors()
     settings = Settings(server=server or server_settings(), sites=(site,))
     with errors, ServerThread(settings, objects=objects) as thread:
