@@ -174,6 +174,16 @@ class TestUpgrade:
         assert made.has_sent_all
 
     @run
+    async def test_bytes_behind_the_handshake_go_to_the_socket(self) -> None:
+        made = make()
+        made.send_bytes(b"x" * 70_000)
+        socket = made.upgrade(ResponseHead(101, []), UpgradeTerms(KEY))
+        assert socket is not None
+        assert socket.is_full
+        made.send_bytes(b"y")
+        assert socket.is_full
+
+    @run
     async def test_leaving_and_being_dropped_end_the_socket(self) -> None:
         for end in (MemoryRequest.disconnect, MemoryRequest.abort):
             made = make()

@@ -57,10 +57,22 @@ class Http1RequestUnderTest:
         self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         self.writer.transport.abort()
 
+    def send_bytes(self, sent: bytes) -> None:
+        self.writer.write(sent)
+
+    async def receive_bytes(self) -> bytes:
+        try:
+            return await self.reader.read(SMALL)
+        except ConnectionError:
+            return b""
+
     async def receive(self) -> Received:
         received = Received()
         try:
             await self.read_head(received)
+            if received.status == 101:
+                received.is_whole = True
+                return received
             await self.read_body(received)
             received.is_whole = True
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -73,7 +85,7 @@ class Http1RequestUnderTest:
             text = await self.reader.readuntil(b"\r\n\r\n")
             status = int(text.split(b" ", 2)[1])
             fields = pairs(text.partition(b"\r\n")[2])
-            if status >= 200:
+            if status >= 200 or status == 101:
                 received.status, received.headers = status, fields
                 return
             received.informed.append((status, fields))

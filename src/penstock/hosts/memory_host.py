@@ -27,6 +27,7 @@ class MemoryRequest:
     __slots__ = (
         "_body",
         "_callbacks",
+        "_early",
         "_finished",
         "_is_whole",
         "_limit",
@@ -68,6 +69,7 @@ class MemoryRequest:
         self.has_sent_all = False
         self.feeding: asyncio.Task[None] | None = None
         self._body = [body] if body else []
+        self._early = b""
         self._is_whole = body is not None
         self._limit = 1 << 62
         self._promised = -1
@@ -124,6 +126,13 @@ class MemoryRequest:
         async for piece in pieces:
             self.feed(piece)
         self.end_body()
+
+    def send_bytes(self, sent: bytes) -> None:
+        """Send bytes behind a handshake, also before it was answered: frames, if it is accepted, and for nobody if not."""
+        if self.socket is None:
+            self._early += sent
+        else:
+            self.socket.feed(sent)
 
     def disconnect(self) -> None:
         """Leave."""
@@ -205,6 +214,7 @@ class MemoryRequest:
             return None
         self.response_head = ResponseHead(101, handshake_fields(terms) + added)
         self.socket = MemorySocket(terms, self._lose)
+        self.socket.feed(self._early)
         self._finish()
         return self.socket
 

@@ -5,6 +5,7 @@ from penstock.testing.client import Client, ClientResponse
 from penstock.testing.client_websocket import ClientWebSocket, WebSocketRefused
 from penstock.testing.handler_check import check_handler
 from penstock.testing.host_check import check_host
+from penstock.testing.host_sockets import UpgradeUnderTest
 from penstock.testing.module_check import check_module
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "ClientWebSocket",
     "Received",
     "RequestUnderTest",
+    "UpgradeUnderTest",
     "WebSocketRefused",
     "check_handler",
     "check_host",

@@ -89,6 +89,18 @@ class MemoryRequestUnderTest:
         """As `RequestUnderTest.leave`."""
         self._made.disconnect()
 
+    def send_bytes(self, sent: bytes) -> None:
+        """As `UpgradeUnderTest.send_bytes`."""
+        self._made.send_bytes(sent)
+
+    async def receive_bytes(self) -> bytes:
+        """As `UpgradeUnderTest.receive_bytes`."""
+        socket = self._made.socket
+        assert socket is not None
+        while not (taken := socket.take()) and not socket.is_ended:
+            await socket.wait_change()
+        return taken
+
     async def receive(self) -> Received:
         """As `RequestUnderTest.receive`."""
         await self._made.wait_finished()
@@ -103,7 +115,7 @@ class MemoryRequestUnderTest:
         )
 
 
-def memory_requests(limits: HeadLimits) -> AskHost:
+def memory_requests(limits: HeadLimits) -> Callable[[Asked], AbstractAsyncContextManager[MemoryRequestUnderTest]]:
     """What `check_host` wants, of the in-memory host: `check_host(memory_requests(limits), holds_back=False)`."""
 
     @asynccontextmanager
