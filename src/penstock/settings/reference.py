@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import NODEFAULT, Struct, inspect
 
 from penstock.settings.catalog import fields_of, label, plain_type, tables
-from penstock.settings.model import AppSettings, ErrorSettings, RouteSettings
+from penstock.settings.model import AppSettings, ErrorSettings, RouteSettings, WebSocketSettings
 from penstock.settings.positions import KeyPath
 from penstock.settings.shape import plural_of
 
@@ -18,6 +18,7 @@ _COMMENTED: Mapping[type[Struct], tuple[str, ...]] = {
     AppSettings: ("wsgi", "owin", "app", "threads", "queue"),
     RouteSettings: ("handler", "factory", "status", "websocket", "subprotocols", "lifetime", "settings"),
     ErrorSettings: ("function", "path"),
+    WebSocketSettings: ("same_origin",),
 }
 
 _INTRODUCTION = """\
