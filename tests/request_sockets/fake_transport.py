@@ -44,7 +44,7 @@ class FakeTransport:
 
     def _write(self) -> None:
         if self.breaks:
-            self._lose(BrokenPipeError("gone"))
+            self.lose(BrokenPipeError("gone"))
         if self.pauses:
             self.is_paused, self.pauses = True, False
 
@@ -83,11 +83,11 @@ class FakeTransport:
 
     def _end(self) -> None:
         if self.loses == "at once":
-            self._lose(None)
+            self.lose(None)
         elif self.loses == "later":
-            asyncio.get_running_loop().call_soon(self._lose, None)
+            asyncio.get_running_loop().call_soon(self.lose, None)
 
-    def _lose(self, error: Exception | None) -> None:
+    def lose(self, error: Exception | None) -> None:
         sink, self.sink = self.sink, None
         if sink is not None:
             sink.lose(error)
@@ -130,7 +130,12 @@ async def begin(waiting: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     return task
 
 
+def call(function: Callable[..., Any], *arguments: Any, **options: Any) -> None:
+    """Call without awaiting: what is refused is refused by the call itself (websockets SW-71)."""
+    function(*arguments, **options)
+
+
 def run(journey: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `journey` on a loop of its own, whose clock stands still."""
-    with asyncio.Runner(loop_factory=TimedLoop, debug=True) as runner:
+    with asyncio.Runner(loop_factory=TimedLoop) as runner:
         return runner.run(journey())

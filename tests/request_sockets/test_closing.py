@@ -22,6 +22,7 @@ from tests.request_sockets.fake_transport import (
     FakeTransport,
     advance,
     begin,
+    call,
     open_socket,
     run,
     settle,
@@ -119,9 +120,9 @@ class TestArguments:
     def test_websockets_t14_codes_that_may_not_be_sent(self, code: int) -> None:
         async def journey() -> None:
             websocket, transport = open_socket()
-            for call in (websocket.close, websocket.close_output):
+            for each in (websocket.close, websocket.close_output):
                 with pytest.raises(ValueError, match=str(code)):
-                    call(code)
+                    call(each, code)
             assert transport.log == []
 
         run(journey)
@@ -140,9 +141,9 @@ class TestArguments:
         async def journey() -> None:
             websocket, transport = open_socket()
             with pytest.raises(ValueError, match="no reason"):
-                websocket.close_output(1005, "x")
+                call(websocket.close_output, 1005, "x")
             with pytest.raises(ValueError, match="123 bytes"):
-                websocket.close(1000, "é" * 62)
+                call(websocket.close, 1000, "é" * 62)
             await websocket.close_output(1005)
             assert transport.closes == [b""]
             websocket.lose(None)
@@ -192,7 +193,7 @@ class TestCloseOutput:
             again = await begin(websocket.close_output(1001))
             assert websocket.state is OPEN
             with pytest.raises(WebSocketClosedError, match="is closing"):
-                websocket.send("b")
+                call(websocket.send, "b")
             transport.resume()
             await asyncio.wait((sending, closing, again))
             assert transport.log == [(TEXT, b"a", True), (CLOSE, b"\x03\xe8")]
@@ -226,7 +227,7 @@ class TestCloseOutput:
             with pytest.raises(WebSocketClosedError):
                 await other
             with pytest.raises(WebSocketClosedError):
-                websocket.send_fragment(b"2", MessageType.TEXT, True)
+                call(websocket.send_fragment, b"2", MessageType.TEXT, True)
             assert transport.closes == [b"\x03\xe8"]
             websocket.lose(None)
 
@@ -528,7 +529,7 @@ class TestPeerClose:
             with pytest.raises(WebSocketClosedError):
                 await websocket.receive()
             with pytest.raises(OSError, match="closed"):
-                websocket.send("x")
+                call(websocket.send, "x")
 
         run(journey)
 
@@ -596,7 +597,7 @@ class TestFailure:
                 await websocket.receive()
             assert raised.value.code == 1009
             with pytest.raises(ConnectionLost, match="1009"):
-                websocket.receive()
+                call(websocket.receive)
 
         run(journey)
 
@@ -642,7 +643,7 @@ class TestLoss:
                 await websocket.receive()
             assert (raised.value.code, raised.value.reason) == (1006, "")
             with pytest.raises(ConnectionLost, match="reset by peer"):
-                websocket.receive()
+                call(websocket.receive)
             assert websocket.close_code is None
 
         run(journey)

@@ -1,6 +1,7 @@
 """Receiving: messages whole and in pieces, waiting and not, cancelled, and more of them than anybody takes."""
 
 import asyncio
+import inspect
 import sys
 
 import pytest
@@ -16,7 +17,7 @@ from penstock.errors import (
 from penstock.request_sockets.messages import MessageType
 from penstock.request_sockets.receiving import DISCARDED_BYTES, UNREAD_BYTES, UNREAD_MESSAGES
 from penstock.request_sockets.states import WebSocketState
-from tests.request_sockets.fake_transport import BINARY, TEXT, begin, open_socket, run, settle
+from tests.request_sockets.fake_transport import BINARY, TEXT, begin, call, open_socket, run, settle
 
 A_TEXT, A_BINARY = MessageType.TEXT, MessageType.BINARY
 
@@ -87,12 +88,12 @@ class TestBusy:
             websocket, _ = open_socket()
             task = await begin(websocket.receive())
             with pytest.raises(WebSocketBusyError, match="one task receives"):
-                websocket.receive()
+                call(websocket.receive)
             with pytest.raises(WebSocketBusyError):
-                websocket.receive_fragment()
+                call(websocket.receive_fragment)
             websocket.take_message("a")
             with pytest.raises(WebSocketBusyError):
-                websocket.receive()  # the first one was woken, and has not gone on yet
+                call(websocket.receive)  # the first one was woken, and has not gone on yet
             assert await task == "a"
 
         run(journey)
@@ -257,7 +258,7 @@ class TestFragments:
             early = websocket.receive()
             await websocket.receive_fragment(4)
             with pytest.raises(ContractError, match="end_of_message"):
-                websocket.receive()
+                call(websocket.receive)
             with pytest.raises(ContractError, match="end_of_message"):
                 await early
             await websocket.receive_fragment()
@@ -271,7 +272,7 @@ class TestFragments:
         async def journey() -> None:
             websocket, _ = open_socket()
             with pytest.raises(ValueError, match="at least one byte"):
-                websocket.receive_fragment(limit)
+                call(websocket.receive_fragment, limit)
 
         run(journey)
 
@@ -284,7 +285,7 @@ class TestFragments:
             assert await websocket.receive_fragment() == (b"", MessageType.CLOSE, True, 1000, "bye")
             assert websocket.state is WebSocketState.CLOSE_RECEIVED
             with pytest.raises(WebSocketClosedError):
-                websocket.receive_fragment()
+                call(websocket.receive_fragment)
 
         run(journey)
 
@@ -308,7 +309,7 @@ class TestFragments:
                 await task
             assert (raised.value.code, raised.value.reason) == (1002, "a continuation of nothing")
             with pytest.raises(ConnectionLost):
-                websocket.receive_fragment()
+                call(websocket.receive_fragment)
 
         run(journey)
 
@@ -499,7 +500,9 @@ class TestMemory:
             for _ in range(3):
                 await websocket.receive()
             await websocket.send("a")
-            owned = [getattr(websocket, name) for kind in type(websocket).__mro__ for name in names_of(kind)]
+            names = [name for kind in type(websocket).__mro__ for name in vars(kind) if is_kept(kind, name)]
+            assert {"_first", "_others", "_waiter", "_line", "_timer"} <= set(names)
+            owned = [getattr(websocket, name) for name in names]
             kept = [each for each in owned if each is not None and type(each) not in KEPT]
             assert kept == []
             assert sys.getsizeof(websocket) < 400
@@ -510,6 +513,6 @@ class TestMemory:
 KEPT = (bool, int, float, str, WebSocketState)
 
 
-def names_of(kind: type) -> list[str]:
-    """The attributes of the interpreted form, or of the compiled one, without the loop and the transport."""
-    return [name for name in getattr(kind, "__slots__", ()) if name not in ("_loop", "_transport")]
+def is_kept(kind: type, name: str) -> bool:
+    """Is it an attribute, in the interpreted form or in the compiled one?"""
+    return name[:2] != "__" and inspect.isdatadescriptor(vars(kind)[name]) and name not in ("_loop", "_transport")

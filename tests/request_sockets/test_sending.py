@@ -1,6 +1,7 @@
 """Sending: messages whole and in parts, in turns, while the client reads slowly, and cancelled; pings are answered."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,7 +9,18 @@ import pytest
 from penstock.errors import ConnectionLost, WebSocketBusyError, WebSocketClosedError
 from penstock.request_sockets.messages import MessageType
 from penstock.request_sockets.states import WebSocketState
-from tests.request_sockets.fake_transport import BINARY, CONTINUATION, PING, PONG, TEXT, begin, open_socket, run, settle
+from tests.request_sockets.fake_transport import (
+    BINARY,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    begin,
+    call,
+    open_socket,
+    run,
+    settle,
+)
 
 
 class TestMessages:
@@ -48,9 +60,9 @@ class TestMessages:
         async def journey() -> None:
             websocket, transport = open_socket()
             with pytest.raises(TypeError, match=f"str or bytes, not {type(data).__name__}"):
-                websocket.send(data)
+                call(websocket.send, data)
             with pytest.raises(TypeError, match="bytes, not"):
-                websocket.send_fragment(data, MessageType.TEXT, True)
+                call(websocket.send_fragment, data, MessageType.TEXT, True)
             assert transport.log == []
 
         run(journey)
@@ -59,7 +71,7 @@ class TestMessages:
         async def journey() -> None:
             websocket, _ = open_socket()
             with pytest.raises(TypeError, match="a part of a message is bytes, not str"):
-                websocket.send_fragment("text", MessageType.TEXT, True)  # type: ignore[arg-type]
+                call(websocket.send_fragment, "text", MessageType.TEXT, True)
 
         run(journey)
 
@@ -67,7 +79,7 @@ class TestMessages:
         async def journey() -> None:
             websocket, transport = open_socket()
             with pytest.raises(ValueError, match="lone surrogate, U\\+DC80, at 2"):
-                websocket.send("ab\udc80")
+                call(websocket.send, "ab\udc80")
             await websocket.send("goes on")
             assert transport.messages == [b"goes on"]
 
@@ -92,7 +104,7 @@ class TestMessages:
                 websocket.take_close(1000, "")
             expected = ConnectionLost if end == "aborted" else WebSocketClosedError
             with pytest.raises(expected):
-                websocket.send("late")
+                call(websocket.send, "late")
             with pytest.raises(OSError, match=r"abort|closed"):
                 await early
             assert transport.messages == []
@@ -133,7 +145,7 @@ class TestParts:
             websocket, _ = open_socket()
             websocket.abort()
             with pytest.raises(ValueError, match="TEXT or BINARY"):
-                websocket.send_fragment(b"", kind, True)
+                call(websocket.send_fragment, b"", kind, True)
 
         run(journey)
 
@@ -142,7 +154,7 @@ class TestParts:
             websocket, _ = open_socket()
             await websocket.send_fragment(b"a", MessageType.TEXT, False)
             with pytest.raises(ValueError, match="is TEXT"):
-                websocket.send_fragment(b"b", MessageType.BINARY, True)
+                call(websocket.send_fragment, b"b", MessageType.BINARY, True)
 
         run(journey)
 
@@ -187,7 +199,7 @@ class TestParts:
             part = await begin(websocket.send_fragment(b"2", MessageType.TEXT, True))
             early = websocket.send_fragment
             with pytest.raises(WebSocketBusyError, match="one task sends a message"):
-                early(b"3", MessageType.TEXT, True)
+                call(early, b"3", MessageType.TEXT, True)
             assert transport.messages == [b"1"]
             transport.resume()
             await asyncio.wait((part, other))
@@ -232,11 +244,11 @@ class TestTurns:
             early = websocket.send("early")
             task = await begin(websocket.send("a"))
             with pytest.raises(WebSocketBusyError, match="is_strict"):
-                websocket.send("b")
+                call(websocket.send, "b")
             with pytest.raises(WebSocketBusyError):
-                websocket.send_fragment(b"b", MessageType.TEXT, True)
+                call(websocket.send_fragment, b"b", MessageType.TEXT, True)
             with pytest.raises(WebSocketBusyError):
-                websocket.close_output()
+                call(websocket.close_output)
             with pytest.raises(WebSocketBusyError):
                 await early
             transport.resume()
@@ -251,7 +263,7 @@ class TestTurns:
             websocket, transport = open_socket(is_strict=True)
             await websocket.send_fragment(b"1", MessageType.TEXT, False)
             with pytest.raises(WebSocketBusyError):
-                websocket.send("a")
+                call(websocket.send, "a")
             await websocket.send_fragment(b"2", MessageType.TEXT, True)
             await websocket.send("a")
             assert transport.messages == [b"1", b"2", b"a"]
@@ -372,12 +384,13 @@ class TestEnds:
                 await begin(websocket.send_fragment(b"2", MessageType.TEXT, True)),
                 await begin(websocket.send("b")),
             ]
-            {
+            ends: dict[str, Callable[[], None]] = {
                 "abort": websocket.abort,
                 "lose": lambda: websocket.lose(None),
                 "go_away": lambda: websocket.go_away(1001, ""),
                 "fail": lambda: websocket.fail(1002, ""),
-            }[end]()
+            }
+            ends[end]()
             await asyncio.wait(tasks)
             kinds = {type(task.exception()) for task in tasks}
             assert kinds == {WebSocketClosedError if end == "go_away" else ConnectionLost}
@@ -392,7 +405,7 @@ class TestEnds:
             transport.breaks = True
             await websocket.send("a")  # into the void, as TCP has it
             with pytest.raises(ConnectionLost, match="gone"):
-                websocket.send("b")
+                call(websocket.send, "b")
 
         run(journey)
 

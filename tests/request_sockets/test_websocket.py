@@ -14,7 +14,7 @@ from penstock.intake.frame_transport import FrameSink
 from penstock.request_sockets.messages import MessageType
 from penstock.request_sockets.states import WebSocketState
 from penstock.request_sockets.websocket import WebSocket
-from tests.request_sockets.fake_transport import CLOSE, TEXT, advance, begin, open_socket, run, settle
+from tests.request_sockets.fake_transport import CLOSE, TEXT, advance, begin, call, open_socket, run, settle
 
 OPEN, CLOSE_SENT, CLOSE_RECEIVED, CLOSED, ABORTED = WebSocketState
 
@@ -99,7 +99,7 @@ class TestAbort:
             websocket.take_message("a")
             websocket.abort()
             with pytest.raises(ConnectionLost, match="aborted"):
-                websocket.receive()
+                call(websocket.receive)
 
         run(journey)
 
@@ -108,7 +108,7 @@ class TestAbort:
             told: list[str] = []
             for end in ("abort", "lose", "fail", "close"):
                 websocket, _ = open_socket()
-                websocket.on_abort = lambda end=end: told.append(end)  # type: ignore[misc]
+                websocket.on_abort = lambda end=end: told.append(end)
                 if end == "abort":
                     websocket.abort()
                 elif end == "fail":
@@ -120,6 +120,16 @@ class TestAbort:
             assert told == ["abort", "lose", "fail"]
 
         run(journey)
+
+    def test_one_who_fails_at_it_does_not_hold_the_end_up(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def journey() -> None:
+            websocket, transport = open_socket()
+            websocket.on_abort = {}.popitem
+            websocket.abort()
+            assert transport.log == ["abort"]
+
+        run(journey)
+        assert "aborted failed" in caplog.text
 
 
 class TestAbortAsync:
@@ -227,9 +237,9 @@ class TestDisposed:
             websocket.take_message("unread")
             websocket.dispose()
             with pytest.raises(SocketDisposedError):
-                websocket.send("a")
+                call(websocket.send, "a")
             with pytest.raises(SocketDisposedError):
-                websocket.receive()
+                call(websocket.receive)
             with pytest.raises(SocketDisposedError):
                 await anext(websocket)
             assert transport.log == ["abort"]
@@ -256,7 +266,9 @@ class TestDisposed:
             tasks = [await begin(websocket.receive())]
             websocket.dispose()
             await asyncio.wait(tasks)
-            assert isinstance(tasks[0].exception(), (SocketDisposedError, WebSocketDisconnect))
+            assert isinstance(tasks[0].exception(), WebSocketDisconnect)
+            with pytest.raises(SocketDisposedError):
+                await anext(websocket)
 
         run(journey)
 
@@ -299,7 +311,7 @@ class TestGoAway:
             assert transport.log == [(CLOSE, b"\x03\xf4restart")]
             assert (websocket.state, websocket.close_code) == (CLOSE_SENT, None)
             with pytest.raises(WebSocketClosedError):
-                websocket.receive()
+                call(websocket.receive)
             websocket.take_message("thrown away")
             websocket.take_close(1012, "")
             assert (websocket.state, websocket.close_code) == (CLOSED, 1012)
@@ -317,7 +329,7 @@ class TestGoAway:
             with pytest.raises(WebSocketDisconnect, match="1001"):
                 await websocket.receive()
             with pytest.raises(ConnectionLost):
-                websocket.receive()
+                call(websocket.receive)
 
         run(journey)
 

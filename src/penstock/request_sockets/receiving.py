@@ -6,12 +6,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from penstock.errors import (
-    ConnectionLost,
-    ContractError,
-    WebSocketClosedError,
-    WebSocketDisconnect,
-)
+from penstock.errors import ConnectionLost, ContractError, WebSocketClosedError, WebSocketDisconnect
 from penstock.request_sockets.close_codes import LOST
 from penstock.request_sockets.messages import MessageType, PartialMessage, ReceiveResult
 from penstock.request_sockets.socket_base import SocketBase, wake
@@ -90,8 +85,6 @@ class ReceivingHalf(SocketBase):
                 return result
             if self._has_ended:
                 return self._tell_close()
-            if self._is_reading_paused:
-                self._resume_reading()
             self._waiter = waiter = self._loop.create_future()
             self._wants_pieces = True
             try:

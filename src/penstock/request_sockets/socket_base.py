@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from penstock.errors import (
 from penstock.intake.frame_transport import FrameTransport
 from penstock.request_sockets.messages import PartialMessage
 from penstock.request_sockets.states import ABORTED, CLOSE_RECEIVED, NO_TRANSPORT, OPEN, WebSocketState
+
+logger = logging.getLogger("penstock")
 
 
 class SocketBase:
@@ -187,7 +190,10 @@ class SocketBase:
         wake_all(self._ending)
         on_abort, self.on_abort = self.on_abort, None
         if on_abort is not None:
-            on_abort()
+            try:
+                on_abort()
+            except Exception:
+                logger.exception("what was to be told that a WebSocket is aborted failed")
 
     def _settle(self) -> None:
         """An operation has ended: is abort_async done?"""

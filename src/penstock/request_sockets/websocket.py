@@ -83,8 +83,8 @@ class WebSocket(ClosingHandshake):
         return task
 
     def _forget(self, task: asyncio.Future[Any]) -> None:
-        if self._tasks is not None:
-            self._tasks.discard(task)
+        assert self._tasks is not None
+        self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, _ORDINARY):
             logger.error("a task of a WebSocket failed", exc_info=error)
@@ -92,9 +92,6 @@ class WebSocket(ClosingHandshake):
     def abort(self) -> None:
         """Drop the connection; what waits is told. May be called from every thread, and again (SW-95)."""
         self._check_use()
-        self._abort_from_anywhere()
-
-    def _abort_from_anywhere(self) -> None:
         try:
             is_here = asyncio.get_running_loop() is self._loop
         except RuntimeError:
@@ -170,4 +167,5 @@ class WebSocket(ClosingHandshake):
         self._is_disposed = True
         self._abort(_ABORTED)
         self._discard_unread()
-        self._untold = None
+        if self._waiter is None:
+            self._untold = None
