@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, Protocol
 
@@ -85,6 +86,7 @@ class OpenSockets:
         self.is_aborted = False
         self._loop = loop
         self._limit = limit
+        self._lock = threading.Lock()
         self._entries: dict[OpenSocket, Entry] = {}
         self._places = 0
         self._places_by_client: dict[tuple[str, str], int] = {}
@@ -109,27 +111,29 @@ class OpenSockets:
         """
         if self.is_going_away:
             raise RequestRejected(503, "the server is stopping", headers=[(b"retry-after", b"1")])
-        if self._limit and self._places >= self._limit:
-            raise RequestRejected(503, "too many WebSockets are open", headers=[(b"retry-after", b"1")])
-        held = self._places_by_client.get(client, 0)
-        if limit and held >= limit:
-            plural = "s" if held > 1 else ""
-            raise RequestRejected(
-                429, f"you have {held} WebSocket{plural} open already", headers=[(b"retry-after", b"1")]
-            )
-        self._places += 1
-        if limit:
-            self._places_by_client[client] = held + 1
+        with self._lock:  # a function with threads accepts in one of them
+            if self._limit and self._places >= self._limit:
+                raise RequestRejected(503, "too many WebSockets are open", headers=[(b"retry-after", b"1")])
+            held = self._places_by_client.get(client, 0)
+            if limit and held >= limit:
+                plural = "s" if held > 1 else ""
+                raise RequestRejected(
+                    429, f"you have {held} WebSocket{plural} open already", headers=[(b"retry-after", b"1")]
+                )
+            self._places += 1
+            if limit:
+                self._places_by_client[client] = held + 1
         return lambda: self._give_back(client if limit else None)
 
     def _give_back(self, client: tuple[str, str] | None) -> None:
-        self._places -= 1
-        if client is not None:
-            left = self._places_by_client[client] - 1
-            if left:
-                self._places_by_client[client] = left
-            else:
-                del self._places_by_client[client]
+        with self._lock:
+            self._places -= 1
+            if client is not None:
+                left = self._places_by_client[client] - 1
+                if left:
+                    self._places_by_client[client] = left
+                else:
+                    del self._places_by_client[client]
 
     # -- sockets -----------------------------------------------------------------------------------------------------------
 
