@@ -54,18 +54,6 @@ class Sink:
         return lambda *arguments: self.log.append((name, *arguments))
 
 
-class Request:
-    """The request that the connection came with."""
-
-    def __init__(self, transport: FakeTransport) -> None:
-        self.connection = self
-        self.transport = transport
-        self.is_lost = False
-
-    def lose(self) -> None:
-        self.is_lost = True
-
-
 class Service:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
@@ -77,9 +65,11 @@ def opened(
     transport: FakeTransport | None = None, *, beginning: bytes = b"", **terms: Any
 ) -> tuple[FrameConnection, FakeTransport, Sink]:
     transport = transport or FakeTransport()
-    request: Any = Request(transport)
     service: Any = Service()
-    connection = FrameConnection(service, request, UpgradeTerms(KEY, **terms), beginning)
+    given: Any = transport
+    connection = FrameConnection(
+        service, given, UpgradeTerms(KEY, **terms), beginning=beginning, on_lost=lambda: transport.calls.append("lost")
+    )
     service.sockets.add(connection)
     return connection, transport, Sink()
 
@@ -169,7 +159,7 @@ class TestWriting:
             connection.write_control(CLOSE, b"")
             connection.close()
             connection.abort()
-            assert (transport.written, transport.calls) == (b"", [])
+            assert (transport.written, transport.calls) == (b"", ["lost"])
 
         run(journey)
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Final, Protocol
 
 from penstock.hosts.switching_head import write_switching_head
 from penstock.hosts.time_limits import DataRate, count_unsent
@@ -19,7 +19,7 @@ from penstock.request_sockets.frames import FrameReader
 
 if TYPE_CHECKING:
     from penstock.hosts.http1_request import Http1Request
-    from penstock.hosts.http1_service import Http1Service
+    from penstock.hosts.http1_service import ConnectionLimits
     from penstock.http.messages import ResponseHead
     from penstock.intake.frame_transport import FrameSink, UpgradeTerms
 
@@ -27,6 +27,14 @@ if TYPE_CHECKING:
 _LARGE: Final = 16 * 1024
 # Seconds in which a client must read what was sent before we close, and close its own side.
 _LINGER: Final = 2.0
+
+
+class SocketService(Protocol):
+    """What all such connections share."""
+
+    loop: asyncio.AbstractEventLoop
+    limits: ConnectionLimits
+    sockets: set[FrameConnection]
 
 
 def switch_protocols(request: Http1Request, head: ResponseHead, terms: UpgradeTerms) -> FrameConnection | None:
@@ -43,7 +51,7 @@ def switch_protocols(request: Http1Request, head: ResponseHead, terms: UpgradeTe
     connection.is_closing = True  # nothing is read as a request any more
     connection.last_head = None
     service = connection.service
-    frames = FrameConnection(service, request, terms, rest)
+    frames = FrameConnection(service, transport, terms, beginning=rest, on_lost=request.lose)
     frames.is_paused = connection.is_paused
     frames.is_read_paused = connection.is_read_paused
     service.connections.discard(connection)
@@ -64,13 +72,12 @@ class FrameConnection(asyncio.Protocol):
         "_is_closing",
         "_is_deflating",
         "_is_lost",
-        "_keepalive",
         "_lingers_until",
+        "_on_lost",
         "_ping",
         "_ping_at",
         "_pong_due",
         "_reader",
-        "_request",
         "_sink",
         "_terms",
         "_write_rate",
@@ -80,13 +87,21 @@ class FrameConnection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, service: Http1Service, request: Http1Request, terms: UpgradeTerms, beginning: bytes) -> None:
-        """`beginning` is what came behind the handshake (websockets H-10)."""
+    def __init__(
+        self,
+        service: SocketService,
+        transport: asyncio.Transport,
+        terms: UpgradeTerms,
+        *,
+        beginning: bytes,
+        on_lost: Callable[[], None],
+    ) -> None:
+        """`beginning` is what came behind the handshake (websockets H-10); `on_lost` is called when the connection is gone."""
         self.service = service
-        self.transport: asyncio.Transport = request.connection.transport
+        self.transport = transport
         self.is_paused = False
         self.is_read_paused = False
-        self._request = request
+        self._on_lost = on_lost
         self._terms = terms
         self._beginning = beginning
         self._reader: FrameReader | None = None
@@ -131,7 +146,7 @@ class FrameConnection(asyncio.Protocol):
             sink.lose(error)
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
-        self._request.lose()
+        self._on_lost()
 
     def pause_writing(self) -> None:
         """The client reads slowly."""
