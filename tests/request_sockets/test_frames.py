@@ -93,6 +93,21 @@ class TestMessages:
         assert b"".join([call[2] for call in calls if isinstance(call[2], bytes)]) == text
         assert calls[-1][3] is True
 
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"\x82\x81\x80\x00\x00\x00\xff",
+            b"\x89\x81\x80\x00\x00\x00\xff",
+            b"\x82\xfe\x00\x86" + b"\x82\x80" * 69,
+            b"\x02\x81\x80\x00\x00\x00\xff\x00\x81\x80\x00\x00\x00\xff",
+        ],
+    )
+    def test_a_read_that_looks_like_a_frame_may_be_the_middle_of_one(self, data: bytes) -> None:
+        whole = read(data)
+        assert whole
+        for at in range(len(data)):
+            assert read(data[:at], data[at:]) == whole
+
 
 class TestLargeFrames:
     def test_bad_input_row_62_a_large_frame_is_handed_on_as_it_arrives(self) -> None:

@@ -83,6 +83,22 @@ THOROUGH = settings(
 )
 
 
+# Heads, masks and payloads all look alike here.
+AMBIGUOUS = [
+    b"\x80",
+    b"\x81",
+    b"\x82",
+    b"\x82\x82",
+    b"\x89",
+    b"\x00",
+    b"\x01",
+    b"\x82\x80\x80\x80\x80\x80",
+    b"\x82\x81\x80\x80\x80\x80\x80",
+    b"\x89\x81\x80\x80\x80\x80\x80",
+    b"\x81\x81\x81\x81\x81\x81\x80",
+]
+
+
 class TestSplits:
     @THOROUGH
     @given(streams(), CUTS)
@@ -94,6 +110,13 @@ class TestSplits:
     def test_websockets_f07_dribbled_the_calls_are_the_same(self, stream: bytes, step: int) -> None:
         stream = stream[:3000]
         assert read([stream[at : at + step] for at in range(0, len(stream), step)]) == read([stream])
+
+    @THOROUGH
+    @given(st.lists(st.sampled_from(AMBIGUOUS), max_size=30).map(b"".join), st.lists(st.integers(0, 60), max_size=10))
+    def test_websockets_f07_what_could_begin_anywhere_begins_where_it_does(
+        self, stream: bytes, cuts: list[int]
+    ) -> None:
+        assert read(split(stream, cuts)) == read([stream])
 
     @THOROUGH
     @given(st.data(), CUTS)

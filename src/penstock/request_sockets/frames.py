@@ -77,7 +77,7 @@ class FrameReader:
         self._inflater = inflater
         self._is_server = is_server
         self._unmask = load_mask()
-        # How many bytes a frame may have to be read at once; 0 while a message is open, and when nothing is read any more.
+        # How many bytes a frame may have to be read at once; 0 where none can begin: inside a message or a frame, at the end.
         self._short = 0
         self._long = 0
         # Of the open message: its opcode (0: none is), bytes received, whether they are compressed, whether parts of it have
@@ -133,6 +133,8 @@ class FrameReader:
         if self._held:
             data = self._held + data
             self._held = b""
+            if not self._opcode:
+                self._be_quick()
         at = self._go_on(data, 0) if self._left else 0
         size = len(data)
         while 0 <= at < size:
@@ -217,6 +219,7 @@ class FrameReader:
 
     def _hold(self, data: bytes, at: int) -> int:
         self._held = data[at:]
+        self._short = self._long = 0
         return -1
 
     def _judge(self, first: int, second: int) -> str:
@@ -346,15 +349,18 @@ class FrameReader:
                 self._sink.take_close(close[0], close[1])
 
     def _be_between_messages(self) -> None:
-        if self._is_server:
-            self._short = _SHORT_HEAD + min(_SHORT, self._max_size)
-            self._long = _LONG_HEAD + min(_LONG, self._max_size)
+        self._be_quick()
         self._opcode = 0
         self._size = 0
         self._is_compressed = False
         self._has_parts = False
         self._tail = b""
         self._gathered = bytearray()
+
+    def _be_quick(self) -> None:
+        if self._is_server:
+            self._short = _SHORT_HEAD + min(_SHORT, self._max_size)
+            self._long = _LONG_HEAD + min(_LONG, self._max_size)
 
     def _fail(self, code: int, reason: str) -> int:
         self._stop()
