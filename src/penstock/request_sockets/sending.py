@@ -53,7 +53,10 @@ class SendingHalf(ReceivingHalf):
         self._write(opcode, payload, fin=True, compress=compress)
 
     def send_fragment(
-        self, data: bytes | bytearray | memoryview, message_type: int, end: bool
+        self,
+        data: bytes | bytearray | memoryview,
+        type: int,  # noqa: A002 - its name in a ReceiveResult, too
+        end: bool,
     ) -> Coroutine[Any, Any, None]:
         """Send a part of a message; `end` False: more of it follows, and what others send waits for that.
 
@@ -62,14 +65,14 @@ class SendingHalf(ReceivingHalf):
         with the message: one task sends one. When it is cancelled in a message that has begun, the socket is aborted:
         others could never send again.
         """
-        if message_type not in _OF_DATA:
-            raise ValueError(f"a part of a message is TEXT or BINARY, not {message_type!r}")
+        if type not in _OF_DATA:
+            raise ValueError(f"a part of a message is TEXT or BINARY, not {type!r}")
         payload = _to_bytes(data, "a part of a message is bytes")
         if not self._open_opcode:
             self._check_send()
         else:
-            self._check_part(message_type)
-        return self._send_fragment(payload, message_type, end)
+            self._check_part(type)
+        return self._send_fragment(payload, type, end)
 
     async def _send_fragment(self, payload: bytes, opcode: int, end: bool) -> None:
         is_first = not self._open_opcode
