@@ -14,8 +14,8 @@ from tests.flow.websocket_subject import accepting, opened, until_closed
 from tests.pipeline.subject import on, run, settle
 
 COUNT = 1000
-# What an idle socket may keep behind the pipeline: the socket, its context and head, its endpoint's task. Measured: about 5 KB.
-BYTES_PER_SOCKET = 12_000
+# What an idle socket may keep behind the pipeline. 11 KB were measured, of which 5 are the header that the test itself keeps.
+BYTES_PER_SOCKET = 18_000
 
 
 class Heavy:
@@ -49,7 +49,7 @@ def test_websockets_t40_a_thousand_idle_sockets() -> None:
             assert site.counts[:2] == (COUNT + 1, COUNT + 1)
             # SW-50, SW-56: neither the handlers nor what they wrote into the response are kept.
             assert [ref for ref in known if ref() is not None] == []
-            assert per_socket < BYTES_PER_SOCKET + 6000  # the test keeps the 101 with its 5000 bytes
+            assert per_socket < BYTES_PER_SOCKET
             for request in requests:
                 request.transport.take_close()
             await site.wait_over()

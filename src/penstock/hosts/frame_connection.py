@@ -43,8 +43,10 @@ def switch_protocols(request: Http1Request, head: ResponseHead, terms: UpgradeTe
     transport = connection.transport
     text = write_switching_head(head, terms, connection.clock.date)
     request.has_sent_head = request.has_sent_all = True
-    if connection.is_lost or transport.is_closing():
+    if connection.is_lost or connection.is_half_closed or transport.is_closing():
+        # Who has closed its side can neither send frames nor a Close (RFC 6455 section 7.1.1).
         request.is_disconnected = True
+        transport.abort()
         return None
     connection.address = connection.client  # what is asked of it later is known from here on
     rest, connection.buffer = connection.buffer, b""
