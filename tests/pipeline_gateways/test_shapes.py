@@ -49,6 +49,14 @@ def native_plain(context: Any) -> str:
     return ""
 
 
+async def owin(environment: Any) -> None:
+    pass
+
+
+def owin_plain(environment: Any) -> Any:
+    return owin(environment)
+
+
 async def endpoint(websocket: Any, room: str = "") -> None:
     pass
 
@@ -132,6 +140,8 @@ TABLE: list[tuple[str, Any, Shape]] = [
     ("plain function of context", native_plain, Shape.NATIVE),
     ("async function of a websocket", endpoint, Shape.WEBSOCKET),
     ("async function of a websocket and the context", endpoint_with_context, Shape.WEBSOCKET),
+    ("async function of an environment", owin, Shape.OWIN),
+    ("plain function of an environment", owin_plain, Shape.OWIN),
     ("plain function of nothing", lambda: "hello", Shape.NATIVE),
     ("plain function of scope", asgi2_plain, Shape.ASGI2),
     ("object with async call", AsgiObject(), Shape.ASGI3),
@@ -151,6 +161,7 @@ TABLE: list[tuple[str, Any, Shape]] = [
     ("lambda of two", lambda e, s: [], Shape.WSGI),
     ("tag asgi3", tagged("asgi3"), Shape.ASGI3),
     ("tag in capitals", tagged("WSGI"), Shape.WSGI),
+    ("tag owin", tagged("owin"), Shape.OWIN),
     ("mark of asgiref", guarantee_single_callable(asgi3), Shape.ASGI3),  # type: ignore[no-untyped-call]
     ("FastAPI", FastAPI(), Shape.ASGI3),
     ("Starlette", Starlette(), Shape.ASGI3),

@@ -126,6 +126,9 @@ def wsgi(environ: Any, start_response: Any) -> list[bytes]:
 def asgi2(scope: Any) -> Any: ...
 
 
+async def owin(environment: Any) -> None: ...
+
+
 def fails() -> None:
     raise OSError("no database")
 
@@ -134,6 +137,7 @@ APPLICATIONS: dict[str, object] = {
     **OBJECTS,
     "x:wsgi": wsgi,
     "x:asgi2": asgi2,
+    "x:owin": owin,
     "x:make": lambda: wsgi,
     "x:make_of": lambda name: wsgi,
     "x:fails": fails,
@@ -152,6 +156,8 @@ class TestApplications:
             ({"wsgi": "x:wsgi"}, "WSGI x:wsgi"),
             ({"app": "x:app"}, "ASGI x:app"),
             ({"app": "x:wsgi"}, "WSGI x:wsgi"),
+            ({"owin": "x:owin"}, "OWIN x:owin"),
+            ({"app": "x:owin"}, "OWIN x:owin"),
             ({"app": "x:function"}, "function x:function"),
             ({"app": "x:prices"}, "websocket x:prices"),
             ({"app": "x:make", "factory": True}, "WSGI x:make"),
@@ -161,12 +167,12 @@ class TestApplications:
     def test_their_shape_is_said_or_detected(self, keys: dict[str, Any], name: str) -> None:
         made = mounted(**keys)
         assert (made.name, made.at, made.methods, made.needs) == (name, "/a", (), "script")
-        assert (made.on_start is None) == name.startswith(("function", "websocket"))
+        assert (made.on_start is None) == name.startswith(("function", "websocket", "OWIN"))
 
     @pytest.mark.parametrize(
         ("keys", "told"),
         [
-            ({"app": "x:asgi2"}, "x:asgi2 is an ASGI2 application; Penstock serves ASGI 3, WSGI and functions"),
+            ({"app": "x:asgi2"}, "x:asgi2 is an ASGI2 application; Penstock serves ASGI 3, WSGI, OWIN and functions"),
             ({"app": "x:make_of", "factory": True}, "the factory x:make_of cannot be called without arguments"),
             ({"wsgi": "x:number"}, "x:number"),
         ],

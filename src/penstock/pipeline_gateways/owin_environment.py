@@ -1,7 +1,5 @@
 """OwinEnvironment: a request as OWIN hands it to an application, a dictionary over its context (websockets section 2.7)."""
 
-# Not compiled: a mapping derives from collections.abc.MutableMapping, which compiled classes cannot.
-
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping

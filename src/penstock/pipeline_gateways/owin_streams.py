@@ -1,7 +1,5 @@
 """What stands behind three keys of an OWIN environment: header dictionaries, the request's body, the response's body."""
 
-# Not compiled: a mapping derives from collections.abc.MutableMapping, which compiled classes cannot.
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping

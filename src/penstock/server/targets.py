@@ -253,7 +253,7 @@ def _detect(application: object, reference: str) -> str:
         raise ConfigurationError(
             [
                 Problem(
-                    f"{reference} is an {shape.value.upper()} application; Penstock serves ASGI 3, WSGI and functions"
+                    f"{reference} is an {shape.value.upper()} application; Penstock serves ASGI 3, WSGI, OWIN and functions"
                 )
             ]
         )
