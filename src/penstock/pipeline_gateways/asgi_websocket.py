@@ -162,6 +162,8 @@ class AsgiSocketExchange(AsgiExchange):
             raise WebSocketClosedError(f"{kind} was sent after the WebSocket was closed or refused")
         if self._phase == _DENYING:
             await self._send_body(kind, message)
+        elif self._context.websockets.is_upgrading:
+            raise ContractError(f"{kind} was sent while {ACCEPT} is under way: wait until that has returned")
         elif kind == ACCEPT:
             await self._accept(message)
         elif kind == CLOSE:
