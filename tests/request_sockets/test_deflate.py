@@ -71,10 +71,23 @@ class TestBytes:
             b"Hello",
         ]
 
-    def test_rfc7692_section_7_2_3_4_the_window_behind_a_last_block(self) -> None:
-        subject = inflater()
-        subject.inflate(bytes.fromhex("f348cdc9c9070000"), is_end=True)
-        assert subject.inflate(bytes.fromhex("f200110000"), is_end=True) == b"Hello"
+    def test_rfc7692_section_7_2_3_4_the_window_ends_with_a_last_block(self) -> None:
+        """In however many pieces it came: zlib keeps nothing of a stream that has ended, on either side."""
+        last = bytes.fromhex("f348cdc9c9070000")
+        for pieces in ([last], [last[:3], last[3:7], last[7:]]):
+            subject = inflater()
+            parts = [subject.inflate(piece, is_end=piece is pieces[-1]) for piece in pieces]
+            assert b"".join(parts) == b"Hello"
+            assert refused(subject, bytes.fromhex("f200110000"))[0] == 1007
+
+    def test_rfc7692_section_7_2_3_4_last_blocks_inside_a_message(self) -> None:
+        compressor = zlib.compressobj(wbits=-15)
+        ended = compressor.compress(b"Hello") + compressor.flush()
+        for step in (1, 3, 1000):
+            subject, data = inflater(), ended * 3 + b"\x00"
+            pieces = [data[at : at + step] for at in range(0, len(data), step)]
+            parts = [subject.inflate(piece, is_end=number == len(pieces) - 1) for number, piece in enumerate(pieces)]
+            assert b"".join(parts) == b"Hello" * 3
 
 
 class TestContexts:

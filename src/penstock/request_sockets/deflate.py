@@ -12,7 +12,6 @@ from penstock.request_sockets.close_codes import INVALID_DATA, TOO_BIG
 # RFC 7692 section 7.2.1: what ends each flushed message, and is not sent.
 _TAIL: Final = b"\x00\x00\xff\xff"
 _EMPTY: Final = b"\x00"  # section 7.2.3.6
-_WINDOW: Final = 32768
 
 # Small messages may inflate as they like: a line of blanks is no attack.
 _FREE_OF_RATIO: Final = 65536
@@ -82,7 +81,7 @@ class Inflater:
         left = len(self._zlib.unconsumed_tail)
         if self._zlib.eof:
             left = len(self._zlib.unused_data)
-            self._begin_again(inflated)
+            self._begin_again()
         self._in += len(step) - left
         if self._out > self._most(self._in):
             self._refuse()
@@ -98,13 +97,13 @@ class Inflater:
             raise WebSocketProtocolError(TOO_BIG, f"a message has more than {self._max_size} bytes")
         raise WebSocketProtocolError(TOO_BIG, f"a message inflates to more than {self._max_ratio} times its size")
 
-    def _begin_again(self, window: bytes) -> None:
+    def _begin_again(self) -> None:
         # RFC 7692 section 7.2.3.4: a block may say that it is the last one, and the message goes on all the same. What
-        # follows may refer to what was inflated with it; whoever ends a stream begins a new one, and refers to nothing.
+        # follows may not refer to what came before: a compressor that has ended a stream has forgotten it.
         self._endings += 1
         if self._endings > _MOST_ENDINGS:
             raise zlib.error("too many last blocks")
-        self._zlib = zlib.decompressobj(wbits=self._bits, zdict=window[-_WINDOW:])
+        self._zlib = zlib.decompressobj(wbits=self._bits)
 
 
 class Deflater:

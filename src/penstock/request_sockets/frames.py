@@ -42,8 +42,9 @@ class FrameReader:
     """Reads the frames of one connection, and calls its sink in the order of the wire.
 
     What it calls does not depend on how the bytes are split into reads, except for how many parts a message comes in that
-    does not come at once. `max_message_size` is in bytes, behind inflating. A peer that breaks a rule is told to `sink.fail`
-    at the first byte that shows it (websockets RT-6, RT-7, C-8); behind that, and behind a Close, nothing is read any more.
+    does not come at once, and which of two faults of a compressed message is told. `max_message_size` is in bytes, behind
+    inflating. A peer that breaks a rule is told to `sink.fail` at the first byte that shows it (websockets RT-6, RT-7, C-8);
+    behind that, and behind a Close, nothing is read any more.
     """
 
     __slots__ = (
