@@ -2,8 +2,10 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +140,34 @@ class TestKatanaParity:
 
         assert answer_of(application).status == 500
         assert answer_of(application, headers=HANDSHAKE).status == 101
+
+
+class TestDocumentation:
+    def test_the_application_of_the_page(self) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "owin.md").read_text(encoding="utf-8")
+        names: dict[str, Any] = {}
+        exec(re.findall(r"```python\n(.*?)```", page, re.DOTALL)[0], names)
+
+        async def exchange(socket: ClientWebSocket) -> Any:
+            await socket.send("Hello World")
+            return await socket.receive()
+
+        assert answer_of(names["app"]).body == b"hello\n"
+        assert talk(names["app"], exchange) == "Hello World"
+
+    def test_every_key_is_on_the_page(self) -> None:
+        page = (Path(__file__).parents[2] / "docs" / "owin.md").read_text(encoding="utf-8")
+        keys: list[str] = []
+
+        async def callback(socket: Environment) -> None:
+            keys.extend(socket)
+
+        async def application(environment: Environment) -> None:
+            keys.extend(environment)
+            environment["websocket.Accept"](None, callback)
+
+        talk(application, said)
+        assert [key for key in keys if f"`{key}`" not in page] == []
 
 
 class TestOrder:
