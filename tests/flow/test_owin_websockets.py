@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from penstock import Context, Stage, WebSocketDisconnect
+from penstock.errors import AcceptLost
+from penstock.request_sockets.owin_accept import InlineAcceptAdapter
 from penstock.testing import ClientWebSocket, WebSocketRefused
 from tests.pipeline.subject import LOOPS, on, run, settle
 from tests.pipeline_gateways.owin_subject import HANDSHAKE, Application, Environment, answer_of, open_owin, talk
@@ -224,6 +226,58 @@ class TestOrder:
             return socket.response_headers.get("x-room"), socket.response_headers.get("upgrade")
 
         assert talk(application, look) == ("blue", "websocket")
+
+
+class TestAdapterInside:
+    """The nine steps on Penstock itself, which plays the deferred server (websockets 2.2)."""
+
+    def test_websockets_t18_the_pipeline_has_unwound_when_the_application_goes_on(self) -> None:
+        trace: list[str] = []
+
+        async def application(environment: Environment) -> None:
+            trace.append("application")
+            websocket = await environment["websocket.AcceptAlt"](None)
+            trace.append("socket")
+            async for message in websocket:
+                await websocket.send(message)
+            trace.append("end of the application")
+
+        async def exchange(socket: ClientWebSocket) -> Any:
+            await socket.send("hello")
+            received = await socket.receive()
+            await socket.close()
+            return received, socket.close_code
+
+        end = on(Stage.END, lambda context: trace.append(f"END {context.response.status_code}"))
+        assert talk(InlineAcceptAdapter(application), exchange, end) == ("hello", 1000)
+        assert trace == ["application", "END 101", "socket", "end of the application"]
+
+    @pytest.mark.parametrize("stage", [Stage.LOG, Stage.END])
+    def test_websockets_t21_another_status_is_told_to_who_waits(self, stage: Stage) -> None:
+        lost: list[str] = []
+
+        async def application(environment: Environment) -> None:
+            try:
+                await environment["websocket.AcceptAlt"](None)
+            except AcceptLost as error:
+                lost.append(str(error))
+
+        def veto(context: Context) -> None:
+            context.response.status = 403
+
+        assert answer_of(InlineAcceptAdapter(application), on(stage, veto), headers=HANDSHAKE).status == 403
+        assert len(lost) == 1
+
+    def test_websockets_t20_a_failure_behind_the_accept_closes_with_1011(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def application(environment: Environment) -> None:
+            await environment["websocket.AcceptAlt"](None)
+            raise ValueError("behind the accept")
+
+        with caplog.at_level(logging.ERROR, "penstock"):
+            assert talk(InlineAcceptAdapter(application), said) == (1011, "")
+        assert caplog.text.count("ValueError: behind the accept") == 1
 
 
 class TestEnd:

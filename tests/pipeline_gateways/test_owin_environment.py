@@ -149,6 +149,11 @@ class TestReading:
             assert sorted(key for key, _ in pairs) == sorted(environment)
             assert dict(environment)["owin.RequestMethod"] == "GET"
             assert repr(environment) == "<OwinEnvironment of GET /a>"
+            keys = []
+            for key in environment:
+                keys.append(key)
+                assert environment["owin.RequestBody"] is environment["owin.RequestBody"]
+            assert sorted(keys) == sorted(environment)
 
         look(check, target="/a")
 

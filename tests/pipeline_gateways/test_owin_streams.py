@@ -137,10 +137,11 @@ class TestResponseBody:
 
         assert answer_of(application).body == b"now and later"
 
-    def test_text_is_refused(self) -> None:
+    @pytest.mark.parametrize("data", [5, "text", None])
+    def test_what_is_not_bytes_is_refused(self, data: Any) -> None:
         async def application(environment: Environment) -> None:
-            with pytest.raises(TypeError):
-                await environment["owin.ResponseBody"].write("text")
+            with pytest.raises(TypeError, match="a bytes-like object is required"):
+                await environment["owin.ResponseBody"].write(data)
 
         assert answer_of(application).body == b""
 

@@ -566,6 +566,58 @@ class TestDeferredOnInline:
 
         run(journey)
 
+    @pytest.mark.parametrize(
+        ("state", "closes"),
+        [
+            (WebSocketState.OPEN, [b"\x03\xe8"]),
+            (WebSocketState.CLOSE_SENT, [b"\x03\xe9"]),
+            (WebSocketState.CLOSE_RECEIVED, [b"\x03\xea"]),
+            (WebSocketState.CLOSED, [b"\x03\xe9"]),
+            (WebSocketState.ABORTED, []),
+        ],
+    )
+    def test_websockets_co46_nothing_half_open_is_left(self, state: WebSocketState, closes: list[bytes]) -> None:
+        """DV-6: what Katana aborts is closed politely."""
+
+        async def bring(socket: Any) -> None:
+            if state in (WebSocketState.CLOSE_SENT, WebSocketState.CLOSED):
+                await socket["websocket.CloseAsync"](1001, "")
+            if state is WebSocketState.CLOSED:
+                await settle()
+            if state is WebSocketState.CLOSE_RECEIVED:
+                server.websocket.take_close(1002, "")
+            if state is WebSocketState.ABORTED:
+                server.websocket.abort()
+            assert server.websocket.state is state
+
+        server: Any = None
+
+        async def journey() -> None:
+            nonlocal server
+            server = InlineServer()
+            server.transport.answers_close = True
+            await DeferredAcceptAdapter(deferring(bring))(server.environment)
+            assert server.websocket.state in (WebSocketState.CLOSED, WebSocketState.ABORTED)
+            assert server.closes == closes
+
+        run(journey)
+
+    def test_a_callback_that_is_cancelled_closes_with_1001(self) -> None:
+        async def wait(socket: Any) -> None:
+            await asyncio.sleep(60)
+
+        async def journey() -> None:
+            server = InlineServer()
+            server.transport.answers_close = True
+            running = asyncio.ensure_future(DeferredAcceptAdapter(deferring(wait))(server.environment))
+            await settle()
+            running.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await running
+            assert server.closes == [b"\x03\xe9"]
+
+        run(journey)
+
     def test_the_end_of_a_client_is_no_failure_of_the_callback(self) -> None:
         async def lose(socket: Any) -> None:
             raise ConnectionLost("gone")

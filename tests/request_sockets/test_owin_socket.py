@@ -90,6 +90,14 @@ class TestSending:
 
         talk(send)
 
+    @pytest.mark.parametrize("data", [5, "text", None])
+    def test_what_is_not_bytes(self, data: Any) -> None:
+        async def send(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
+            with pytest.raises(TypeError, match="a bytes-like object is required"):
+                socket["websocket.SendAsync"](data, 2, True)
+
+        talk(send)
+
     def test_websockets_co45_closing_closes_one_half(self) -> None:
         async def close(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
             await socket["websocket.CloseAsync"](1001, None, None)
@@ -158,9 +166,12 @@ class TestReceiving:
 
         talk(receive)
 
-    def test_a_buffer_without_room(self) -> None:
+    @pytest.mark.parametrize("buffer", [bytearray(), bytes(8)])
+    def test_a_buffer_without_room(self, buffer: bytes) -> None:
         async def receive(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
+            websocket.take_message("kept")
             with pytest.raises(ValueError, match="room for at least one byte"):
-                await socket["websocket.ReceiveAsync"](bytearray())
+                await socket["websocket.ReceiveAsync"](buffer)
+            assert await websocket.receive() == "kept"
 
         talk(receive)

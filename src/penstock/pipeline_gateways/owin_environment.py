@@ -68,11 +68,8 @@ class OwinEnvironment(MutableMapping[str, Any]):
             raise KeyError(key)
 
     def __iter__(self) -> Iterator[str]:
-        yield from [*self._items]
-        context = self.context
-        for key, read in _LIVE.items():
-            if key not in self._items and key not in self._gone and read(context) is not None:
-                yield key
+        kept = dict.fromkeys(self._items)  # what is looked at meanwhile may be kept, too
+        return iter([*kept, *[key for key in _LIVE if key not in kept and key in self]])
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -101,7 +101,7 @@ class ResponseBody:
     async def write(self, data: bytes | bytearray | memoryview) -> None:
         """Append to the body. Waits while the client reads slowly. Raises what `Response.write` raises."""
         response = self._response
-        response.write(data if isinstance(data, bytes) else bytes(data))
+        response.write(data if isinstance(data, bytes) else memoryview(data).tobytes())
         if response.is_started or len(response.content) > _HELD_BACK:
             await self.flush()
 

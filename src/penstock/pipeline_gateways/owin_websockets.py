@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from penstock.errors import ContractError
+from penstock.intake.worker_request import Capability
 from penstock.pipeline.context import Context
 from penstock.pipeline_gateways.owin_streams import OwinHeaders
 from penstock.request_sockets.owin_options import (
@@ -25,7 +26,7 @@ Callback = Callable[[Environment], Awaitable[None]]
 
 def accept_deferred(context: Context) -> Callable[[Environment | None, Callback], None] | None:
     """`websocket.Accept` of this request; None when it is no handshake (websockets OW-2, KA-20)."""
-    if not context.websockets.is_websocket_request:
+    if not _can_accept(context):
         return None
 
     def accept(options: Environment | None, callback: Callback) -> None:
@@ -51,6 +52,11 @@ def accept_deferred(context: Context) -> Callable[[Environment | None, Callback]
     return accept
 
 
+def _can_accept(context: Context) -> bool:
+    capabilities = context.worker_request.capabilities
+    return Capability.UPGRADE in capabilities and context.websockets.is_websocket_request
+
+
 async def _call_back(callback: Callback, websocket: WebSocket) -> None:
     token = CancellationToken()
     websocket.on_abort = token.cancel
@@ -63,7 +69,7 @@ async def _call_back(callback: Callback, websocket: WebSocket) -> None:
 
 def accept_inline(context: Context) -> Callable[[AcceptContext], Awaitable[WebSocket]] | None:
     """`websocket.AcceptAlt` of this request: the socket, awaited; None when it is no handshake (websockets CO-60)."""
-    if not context.websockets.is_websocket_request:
+    if not _can_accept(context):
         return None
 
     def accept(options: AcceptContext = None) -> Awaitable[WebSocket]:

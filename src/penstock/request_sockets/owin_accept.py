@@ -264,6 +264,9 @@ class _DeferredAccept:
             code = 1000
         except _ORDINARY_ENDS:
             code = 1000
+        except asyncio.CancelledError:
+            code = 1001
+            raise
         finally:
             await websocket.finish(code, "", _LAST_WORDS)  # whatever its state is (websockets CO-39, CO-46, DV-6, DV-7)
 

@@ -64,7 +64,7 @@ class _Delegates:
 
         Pings and pongs (9, 10) are the server's, and dropped (websockets CO-41 to CO-43). Raises ValueError for other kinds.
         """
-        payload = bytes(data)
+        payload = data if isinstance(data, bytes) else memoryview(data).tobytes()
         if kind in _PINGS:
             return _nothing()
         if kind == _CLOSE_TYPE:
@@ -77,8 +77,10 @@ class _Delegates:
         A Close is `(8, True, 0)`; its code and text are in the environment then, if the client gave them (websockets DV-1).
         """
         room = memoryview(buffer).cast("B")
-        if not room:
-            raise ValueError("websocket.ReceiveAsync needs a buffer with room for at least one byte")
+        if not room or room.readonly:
+            raise ValueError(
+                "websocket.ReceiveAsync fills a buffer, such as bytearray(4096), with room for at least one byte"
+            )
         result = await self._websocket.receive_fragment(len(room))
         if result.type == _CLOSE_TYPE:
             if result.close_code is not None and result.close_code != _NO_STATUS:
