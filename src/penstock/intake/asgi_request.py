@@ -266,11 +266,15 @@ class AsgiRequest:
             await asyncio.shield(self._finished)
             await self.drain()
         finally:
-            if self._watching is not None:
-                self._watching.cancel()
-                self._watching = None
+            self.release()
         if self.is_aborted:
             raise ClientGone("the answer was cut off")
+
+    def release(self) -> None:
+        """Nobody looks at its client any more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
 
     def _end(self) -> None:
         self.has_sent_all = True

@@ -70,6 +70,7 @@ class Hooks:
     __slots__ = (
         "_is_frozen",
         "error_hooks",
+        "has_frame",
         "module",
         "start_actions",
         "step_scopes",
@@ -84,6 +85,7 @@ class Hooks:
         self.error_hooks: list[ErrorHook] = []
         self.start_actions: list[Action] = []
         self.stop_actions: list[Action] = []
+        self.has_frame = False  # used by the pipeline: one of them is a middleware that waits in its stage
         self._is_frozen = False
 
     def on(self, stage: Stage | str, hook: Hook, *, priority: int = 0) -> Subscription:

@@ -23,6 +23,8 @@ class PlansOfSite(Protocol):
 
     # Whether it makes a difference which path a request goes by: locations, or modules from AUTHORIZE to MAP_HANDLER.
     has_rules: bool
+    # Whether middleware takes part in stages anywhere: a request may come to any plan with some of it waiting.
+    has_frames: bool
     is_verified: bool
 
     def find_plan(self, method: str, path: str) -> tuple[Plan, dict[str, Any] | None]:
@@ -39,7 +41,7 @@ class Plan:
     """The steps of one location and target.
 
     `calls` and `stages` run in parallel. `release_at` and `log_at` are where a request goes that is complete or has failed,
-    `authorize_at` where it comes in again after a re-dispatch, `map_end` is behind the last step of MAP_HANDLER's main half.
+    `authorize_at` where it comes in again after a re-dispatch, `unwind_at` where middleware in stages gets it back, `map_end` is behind the last step of MAP_HANDLER's main half.
     The last four steps, which every plan has, are those of `_last_steps`; `send_at`, `over_at` and `detour_at` are theirs.
     """
 
@@ -63,6 +65,7 @@ class Plan:
         "stages",
         "steps",
         "target",
+        "unwind_at",
     )
 
     def __init__(
@@ -95,6 +98,7 @@ class Plan:
         self.send_at = self.detour_at - 3
         self.authorize_at = self._find(Stage.AUTHORIZE)
         self.log_at = self._find(Stage.LOG)
+        self.unwind_at = self._find(Stage.END) - 1 if site.has_frames else -1
         release_at = self._find(Stage.RELEASE_STATE)
         self.release_at = release_at if self.stages[release_at] is Stage.RELEASE_STATE else self.log_at
         self.map_end = next(
@@ -145,6 +149,8 @@ def assemble(
         lines += _steps_of_target(stage, target, location, has_rules=site.has_rules)
         lines += [_step_of(each) for each in subscriptions if each.stage is stage and each.is_post]
         lines += scopes.steps_behind(stage, subscriptions, ends)
+        if stage is Stage.LOG and site.has_frames:
+            lines.append(Step(stage, "", steps.unwind, is_post=True, rule="back through middleware in stages (G11)"))
         if stage is Stage.RELEASE_STATE and any(line.stage is stage for line in lines):
             lines.append(Step(stage, "", steps.skip_when_complete, is_post=True))
     lines += _last_steps()

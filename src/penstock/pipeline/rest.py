@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from penstock.http.messages import RequestLine
     from penstock.pipeline.disconnected import Disconnected
+    from penstock.pipeline.frame import Frame
     from penstock.pipeline.request import Request
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.verifier import Acting, Verifier
@@ -58,6 +59,9 @@ class Rest:
     releases: list[tuple[Callable[[Any], Any], object]] | None = None
     completed: list[Callable[[Any], object]] | None = None
     deferred: list[object] | None = None
+    # -- middleware in stages
+    frames: list[Frame] | None = None  # those that wait for the request to come back, the innermost last
+    crossing: BaseException | None = None  # what one of them raised, on its way to the one around it
     # -- what it becomes
     websockets: WebSockets | None = None
     # -- for those who look

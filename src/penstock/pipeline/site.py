@@ -73,6 +73,7 @@ class PipelineSite:
         self.has_rules = len(self.locations) > 1 or any(
             Stage.AUTHORIZE <= each.stage <= Stage.MAP_HANDLER for each in subscriptions
         )
+        self.has_frames = any(hooks.has_frame for hooks in self._all_modules())
         self._scope_ends = ends_of(subscriptions)
         _check_begin(self.locations)
         for each in {hooks for location in self.locations for hooks in location.modules} | set(self.modules):

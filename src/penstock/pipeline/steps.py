@@ -119,6 +119,15 @@ def skip_when_complete(context: Context) -> None:
         come_in_again(context)
 
 
+def unwind(context: Context) -> Signal | None:
+    """In front of END: the request goes back through the middleware that waits for it in stages (middleware G2, G11)."""
+    rest = context.known
+    if rest is None or not rest.frames:
+        return None
+    context.position -= 1  # the middleware around it finds it here again
+    return DONE
+
+
 def require_principal(context: Context) -> None:
     """Behind AUTHENTICATE: a request that a module has answered with a refusal ends here (pipeline P-20)."""
     response = context.response

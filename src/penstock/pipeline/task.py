@@ -134,17 +134,27 @@ def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None]
         if task is not None and context.task is task and is_stray(error) and not context.is_over:
             end_step(context, error)  # nobody has cancelled this request: a step let the end of something else through
             return False
-        _abandon(context, HTTPError(503, "the server is stopping"))
+        if _has_frames(context):
+            _abandon(context, HTTPError(504, "cancelled by the middleware around it"))
+        else:
+            _abandon(context, HTTPError(503, "the server is stopping"))
         raise error
     if isinstance(error, GeneratorExit):
         _abandon(context, failure_of(error))  # thrown in by close(), which allows no more waiting
         return True
     if context.is_over or context.task is not task:
         level = logging.DEBUG if isinstance(error, AcceptLost) else logging.ERROR  # it has been told already
-        logger.log(level, "an application failed behind its answer to %s", describe(context), exc_info=failure_of(error))
+        logger.log(
+            level, "an application failed behind its answer to %s", describe(context), exc_info=failure_of(error)
+        )
         return True
     end_step(context, error)
     return False
+
+
+def _has_frames(context: Context) -> bool:
+    """Whether middleware in stages waits for this request."""
+    return context.known is not None and bool(context.known.frames)
 
 
 def _was_meant(context: Context) -> bool:

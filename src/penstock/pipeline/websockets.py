@@ -116,7 +116,9 @@ class WebSockets:
         if Capability.UPGRADE not in context.worker_request.capabilities:
             raise ContractError("this host carries no WebSockets")
         stage = context.stage
-        is_too_late = stage > Stage.EXECUTE or (stage is Stage.EXECUTE and context.is_post) or context.response.is_started
+        is_too_late = (
+            stage > Stage.EXECUTE or (stage is Stage.EXECUTE and context.is_post) or context.response.is_started
+        )
         if is_too_late:
             raise ContractError(f"it is too late to accept a WebSocket: the request is in {stage.name}")
         if context.error is not None:

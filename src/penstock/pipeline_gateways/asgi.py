@@ -25,6 +25,15 @@ from penstock.pipeline_gateways.asgi_extensions import (
     read_trailers,
     send_early_hint,
 )
+from penstock.pipeline_gateways.asgi_states import (
+    COMPLETE,
+    ENDED,
+    FILTERED,
+    NOT_STARTED,
+    STARTED,
+    STREAMING,
+    TRAILING,
+)
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.pipeline_gateways.pathsend import send_path
 
@@ -34,14 +43,6 @@ AsgiApplication = Callable[
 ]
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
-
-_NOT_STARTED: Final = 0
-_STARTED: Final = 1
-_STREAMING: Final = 2
-_COMPLETE: Final = 3
-_FILTERED: Final = 4  # it streams, and its pieces are changed on their way
-_TRAILING: Final = 5  # it has started, and trailers will follow its body
-_ENDED: Final = 6  # its body has ended, and its trailers have not
 
 
 class AsgiGateway:
@@ -84,7 +85,7 @@ class AsgiGateway:
             return self._open_socket(context)
         exchange = AsgiExchange(context, self._offers_pathsend)
         context.exchange = exchange
-        return self.application(self._scope(context), exchange.receive, exchange.send)
+        return self.application(self.scope(context), exchange.receive, exchange.send)
 
     def finish(self, context: Context) -> None:
         """The step behind it: the application has returned, or sent its last body message.
@@ -104,9 +105,10 @@ class AsgiGateway:
         context.websockets.judge()
         exchange = AsgiSocketExchange(context)
         context.exchange = exchange
-        return exchange.run(self.application, socket_scope(self._scope(context), context))
+        return exchange.run(self.application, socket_scope(self.scope(context), context))
 
-    def _scope(self, context: Context) -> dict[str, Any]:
+    def scope(self, context: Context) -> dict[str, Any]:
+        """The scope of a request; behind middleware in stages, with what that has put into it."""
         worker_request = context.worker_request
         head = worker_request.head
         line = head.line
@@ -135,18 +137,32 @@ class AsgiGateway:
             self._offered = extensions_of(capabilities, self._extensions)
         if self._offered:
             scope["extensions"] = self._offered.copy()
+        if context.known is not None and context.known.frames:
+            return context.known.frames[-1].complete(scope)
         return scope
 
 
 class AsgiExchange:
     """`receive` and `send` of one request."""
 
-    __slots__ = ("_body_done", "_context", "_disconnect", "_offers_pathsend", "_state", "is_told")
+    __slots__ = (
+        "_body_done",
+        "_context",
+        "_disconnect",
+        "_offers_pathsend",
+        "_response",
+        "_state",
+        "_worker_request",
+        "is_told",
+    )
 
     def __init__(self, context: Context, offers_pathsend: bool) -> None:
         self._context = context
+        # Its own: a middleware in a stage puts others into the context for what it wraps.
+        self._worker_request = context.worker_request
+        self._response = context.response
         self._offers_pathsend = offers_pathsend
-        self._state = _NOT_STARTED
+        self._state = NOT_STARTED
         self._body_done = False
         self._disconnect: Disconnect | None = None
         self.is_told = False  # that the client left
@@ -154,7 +170,7 @@ class AsgiExchange:
     @property
     def is_complete(self) -> bool:
         """Whether the last body message was sent."""
-        return self._state == _COMPLETE
+        return self._state == COMPLETE
 
     def judge_end(self) -> None:
         """The application has returned. Raises ContractError for half an answer, ClientGone when it knew to be alone."""
@@ -164,8 +180,8 @@ class AsgiExchange:
 
     async def receive(self) -> Message:
         """ASGI `receive`: the body, then, when the client has left or the answer is complete, `http.disconnect`."""
-        worker_request = self._context.worker_request
-        while not self._body_done and self._state != _COMPLETE:
+        worker_request = self._worker_request
+        while not self._body_done and self._state != COMPLETE:
             try:
                 piece = worker_request.take()
                 if piece is None:
@@ -179,7 +195,7 @@ class AsgiExchange:
                 return {"type": "http.disconnect"}
             self._body_done = more == b""
             return {"type": "http.request", "body": piece + more if more else piece, "more_body": not self._body_done}
-        if self._body_done and self._state != _COMPLETE and not worker_request.is_disconnected:
+        if self._body_done and self._state != COMPLETE and not worker_request.is_disconnected:
             if self._disconnect is None:
                 self._disconnect = Disconnect(self._context.runtime.loop, worker_request)
             await self._disconnect.wait()
@@ -190,17 +206,17 @@ class AsgiExchange:
         """ASGI `send`. Raises ClientGone, an OSError, when the client has left; ContractError for a message out of turn."""
         kind = message["type"]
         if kind == "http.response.body":
-            if self._state == _COMPLETE:
+            if self._state == COMPLETE:
                 self._judge_late(kind)
                 return
-            if self._state == _NOT_STARTED:
+            if self._state == NOT_STARTED:
                 raise ContractError("http.response.body before http.response.start")
             body = message.get("body", b"")
             if type(body) is not bytes:
                 body = _as_bytes(body)
             if message.get("more_body"):
-                if self._state == _STREAMING:
-                    pending = self._context.worker_request.send(None, body, True)
+                if self._state == STREAMING:
+                    pending = self._worker_request.send(None, body, True)
                 else:
                     pending = self._send_piece(body)  # an empty one is how an application lets its head go
                 if pending is not None:
@@ -220,13 +236,13 @@ class AsgiExchange:
                 raise ContractError(
                     "http.response.pathsend is not offered here: pathsend = true at the application allows it"
                 )
-            if self._state != _STARTED:
+            if self._state != STARTED:
                 raise ContractError("http.response.pathsend comes right behind http.response.start, once")
             send_path(self._context, message)
             await self._complete()
         elif kind == EARLY_HINT:
-            if self._state == _NOT_STARTED or self._state == _STARTED:
-                send_early_hint(self._context.worker_request, message)
+            if self._state == NOT_STARTED or self._state == STARTED:
+                send_early_hint(self._worker_request, message)
         elif kind == TRAILERS:
             await self._send_trailers(message)
         else:
@@ -235,12 +251,12 @@ class AsgiExchange:
             )
 
     def _start(self, message: Message) -> None:
-        if self._state == _COMPLETE:
+        if self._state == COMPLETE:
             self._judge_late("http.response.start")
             return
-        if self._state != _NOT_STARTED:
+        if self._state != NOT_STARTED:
             raise ContractError("http.response.start was sent twice")
-        response = self._context.response
+        response = self._response
         try:
             headers: list[tuple[bytes, bytes]] = []
             for name, value in message.get("headers", ()):
@@ -255,8 +271,7 @@ class AsgiExchange:
                 f"http.response.start needs an int status and headers as pairs of bytes: {error}"
             ) from None
         if response.raw_headers:
-            names = {name for name, _ in headers if name != b"set-cookie"}
-            headers = [pair for pair in response.raw_headers if pair[0] not in names] + headers
+            headers = self._merge(headers)
         if response.is_special:
             if self._context.exchange is not self:
                 self._judge_late("http.response.start")
@@ -264,26 +279,31 @@ class AsgiExchange:
         else:
             response.status_code = status
         response.raw_headers = headers
-        self._state = _STARTED
-        if message.get("trailers") and Capability.TRAILERS in self._context.worker_request.capabilities:
-            self._state = _TRAILING
+        self._state = STARTED
+        if message.get("trailers") and Capability.TRAILERS in self._worker_request.capabilities:
+            self._state = TRAILING
+
+    def _merge(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """Those of the application in place of those that modules have set; cookies of both."""
+        names = {name for name, _ in headers if name != b"set-cookie"}
+        return [pair for pair in self._response.raw_headers if pair[0] not in names] + headers
 
     def _send_piece(self, body: bytes) -> Awaitable[None] | None:
         """The first piece of a stream, and every one that does not go straight to the host."""
-        if self._state == _ENDED:
+        if self._state == ENDED:
             raise ContractError("http.response.body after the last one")
-        response = self._context.response
-        if self._state == _STARTED:
-            self._state = _FILTERED if response.is_changing_pieces else _STREAMING
+        response = self._response
+        if self._state == STARTED:
+            self._state = FILTERED if response.is_changing_pieces else STREAMING
         return response.send_piece(body)
 
     async def _send_trailers(self, message: Message) -> None:
-        if self._state == _COMPLETE:
+        if self._state == COMPLETE:
             self._judge_late(TRAILERS)
             return
-        if self._state != _ENDED:
+        if self._state != ENDED:
             raise ContractError(f"{TRAILERS} comes behind the last body, and http.response.start says trailers=True")
-        self._context.response.add_trailers(read_trailers(message))
+        self._response.add_trailers(read_trailers(message))
         if not message.get("more_trailers"):
             await self._complete()
 
@@ -291,16 +311,16 @@ class AsgiExchange:
         context = self._context
         if context.exchange is not self:
             self._judge_late("http.response.body")
-        if self._state == _STREAMING:
-            worker_request = context.worker_request
+        if self._state == STREAMING:
+            worker_request = self._worker_request
             if worker_request.is_disconnected:
                 raise ClientGone("the client left")
             worker_request.send(None, body, False)
-        elif self._state == _STARTED:
-            context.response.content = body
+        elif self._state == STARTED:
+            self._response.content = body
         elif self._hold_back(body):
             return None
-        self._state = _COMPLETE
+        self._state = COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
         if context.position < context.plan.detour_at:
@@ -313,14 +333,14 @@ class AsgiExchange:
     def _hold_back(self, body: bytes) -> bool:
         """The last piece of an answer that is changed on its way, or has trailers. Whether it is not the end yet."""
         context = self._context
-        if self._state == _ENDED:
+        if self._state == ENDED:
             raise ContractError("http.response.body after the last one")
-        if context.response.is_started and context.worker_request.is_disconnected:
+        if self._response.is_started and self._worker_request.is_disconnected:
             raise ClientGone("the client left")
-        context.response.content = body
-        if self._state == _FILTERED:
+        self._response.content = body
+        if self._state == FILTERED:
             return False
-        self._state = _ENDED
+        self._state = ENDED
         return True
 
     def _advance_apart(self) -> Awaitable[None] | None:
@@ -329,7 +349,7 @@ class AsgiExchange:
         return None if task is None else shield(task)
 
     async def _complete(self) -> None:
-        self._state = _COMPLETE
+        self._state = COMPLETE
         if self._disconnect is not None:
             self._disconnect.resolve()
         await self._advance()
@@ -348,7 +368,7 @@ class AsgiExchange:
         context = self._context
         if context.is_over:
             return
-        self._state = _COMPLETE
+        self._state = COMPLETE
         context.fail(error)
         await self._advance()
 
