@@ -7,7 +7,7 @@ A refused handshake is an ordinary answer: what the application says of it goes 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import Any, Final
 
 from penstock.errors import (
@@ -26,7 +26,7 @@ from penstock.pipeline.context import Context
 from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiExchange, Message
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.request_sockets.options import AcceptOptions
-from penstock.request_sockets.websocket import WebSocket
+from penstock.request_sockets.websocket import WebSocket, WebSocketState
 
 logger = logging.getLogger("penstock")
 
@@ -37,6 +37,7 @@ START: Final = "websocket.http.response.start"
 BODY: Final = "websocket.http.response.body"
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.5"}
+_EXTENSIONS: Final[dict[str, dict[str, Any]]] = {"websocket.http.response": {}}
 
 # Where an exchange stands while it has no socket; with one, it is connected.
 _HANDSHAKE: Final = 0
@@ -52,7 +53,7 @@ def socket_scope(scope: dict[str, Any], context: Context) -> dict[str, Any]:
     scope["asgi"] = _ASGI
     scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
     scope["subprotocols"] = list(context.websockets.requested_protocols or ())
-    scope["extensions"] = {"websocket.http.response": {}}
+    scope["extensions"] = _EXTENSIONS.copy()
     del scope["method"]
     return scope
 
@@ -75,11 +76,16 @@ class AsgiSocketExchange(AsgiExchange):
             running: Awaitable[object] = application(scope, self.receive, self.send)
             result = await running
         except Exception as error:
-            if self.is_told and type(error).__name__ == "WebSocketDisconnect":
+            if type(error).__name__ == "WebSocketDisconnect" and self._knows_of_the_end:
                 return  # Starlette's, for one: that a client leaves is nobody's fault
             raise
         if result is not None:  # websockets AS-28
             logger.error("an ASGI application returns None, not %r: what it returned is ignored", type(result).__name__)
+
+    @property
+    def _knows_of_the_end(self) -> bool:
+        socket = self._socket
+        return self.is_told if socket is None else socket.state is not WebSocketState.OPEN
 
     async def receive(self) -> Message:
         """ASGI `receive`: `websocket.connect`, then messages, whole; `websocket.disconnect` from the end on."""
@@ -101,22 +107,26 @@ class AsgiSocketExchange(AsgiExchange):
             return {"type": "websocket.receive", "text": received}
         return {"type": "websocket.receive", "bytes": received}
 
-    async def send(self, message: Message) -> None:
-        """ASGI `send`. Raises WebSocketClosedError, an OSError, when the socket is closed; ContractError out of turn."""
-        kind = message["type"]
+    def send(self, message: Message) -> Coroutine[Any, Any, None]:
+        """ASGI `send`. Awaiting it raises WebSocketClosedError, an OSError, when the socket is closed.
+
+        ContractError for a message that is none, or out of turn; ValueError for what cannot be sent with it.
+        """
         socket = self._socket
-        if socket is None:
-            await self._send_early(kind, message)
-        elif kind == SEND:
-            try:
-                await socket.send(_content(message))
-            except (WebSocketStateError, OSError) as error:
-                self.is_told = True
-                raise WebSocketClosedError(str(error)) from None  # an OSError, as ASGI 2.4 asks
-        elif kind == CLOSE:
-            await self._close(socket, message)
-        else:
-            raise ContractError(f"{kind!r} is no message for a connected WebSocket: {SEND} or {CLOSE}")
+        if socket is None or message["type"] != SEND:
+            return self._send_rest(message)
+        # Every message passes here: the coroutine of the socket itself is the answer.
+        try:
+            content = message.get("bytes")
+            text = message.get("text")
+            if content is None and isinstance(text, str):
+                return socket.send(text)
+            if text is None and isinstance(content, (bytes, bytearray, memoryview)):
+                return socket.send(content)
+        except Exception as error:
+            return _fail(_as_closed(error))
+        found = f"text={type(text).__name__} and bytes={type(content).__name__}"
+        return _fail(ContractError(f"{SEND} has either a text (str) or bytes, not {found}"))
 
     def judge_end(self) -> None:
         """The application has returned, or accepted. Raises ContractError for no decision (websockets AS-10)."""
@@ -156,6 +166,16 @@ class AsgiSocketExchange(AsgiExchange):
     @property
     def _is_over(self) -> bool:
         return self._phase == _OVER or self.is_complete or self._context.worker_request.is_disconnected
+
+    async def _send_rest(self, message: Message) -> None:
+        kind = message["type"]
+        socket = self._socket
+        if socket is None:
+            await self._send_early(kind, message)
+        elif kind == CLOSE:
+            await self._close(socket, message)
+        else:
+            raise ContractError(f"{kind!r} is no message for a connected WebSocket: {SEND} or {CLOSE}")
 
     async def _send_early(self, kind: str, message: Message) -> None:
         if self._phase == _OVER:
@@ -230,7 +250,7 @@ class AsgiSocketExchange(AsgiExchange):
             self._socket = None
 
 
-def _read_options(message: Message) -> AcceptOptions:
+def _read_options(message: Message) -> AcceptOptions | None:
     """Raises ContractError, TypeError or ValueError for what cannot be accepted with (websockets AS-3, AS-4)."""
     subprotocol = message.get("subprotocol") or None
     if subprotocol is not None and not isinstance(subprotocol, str):
@@ -240,23 +260,20 @@ def _read_options(message: Message) -> AcceptOptions:
         name, value = field
         if not isinstance(name, bytes) or not isinstance(value, bytes):
             raise ContractError(f"the headers of {ACCEPT} are pairs of bytes, not {(name, value)!r}")
-        if name[:1] == b":":
-            raise ContractError(f"{name!r} is no header: a name does not begin with a colon")
         headers.append((name.lower(), value))
+    if subprotocol is None and not headers:
+        return None  # what most say; there are 200 bytes less to keep for each socket
     return AcceptOptions(subprotocol, headers=headers)
 
 
-def _content(message: Message) -> str | bytes | bytearray | memoryview:
-    """What is to be sent. Raises ContractError for anything but one text, or one byte string."""
-    text = message.get("text")
-    content = message.get("bytes")
-    if content is None and isinstance(text, str):
-        return text
-    if text is None and isinstance(content, (bytes, bytearray, memoryview)):
-        return content
-    raise ContractError(
-        f"{SEND} has either a text (str) or bytes, not text={type(text).__name__} and bytes={type(content).__name__}"
-    )
+def _as_closed(error: Exception) -> Exception:
+    """What ASGI 2.4 wants of a socket that has ended: an OSError."""
+    return WebSocketClosedError(str(error)) if isinstance(error, (WebSocketStateError, OSError)) else error
+
+
+async def _fail(error: Exception) -> None:
+    """Raised to whoever awaits, as by any coroutine: not where it is made."""
+    raise error
 
 
 def _chosen(message: Message, names: tuple[str, ...]) -> dict[str, Any]:
