@@ -134,7 +134,7 @@ class AsgiSocketExchange(AsgiExchange):
         if context.websockets.is_upgrading:
             return
         if self._phase == _DENYING:
-            if context.response.is_started:
+            if self._response.is_started:
                 raise ContractError("the ASGI application returned without completing its refusal")
             return  # its status and headers are an answer without a body (websockets AS-19)
         if self.is_told:
@@ -150,7 +150,7 @@ class AsgiSocketExchange(AsgiExchange):
             return {"type": "websocket.connect"}
         while self._socket is None and not self._is_over:
             if self._disconnect is None:
-                self._disconnect = Disconnect(self._context.runtime.loop, self._context.worker_request)
+                self._disconnect = Disconnect(self._context.runtime.loop, self._worker_request)
             await self._disconnect.wait()
         if self._socket is not None:
             return None
@@ -165,7 +165,7 @@ class AsgiSocketExchange(AsgiExchange):
 
     @property
     def _is_over(self) -> bool:
-        return self._phase == _OVER or self.is_complete or self._context.worker_request.is_disconnected
+        return self._phase == _OVER or self.is_complete or self._worker_request.is_disconnected
 
     async def _send_rest(self, message: Message) -> None:
         kind = message["type"]
@@ -199,7 +199,7 @@ class AsgiSocketExchange(AsgiExchange):
 
     async def _accept(self, message: Message) -> None:
         """The rest of the plan runs in here, END included, and 101 leaves."""
-        if self._context.worker_request.is_disconnected:
+        if self._worker_request.is_disconnected:
             self.is_told = True
             raise ClientGone("the client left before its WebSocket was accepted")
         options = _read_options(message)
