@@ -133,3 +133,8 @@ class TestTrailers:
         check_trailers([(b"server-timing", b"db"), (b"x-sum", b"1")])
         with pytest.raises(ContractError):
             check_trailers([(b"x-sum", b"a\r\nb")])
+
+
+def test_rfc_9110_15_5_22_a_426_says_which_protocol_it_would_have_been() -> None:
+    text = write_head(ResponseHead(426, [(b"upgrade", b"websocket")]))[0]
+    assert text == b"HTTP/1.1 426 Upgrade Required\r\nconnection: upgrade\r\nupgrade: websocket\r\n"

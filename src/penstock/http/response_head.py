@@ -121,7 +121,10 @@ def write_head(head: ResponseHead) -> tuple[bytes, int, int]:
                     length = _read_length(value)
                 elif kind == _HOP_BY_HOP:
                     notes |= _read_hop_by_hop(name, value)
-                    continue
+                    if status != 426 or name != b"upgrade":
+                        continue
+                    # RFC 9110 section 15.5.22: which protocol it would have been; section 7.8: the next hop is to read it.
+                    parts.append(b"connection: upgrade\r\n")
                 else:
                     notes |= HAS_DATE if kind == _DATE else HAS_SERVER
             parts.append(_write_field(name, value))

@@ -332,7 +332,6 @@ class AsgiExchange:
 
     def _hold_back(self, body: bytes) -> bool:
         """The last piece of an answer that is changed on its way, or has trailers. Whether it is not the end yet."""
-        context = self._context
         if self._state == ENDED:
             raise ContractError("http.response.body after the last one")
         if self._response.is_started and self._worker_request.is_disconnected:
