@@ -3,9 +3,10 @@
 import pytest
 
 from penstock import ContractError
-from penstock.hosts.switching_head import added_fields, handshake_fields, write_switching_head
+from penstock.hosts.switching_head import handshake_fields, write_switching_head
 from penstock.http.deflate_offers import DeflateParameters
 from penstock.http.messages import ResponseHead
+from penstock.http.websocket_handshake import added_fields
 from penstock.intake.frame_transport import UpgradeTerms
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="

@@ -9,11 +9,12 @@ from penstock.errors import ClientGone, ContractError
 from penstock.hosts.file_sender import read_at
 from penstock.hosts.memory_socket import MemorySocket
 from penstock.hosts.request_body import too_large
-from penstock.hosts.switching_head import added_fields, handshake_fields
+from penstock.hosts.switching_head import handshake_fields
 from penstock.http.head import HeadLimits, read_head
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
+from penstock.http.websocket_handshake import added_fields
 from penstock.intake.frame_transport import UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 

@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from penstock.http.messages import ResponseHead
 from penstock.http.response_head import write_fields
 from penstock.http.status import status_line
-from penstock.http.websocket_handshake import accept_value
+from penstock.http.websocket_handshake import accept_value, added_fields
 from penstock.intake.frame_transport import UpgradeTerms
-
-# There is no body (websockets PY-24), and the rest is the host's.
-_DROPPED: Final = frozenset(
-    (
-        b"connection",
-        b"content-encoding",
-        b"content-length",
-        b"content-type",
-        b"keep-alive",
-        b"proxy-connection",
-        b"sec-websocket-accept",
-        b"sec-websocket-extensions",
-        b"sec-websocket-protocol",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    )
-)
 
 
 def handshake_fields(terms: UpgradeTerms) -> list[tuple[bytes, bytes]]:
@@ -41,11 +21,6 @@ def handshake_fields(terms: UpgradeTerms) -> list[tuple[bytes, bytes]]:
     if terms.deflate is not None:
         fields.append((b"sec-websocket-extensions", terms.deflate.header))
     return fields
-
-
-def added_fields(head: ResponseHead) -> list[tuple[bytes, bytes]]:
-    """The fields of `head` that may stand in a 101."""
-    return [pair for pair in head.raw_headers if pair[0] not in _DROPPED]
 
 
 def write_switching_head(head: ResponseHead, terms: UpgradeTerms, own: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final
 from penstock.errors import RequestRejected
 from penstock.http.deflate_offers import ExtensionOffer, read_extensions
 from penstock.http.grammar import is_host, is_token
-from penstock.http.messages import RequestHead
+from penstock.http.messages import RequestHead, ResponseHead
 
 VERSION: Final = b"13"
 _VERSION_FIELD: Final = (b"sec-websocket-version", VERSION)
@@ -21,6 +21,23 @@ _SECTION: Final = "RFC 6455 section 4.2.1"
 # RFC 4648 section 4: 16 bytes are 22 letters and the padding. The bits that the last letter has too many are not looked at.
 _KEY: Final = re.compile(rb"[A-Za-z0-9+/]{22}==")
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+# What does not stand in an answer that accepts: there is no body (websockets PY-24), and the rest is the host's.
+_NOT_ADDED: Final = frozenset(
+    (
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"keep-alive",
+        b"proxy-connection",
+        b"sec-websocket-accept",
+        b"sec-websocket-extensions",
+        b"sec-websocket-protocol",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    )
+)
 
 
 class Handshake:
@@ -96,7 +113,7 @@ def _judge_version(values: list[bytes]) -> None:
             426,
             "the only version of WebSocket spoken here is 13",
             rule="RFC 6455 section 4.2.2",
-            headers=(_VERSION_FIELD,),
+            headers=(_VERSION_FIELD, (b"upgrade", b"websocket")),  # RFC 9110 section 15.5.22
         )
 
 
@@ -140,6 +157,11 @@ def is_subprotocol(text: str) -> bool:
 def accept_value(key: bytes) -> bytes:
     """The value of Sec-WebSocket-Accept that answers `key`, as received (RFC 6455 section 4.2.2)."""
     return base64.b64encode(hashlib.sha1(key + _GUID).digest())  # noqa: S324 - the RFC's; it protects nothing
+
+
+def added_fields(head: ResponseHead) -> list[tuple[bytes, bytes]]:
+    """The fields of `head` that may stand in an answer that accepts a handshake."""
+    return [pair for pair in head.raw_headers if pair[0] not in _NOT_ADDED]
 
 
 def is_same_origin(scheme: str, host: str, origin: str | None) -> bool:

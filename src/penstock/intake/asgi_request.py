@@ -3,315 +3,341 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
-from collections import deque
 from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
 from typing import Any, Final
 
-from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.errors import ClientGone, ContractError
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import CLOSES, check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
-from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
-from penstock.intake.worker_request import Address, Capability
+from penstock.http.websocket_handshake import added_fields
+from penstock.intake.asgi_frames import AsgiFrames
+from penstock.intake.asgi_receiving import AsgiReceiving, Message, Receive
+from penstock.intake.frame_transport import UpgradeTerms
+from penstock.intake.worker_request import Capability
 
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
+logger = logging.getLogger("penstock")
+
 Send = Callable[[Message], Awaitable[None]]
 
 # So much of a file is read and sent at a time.
 _PIECE: Final = 256 * 1024
 # What the host of the connection says itself (RFC 9110 section 7.6.1).
 _HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
+_EARLY_HINT: Final = "http.response.early_hint"
+_TRAILERS: Final = "http.response.trailers"
+_DENIAL: Final = "websocket.http.response"
+# Windows has none.
+_PREAD: Final[Any] = getattr(os, "pread", None)
 
 
-class AsgiRequest:
+class AsgiRequest(AsgiReceiving):
     """One request on loan from an ASGI server, or from a middleware that wraps what comes behind it.
 
-    What is sent is queued, and leaves when somebody waits for it: whoever got an awaitable from `send`, and in the end
-    `finish`. `scheme`, `client` and `server` are those of the scope.
+    What is sent is queued, and leaves when somebody waits for it: whoever got an awaitable from `send` and, where there is
+    one, `finish`. `scheme`, `client` and `server` are those of the scope. `failure` is what `send` of the other side raised.
     """
 
     __slots__ = (
-        "_callbacks",
         "_extensions",
-        "_failure",
-        "_finished",
         "_has_body",
         "_is_draining",
-        "_is_whole",
-        "_limit",
-        "_loop",
-        "_outgoing",
-        "_pieces",
+        "_is_finishing",
+        "_is_socket",
         "_promised",
-        "_reading",
-        "_receive",
         "_send",
-        "_taken",
+        "_start",
         "_trailers",
-        "_watching",
+        "_turn",
+        "_wake",
         "bytes_sent",
-        "client",
-        "has_sent_all",
+        "failure",
         "has_sent_head",
-        "head",
         "is_aborted",
-        "is_disconnected",
-        "scheme",
-        "server",
-        "started",
     )
 
     def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send, *, head: RequestHead) -> None:
-        """`head` is what the scope says, judged: see `http.foreign_head`."""
-        self.head = head
-        self.scheme: str = {"ws": "http", "wss": "https"}.get(scope.get("scheme", "http"), scope.get("scheme", "http"))
-        self.client: Address | None = _address(scope.get("client"))
-        self.server: Address | None = _address(scope.get("server"))
+        """`head` is what the scope says, judged: see `http.foreign_head`. Of a WebSocket, `websocket.connect` was received."""
+        super().__init__(scope, receive, head)
         self.bytes_sent = 0
-        self.started = 0.0
-        self.is_disconnected = False
         self.is_aborted = False
         self.has_sent_head = False
-        self.has_sent_all = False
-        self._receive = receive
+        self.failure: Exception | None = None
         self._send = send
         self._extensions: dict[str, Any] = scope.get("extensions") or {}
-        self._loop = asyncio.get_running_loop()
-        self._pieces: list[bytes] = []
-        self._is_whole = head.content_length == 0
-        self._limit = 1 << 62
-        self._taken = 0
-        self._reading: asyncio.Future[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
-        self._callbacks: list[Callable[[], None]] = []
-        self._outgoing: deque[Message] = deque()
+        self._is_socket: bool = scope["type"] == "websocket"
         self._is_draining = False
+        self._is_finishing = False
+        self._turn: asyncio.Future[None] | None = None
+        self._wake: asyncio.Future[None] | None = None
         self._promised = -1
         self._has_body = True
+        self._start: Message | None = None
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
-        self._failure: Exception | None = None
-        self._finished: asyncio.Future[None] = self._loop.create_future()
 
     @property
     def capabilities(self) -> Capability:
         """As `WorkerRequest.capabilities`: what the scope's extensions allow."""
+        if self._is_socket:
+            return Capability.SEND_FILE | Capability.UPGRADE
         found = Capability.SEND_FILE
-        if "http.response.early_hint" in self._extensions:
+        if _EARLY_HINT in self._extensions:
             found |= Capability.INFORM
-        if "http.response.trailers" in self._extensions:
+        if _TRAILERS in self._extensions:
             found |= Capability.TRAILERS
         return found
-
-    # -- reading ---------------------------------------------------------------------------------------------------------
-
-    def limit_body(self, limit: int) -> None:
-        """As `WorkerRequest.limit_body`."""
-        self._limit = limit
-        if self.head.content_length > limit:
-            raise _too_large(limit)
-
-    def take(self) -> bytes | None:
-        """As `WorkerRequest.take`."""
-        if self._taken > self._limit:
-            raise _too_large(self._limit)
-        if self._pieces:
-            piece = b"".join(self._pieces)
-            self._pieces.clear()
-            return piece
-        if self._is_whole:
-            return b""
-        if self.is_disconnected:
-            raise ClientGone("the client left")
-        return None
-
-    async def wait_body(self) -> None:
-        """As `WorkerRequest.wait_body`."""
-        if self._pieces or self._is_whole or self.is_disconnected:
-            return
-        if self._reading is None:
-            self._reading = asyncio.ensure_future(self._read())
-        await asyncio.shield(self._reading)
-
-    def on_disconnect(self, callback: Callable[[], None]) -> None:
-        """As `WorkerRequest.on_disconnect`."""
-        if self.is_disconnected:
-            self._loop.call_soon(callback)
-            return
-        self._callbacks.append(callback)
-        self._watch()
-
-    async def _read(self) -> None:
-        try:
-            message = await self._receive()
-        finally:
-            self._reading = None
-        if message["type"] in ("http.disconnect", "websocket.disconnect"):
-            self._lose()
-            return
-        piece = bytes(message.get("body") or b"")
-        self._taken += len(piece)
-        if piece:
-            self._pieces.append(piece)
-        self._is_whole = not message.get("more_body")
-        if self._is_whole and self._callbacks:
-            self._watch()
-
-    def _watch(self) -> None:
-        """Behind the body, only the client's leaving can be received; who reads the body finds it out while reading."""
-        if self._is_whole and self._watching is None and not self.has_sent_all:
-            self._watching = self._loop.create_task(self._wait_disconnect())
-
-    async def _wait_disconnect(self) -> None:
-        try:
-            while not self.is_disconnected:
-                message = await self._receive()
-                if message["type"] in ("http.disconnect", "websocket.disconnect"):
-                    self._lose()
-        except Exception:
-            self._lose()  # a server that cannot tell any more has no client either
-
-    def _lose(self) -> None:
-        if not self.has_sent_all:
-            self.is_disconnected = True
-        callbacks, self._callbacks = self._callbacks, []
-        for callback in callbacks:
-            callback()
 
     # -- answering -------------------------------------------------------------------------------------------------------
 
     def send(self, head: ResponseHead | None, body: bytes, more: bool) -> Awaitable[None] | None:
         """As `WorkerRequest.send`."""
+        if head is not None:
+            if self.has_sent_head:
+                raise ContractError("the head of this response has been sent already")
+            if self.has_sent_all:
+                return None
+            return self._send_first(head, body, more)
         if self.has_sent_all:
             return None
-        if head is not None:
-            self._queue_head(head, None if more else len(body))
         if not self._has_body:
             body = b""
-        self._check_length(len(body), more)
-        self.bytes_sent += len(body)
-        has_trailers = not more and bool(self._trailers)
-        self._outgoing.append({"type": "http.response.body", "body": body, "more_body": more})
-        if has_trailers:
-            self._outgoing.append(
-                {"type": "http.response.trailers", "headers": list(self._trailers), "more_trailers": False}
-            )
+        _check_length(self._promised, len(body), more)
+        if more and self._is_finishing and not self._is_watched:
+            # A server may drop what is written for a client that has left, and say nothing.
+            self._is_watched = True
+            self.begin_reading()
+        return self._send_body(body, more)
+
+    def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
+        _, promised, notes = write_head(head)
+        headers = [pair for pair in head.raw_headers if pair[0] not in _HOP_BY_HOP]
+        is_empty = is_bodiless(head.status_code)
+        has_body = not is_empty and not self.head.line.is_head
+        if not has_body:
+            if is_empty and promised >= 0:
+                # RFC 9110 section 8.6: none with 204, and nobody needs it with 304, where uvicorn waits for such a body.
+                headers = [pair for pair in headers if pair[0] != b"content-length"]
+            elif promised < 0 and not more:
+                headers.append((b"content-length", b"%d" % len(body)))
+            promised, body = -1, b""
+        elif promised < 0 and not more:
+            headers.append((b"content-length", b"%d" % len(body)))
+        _check_length(promised, len(body), more)
+        if notes & CLOSES and self.head.version in ("1.1", "1.0"):
+            headers.append((b"connection", b"close"))
+        self._promised = promised
+        self._has_body = has_body
+        self.has_sent_head = True
+        self._queue_start(head.status_code, headers, may_have_trailers=more)
+        return self._send_body(body, more)
+
+    def _send_body(self, body: bytes, more: bool) -> Awaitable[None] | None:
+        count = len(body)
+        self.bytes_sent += count
+        if self._promised >= 0:
+            self._promised -= count
+        self._queue_body(body, more)
         if more:
             return _Drain(self)
         self._end()
         return None
 
+    def _queue_start(self, status: int, headers: list[tuple[bytes, bytes]], *, may_have_trailers: bool) -> None:
+        if self._is_socket:
+            if _DENIAL in self._extensions:
+                self._put({"type": "websocket.http.response.start", "status": status, "headers": headers})
+            return
+        start: Message = {"type": "http.response.start", "status": status, "headers": headers}
+        if may_have_trailers and _TRAILERS in self._extensions:
+            # Who says now that trailers follow has to send them, were they none.
+            start["trailers"] = any(name == b"trailer" for name, _ in headers) or self._is_asked_for_trailers()
+            self._start = start
+        self._put(start)
+
+    def _is_asked_for_trailers(self) -> bool:
+        """RFC 9110 section 6.5.1: the client has said that it takes them."""
+        return any(name == b"te" and b"trailers" in value for name, value in self.head.headers)
+
+    def _queue_body(self, body: bytes, more: bool) -> None:
+        if not self._is_socket:
+            self._put({"type": "http.response.body", "body": body, "more_body": more})
+            if not more and self._start is not None and self._start["trailers"]:
+                self._put({"type": _TRAILERS, "headers": list(self._trailers), "more_trailers": False})
+        elif _DENIAL in self._extensions:
+            self._put({"type": "websocket.http.response.body", "body": body, "more_body": more})
+        elif not more:
+            self._put({"type": "websocket.close", "code": 1000, "reason": ""})  # before an accept it is a 403
+
     async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
-        """As `WorkerRequest.send_file`."""
+        """As `WorkerRequest.send_file`: piece by piece, read in a thread."""
         if head is not None and not more and not any(name == b"content-length" for name, _ in head.raw_headers):
             head.raw_headers = [*head.raw_headers, (b"content-length", b"%d" % count)]
-        while True:
+        is_empty = head is not None and (self.head.line.is_head or is_bodiless(head.status_code))
+        if is_empty or not count:
+            self.send(head, b"", more)
+            return
+        while count:
             size = min(count, _PIECE)
-            piece = (
-                await asyncio.to_thread(os.pread, descriptor, size, offset) if size and self._may_send(head) else b""
-            )
-            offset += size
-            count -= size
+            piece = await asyncio.to_thread(_read_at, descriptor, size, offset)
+            if not piece:
+                self.abort()  # a promise that cannot be kept
+                raise ClientGone("the file became shorter while it was sent")
+            offset += len(piece)
+            count -= len(piece)
             pending = self.send(head, piece, more or count > 0)
             head = None
             if pending is not None:
                 await pending
-            if not count:
-                return
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`: 103 with its links, where the server can (ASGI `http.response.early_hint`)."""
         write_fields(headers)
         links = [value for name, value in headers if name == b"link"]
-        if "http.response.early_hint" in self._extensions and status == 103 and links and not self.has_sent_head:
-            self._outgoing.append({"type": "http.response.early_hint", "links": links})
+        if _EARLY_HINT in self._extensions and status == 103 and links and not (self.has_sent_head or self._is_socket):
+            self._put({"type": _EARLY_HINT, "links": links})
+            self._wake_sender()
 
     def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.trailers`."""
+        """As `WorkerRequest.trailers`; those that come when the head has left without a word of them are dropped."""
         check_trailers(headers)
-        self._trailers = headers if "http.response.trailers" in self._extensions else ()
+        start = self._start
+        if start is not None:
+            start["trailers"] = start["trailers"] or any(each is start for each in self._outgoing)
+            self._trailers = headers
 
-    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
+    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> AsgiFrames | None:
         """As `WorkerRequest.upgrade`."""
-        raise ContractError("this host carries no WebSockets")
+        if not self._is_socket:
+            raise ContractError("this host carries no WebSockets")
+        added = added_fields(head)
+        write_fields(added)
+        self.has_sent_head = True
+        if self.is_disconnected or self.is_aborted:
+            self._end()
+            return None
+        self._put({"type": "websocket.accept", "subprotocol": terms.subprotocol, "headers": added})
+        self.frames = AsgiFrames(self, terms)
+        self._end()
+        return self.frames
 
     def abort(self) -> None:
         """As `WorkerRequest.abort`: the server is told by an error that leaves the application (see `finish`)."""
-        if not self.has_sent_all:
+        if self.frames is not None:
+            self.frames.abort()
+        elif not self.has_sent_all:
             self.is_aborted = True
             self._outgoing.clear()
             self._end()
+
+    # -- for the frames of a WebSocket -------------------------------------------------------------------------------------
+
+    def queue(self, message: Message) -> None:
+        """As `FrameCarrier.queue`."""
+        self._put(message)
+        self._wake_sender()
+
+    def drop_queue(self) -> None:
+        """As `FrameCarrier.drop_queue`."""
+        self._outgoing.clear()
+
+    def end_socket(self) -> None:
+        """As `FrameCarrier.end_socket`."""
+        self._lose()
+        self._wake_sender()
 
     # -- for whoever led it here -------------------------------------------------------------------------------------------
 
     async def drain(self) -> None:
         """Send what is queued. Raises ClientGone when the client has left."""
-        if self._is_draining:
-            return
+        while self._is_draining:
+            if self._turn is None:
+                self._turn = self._loop.create_future()
+            await asyncio.shield(self._turn)
         self._is_draining = True
         try:
             while self._outgoing:
                 await self._send(self._outgoing.popleft())
-        except OSError as error:
+        except Exception as error:
+            raise self._fail(error) from error
+        except BaseException:
+            # In the middle of a message: nobody knows how much of it has left.
+            self.is_aborted = True
             self._outgoing.clear()
-            self._lose()
-            raise ClientGone("the client left") from error
+            self._end()
+            raise
         finally:
             self._is_draining = False
+            turn, self._turn = self._turn, None
+            if turn is not None and not turn.done():
+                turn.set_result(None)
+        if self.is_disconnected:
+            raise ClientGone("the client left")
+
+    def _fail(self, error: Exception) -> ClientGone:
+        """The other side takes nothing more: because the client has left, or because it does not like what it was sent."""
+        if not isinstance(error, OSError) and self._is_finishing:
+            logger.error("the server did not take what was sent: %s: %s", type(error).__name__, error)
+        self.failure = error
+        self._outgoing.clear()
+        self._lose()
+        gone = ClientGone("the client left")
+        gone.__cause__ = error
+        return gone
 
     async def finish(self) -> None:
-        """Wait until the answer is complete, and send the rest of it. Raises ClientGone when it was cut off."""
+        """Send all that is queued until the answer is complete, or the socket gone. Then nothing more is received or sent.
+
+        Raises ClientGone when the answer was cut off, although the client is there: whoever sees that cuts the connection.
+        """
+        self._is_finishing = True
         try:
-            await asyncio.shield(self._finished)
-            await self.drain()
+            while True:
+                if self._outgoing:
+                    await self._drain_quietly()
+                elif self.has_sent_all and (self.frames is None or self.frames.is_lost):
+                    break
+                else:
+                    self._wake = self._loop.create_future()
+                    await self._wake
+        except BaseException:
+            self._lose()  # the server has ended us: it takes nothing more
+            raise
         finally:
             self.release()
-        if self.is_aborted:
+        if self.is_aborted and not self.is_disconnected:
             raise ClientGone("the answer was cut off")
 
     def release(self) -> None:
-        """Nobody looks at its client any more."""
-        if self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
+        """The server wants its `receive` and `send` back."""
+        self._is_released = True
+        self._callbacks.clear()
+        self._outgoing.clear()
+        self._wake_readers()
+        if self._reading is not None:
+            self._reading.cancel()
+
+    async def _drain_quietly(self) -> None:
+        try:
+            await self.drain()
+        except ClientGone:
+            return
+        if self.frames is not None:
+            self.frames.relieve()
+
+    def _put(self, message: Message) -> None:
+        if not (self.is_disconnected or self._is_released):
+            self._outgoing.append(message)
 
     def _end(self) -> None:
         self.has_sent_all = True
-        if not self._finished.done():
-            self._finished.set_result(None)
+        self._wake_sender()
 
-    def _may_send(self, head: ResponseHead | None) -> bool:
-        return self._has_body if head is None else self._sends_body(head.status_code)
-
-    def _sends_body(self, status: int) -> bool:
-        return self.head.method != "HEAD" and not is_bodiless(status)
-
-    def _queue_head(self, head: ResponseHead, length: int | None) -> None:
-        if self.has_sent_head:
-            raise ContractError("the head of this response has been sent already")
-        _, promised, notes = write_head(head)
-        headers = [pair for pair in head.raw_headers if pair[0] not in _HOP_BY_HOP]
-        self._has_body = self._sends_body(head.status_code)
-        if promised < 0 and length is not None and not is_bodiless(head.status_code):
-            headers.append((b"content-length", b"%d" % length))
-        if notes & CLOSES:
-            headers.append((b"connection", b"close"))
-        self._promised = promised if self._has_body else -1
-        self.has_sent_head = True
-        start: Message = {"type": "http.response.start", "status": head.status_code, "headers": headers}
-        if self._trailers or "http.response.trailers" in self._extensions:
-            start["trailers"] = bool(self._trailers)
-        self._outgoing.append(start)
-
-    def _check_length(self, count: int, more: bool) -> None:
-        if self._promised < 0:
-            return
-        if count > self._promised:
-            raise ContractError("the response body is longer than its content-length")
-        if not more and count < self._promised:
-            raise ContractError("the response body is shorter than its content-length")
-        self._promised -= count
+    def _wake_sender(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.done():
+            wake.set_result(None)
 
 
 class _Drain:
@@ -326,9 +352,19 @@ class _Drain:
         return self._request.drain().__await__()
 
 
-def _address(pair: Any) -> Address | None:
-    return None if pair is None else (str(pair[0]), None if pair[1] is None else int(pair[1]))
+def _check_length(promised: int, count: int, more: bool) -> None:
+    """Hold the application to its own Content-Length: neither more nor fewer bytes (bad-input row 43)."""
+    if promised < 0:
+        return
+    if count > promised:
+        raise ContractError("the response body is longer than its content-length")
+    if not more and count < promised:
+        raise ContractError("the response body is shorter than its content-length")
 
 
-def _too_large(limit: int) -> RequestRejected:
-    return RequestRejected(413, f"the body is larger than {limit} bytes", rule="RFC 9110 section 15.5.14")
+def _read_at(descriptor: int, count: int, offset: int) -> bytes:
+    if _PREAD is None:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        return os.read(descriptor, count)
+    piece: bytes = _PREAD(descriptor, count, offset)
+    return piece
