@@ -23,6 +23,16 @@ def text_message(size: int) -> bytes:
     return (b"Hello, world! " * (size // 14 + 1))[:size]
 
 
+def as_frame(opcode: int, message: bytes, *, mask: bytes = b"") -> bytes:
+    """A message of up to 65 535 bytes in one frame; a mask of zeros leaves it as it is."""
+    bit = MASKED if mask else 0
+    if len(message) < SHORT:
+        length = struct.pack("!B", bit | len(message))
+    else:
+        length = struct.pack("!BH", bit | SHORT, len(message))
+    return bytes([FINAL | opcode]) + length + mask + message
+
+
 class PlainSocket:
     """Open when it is made. Raises OSError where there is no connection or no WebSocket."""
 
@@ -63,12 +73,8 @@ class PlainSocket:
         return taken
 
     def send(self, opcode: int, message: bytes) -> None:
-        """One frame of up to 65 535 bytes, masked with zeros, which leave it as it is."""
-        if len(message) < SHORT:
-            length = struct.pack("!B", MASKED | len(message))
-        else:
-            length = struct.pack("!BH", MASKED | SHORT, len(message))
-        self.socket.sendall(bytes([FINAL | opcode]) + length + bytes(4) + message)
+        """One frame."""
+        self.socket.sendall(as_frame(opcode, message, mask=bytes(4)))
 
     def receive(self) -> tuple[int, bytes]:
         """Opcode and payload of the next frame. Raises OSError for one that is not the last of its message."""

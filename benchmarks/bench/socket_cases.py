@@ -62,7 +62,7 @@ SOCKET_CASES = (
         name="websocket-broadcast",
         title="broadcasts of 100 bytes to 1 000 WebSockets, ASGI",
         metric=DELIVERIES,
-        load=Sockets(kind="broadcast", connections=1000),
+        load=Sockets(client="broadcast.py", sockets=1000),
         exchange=Exchange(opcode=TEXT, body=SPOKEN, expected=SPOKEN),
         ours=penstock(BROADCAST),
         rivals=uvicorns(BROADCAST, due=1.5),

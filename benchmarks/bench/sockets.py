@@ -15,16 +15,16 @@ from benchmarks.bench.processes import LOAD_CORE, RunningServer, on_core
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sockets:
-    """Open WebSockets on which the message of the exchange goes round: "echo" or "broadcast" (clients/sockets.py)."""
+    """Open WebSockets on which the message of the exchange goes round, as `client` has it (clients/*.py)."""
 
-    kind: str = "echo"
-    connections: int = 32
+    client: str = "echo.py"
+    sockets: int = 32
 
     def measure(self, launch: Launch, exchange: Exchange, *, seconds: float) -> Sample:
         with launch() as server:
             wait_first_answer(exchange, server)
-            options = [self.kind, str(self.connections), str(len(exchange.body)), str(seconds)]
-            command = [str(server.peers), *client_command("sockets.py", server.port), *options]
+            options = [str(self.sockets), str(len(exchange.body)), str(seconds)]
+            command = [str(server.peers), *client_command(self.client, server.port), *options]
             with loading(command, server) as process:
                 sample = count(process, server)
             check(exchange, server)
@@ -63,8 +63,9 @@ def count(process: "subprocess.Popen[str]", server: RunningServer) -> Sample:
     said = json.loads(say(process, server))
     elapsed = time.perf_counter() - began
     used = server.cpu_seconds() - before
-    if said["wrong"] or not said["messages"]:
-        raise BenchError(f"{server.command}: {said['wrong'] or 'no message'}{log_end(server)}")
+    error = process.communicate()[1]
+    if error or not said["messages"]:
+        raise BenchError(f"{server.command}: {error[-500:] or 'no message'}{log_end(server)}")
     return Sample(
         value=said["messages"] / said["seconds"],
         requests=said["messages"],
