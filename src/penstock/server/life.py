@@ -67,37 +67,43 @@ class Server:
         bound = list(sockets) if sockets is not None else open_listeners(self.settings)
         try:
             tls = open_server_tls(self.settings)
-            self._observation = Observation(settings.log, loop)
-            self._traces.open()
-            runtime = self.runtime = Runtime(
-                self.sites,
-                requests_inside=settings.limits.requests_inside,
-                queue=settings.limits.queue,
-                retry_after=settings.limits.retry_after,
-                stuck_threads=settings.limits.stuck_threads,
-                sockets=settings.limits.sockets,
-                record=self._observation.record,
-            )
-            if settings.max_requests:
-                runtime.limit_requests(settings.max_requests, self.stop)
-            await runtime.start()
+            runtime = await self.start_sites()
         except BaseException:
             for each in bound:
                 each.close()
             raise
+        if settings.max_requests:
+            runtime.limit_requests(settings.max_requests, self.stop)
         clock = Clock(loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
         service = self._service = Http1Service(
             runtime,
             settings.limits,
             clock,
-            is_timed=self._observation.record is not None or self._traces.are_wanted,
+            is_timed=runtime.record is not None or self._traces.are_wanted,
             forwarded=Trust(settings.proxy).find_policy(),
         )
         self._serve_sites(self.sites)
-        self.generations.watch(runtime)
         self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls)
         self.addresses = await self._host.open()
-        self._observation.start()
+
+    async def start_sites(self) -> Runtime:
+        """Start the applications and listen nowhere: somebody else hands the requests over (see `guests`). Raises as `start`."""
+        server = self.settings.server
+        observation = self._observation = Observation(server.log, asyncio.get_running_loop())
+        self._traces.open()
+        runtime = self.runtime = Runtime(
+            self.sites,
+            requests_inside=server.limits.requests_inside,
+            queue=server.limits.queue,
+            retry_after=server.limits.retry_after,
+            stuck_threads=server.limits.stuck_threads,
+            sockets=server.limits.sockets,
+            record=observation.record,
+        )
+        await runtime.start()
+        self.generations.watch(runtime)
+        observation.start()
+        return runtime
 
     def stop(self) -> None:
         """Ask the server to drain and stop; asked a second time, it stops at once. To be called on the loop."""
@@ -118,14 +124,18 @@ class Server:
         if host is None or runtime is None:
             return
         if not await self._wind_down(host, runtime):
-            logger.warning("%s did not end in time and are cut off", _told(runtime))
+            logger.warning("%s did not end in time and are cut off", what_is_inside(runtime))
         await host.close()
+        self._host = None
+        await self.stop_sites(runtime)
+
+    async def stop_sites(self, runtime: Runtime) -> None:
+        """Stop what `start_sites` has started; what is still inside is cut off."""
         await self.generations.stop()
         await runtime.stop()
         if self._observation is not None:
             self._observation.close()
         self._traces.close()
-        self._host = None
 
     def _compose(self) -> list[PipelineSite]:
         return compose_sites(self.settings, self._objects, traces=self._traces)
@@ -150,7 +160,7 @@ class Server:
         return not runtime.statistics().executing and not runtime.sockets.statistics().executing
 
 
-def _told(runtime: Runtime) -> str:
+def what_is_inside(runtime: Runtime) -> str:
     """How many requests and WebSockets are inside, in words."""
     requests, sockets = runtime.statistics().executing, runtime.sockets.statistics().executing
     told = [f"{requests} requests"] if requests or not sockets else []
