@@ -1,4 +1,4 @@
-"""Whole journeys of Starlette, FastAPI and Django Channels applications with WebSockets, as anybody would write them."""
+"""Whole journeys of Starlette and FastAPI applications with WebSockets, as anybody would write them."""
 
 import asyncio
 import logging
@@ -6,15 +6,6 @@ from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 import pytest
-from django.conf import settings
-
-if not settings.configured:
-    settings.configure()  # Channels asks for it when it is imported
-from channels.exceptions import DenyConnection
-from channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
-from channels.layers import InMemoryChannelLayer, channel_layers
-from channels.routing import URLRouter
-from django.urls import path
 from fastapi import Depends, FastAPI, HTTPException, Query, WebSocket, WebSocketDisconnect, WebSocketException
 from starlette.applications import Starlette
 from starlette.endpoints import WebSocketEndpoint
@@ -23,7 +14,10 @@ from starlette.middleware.authentication import AuthenticationMiddleware
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
-from penstock.testing import Client, ClientWebSocket, WebSocketRefused
+from penstock.server import open_client
+from penstock.settings import AppSettings, LocationSettings, LogSettings, ServerSettings, SiteSettings
+from penstock.settings.websocket_model import WebSocketSettings
+from penstock.testing import ClientWebSocket, WebSocketRefused
 from tests.flow.asgi_socket_subject import closed, talk
 from tests.pipeline.subject import LOOPS, open_app, run, settle
 
@@ -258,6 +252,26 @@ class TestFastapi:
         assert talk(application, closed)[0] == 1011
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
+    def test_one_socket_too_many_of_its_client_is_429(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def journey() -> int:
+            site = SiteSettings(
+                apps=(AppSettings(at="/", asgi="tested:app"),),
+                locations=(LocationSettings(at="/", websockets=WebSocketSettings(per_client=1)),),
+            )
+            server = ServerSettings(log=LogSettings(access=False))
+            async with open_client(site, server=server, objects={"tested:app": self.application()}) as client:
+                async with client.websocket("/items/1") as first:
+                    with pytest.raises(WebSocketRefused) as raised:
+                        async with client.websocket("/items/2"):
+                            pass
+                    assert await first.receive() == '[1,"","session"]'
+                async with client.websocket("/items/3") as third:
+                    assert await third.receive() == '[3,"","session"]'
+            return raised.value.response.status
+
+        assert run(journey) == 429
+        assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
     def test_a_room_of_two(self) -> None:
         application = FastAPI()
         room: set[WebSocket] = set()
@@ -284,98 +298,3 @@ class TestFastapi:
                 assert await echoed(first) == "hello"
 
         run(journey)
-
-
-class ChatConsumer(AsyncJsonWebsocketConsumer):  # type: ignore[misc] # Channels has no types
-    groups = ("room",)
-
-    async def connect(self) -> None:
-        if self.scope["url_route"]["kwargs"]["name"] == "nobody":
-            raise DenyConnection
-        await self.accept(subprotocol=(self.scope["subprotocols"] or [None])[0])
-
-    async def receive_json(self, content: Any) -> None:
-        if content == "bye":
-            await self.close(4000, "bye")
-        else:
-            await self.channel_layer.group_send("room", {"type": "told", "content": content})
-
-    async def told(self, event: dict[str, Any]) -> None:
-        await self.send_json(event["content"])
-
-
-class EchoConsumer(AsyncWebsocketConsumer):  # type: ignore[misc] # as above
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        if text_data == "fail":
-            raise ValueError("boom")
-        await self.send(text_data, bytes_data)
-
-
-class TestChannels:
-    @pytest.fixture(autouse=True)
-    def layer(self) -> None:
-        channel_layers.set("default", InMemoryChannelLayer())
-
-    def application(self) -> Any:
-        return URLRouter([path("chat/<name>", ChatConsumer.as_asgi()), path("echo", EchoConsumer.as_asgi())])
-
-    def run(self, journey: Any, loop: str = "asyncio") -> Any:
-        async def asgi(scope: Any, receive: Any, send: Any) -> None:
-            if scope["type"] == "lifespan":
-                raise RuntimeError("no lifespan")
-            await self.application()(scope, receive, send)
-
-        async def whole() -> Any:
-            async with open_app(asgi) as client:
-                return await journey(client)
-
-        return run(whole, loop)
-
-    @pytest.mark.parametrize("loop", LOOPS)
-    def test_a_group_of_two_consumers(self, loop: str, caplog: pytest.LogCaptureFixture) -> None:
-        async def journey(client: Client) -> None:
-            async with client.websocket("/chat/a", subprotocols=("json",)) as first:
-                async with client.websocket("/chat/b") as second:
-                    assert (first.subprotocol, second.subprotocol) == ("json", None)
-                    await first.send('{"say": "hello"}')
-                    assert [await first.receive(), await second.receive()] == ['{"say": "hello"}'] * 2
-                await first.send('"alone"')
-                assert await first.receive() == '"alone"'
-
-        self.run(journey, loop)
-        assert caplog.records == []
-
-    def test_a_consumer_closes(self) -> None:
-        async def journey(client: Client) -> tuple[int, str]:
-            async with client.websocket("/chat/a") as socket:
-                await socket.send('"bye"')
-                return await closed(socket)
-
-        assert self.run(journey) == (4000, "bye")
-
-    def test_a_consumer_that_denies_is_403(self) -> None:
-        async def journey(client: Client) -> int:
-            with pytest.raises(WebSocketRefused) as raised:
-                async with client.websocket("/chat/nobody"):
-                    pass
-            return raised.value.response.status
-
-        assert self.run(journey) == 403
-
-    @pytest.mark.parametrize("message", ["text", b"bytes"])
-    def test_a_consumer_echoes_text_and_bytes(self, message: str | bytes) -> None:
-        async def journey(client: Client) -> str | bytes:
-            async with client.websocket("/echo") as socket:
-                await socket.send(message)
-                return await socket.receive()
-
-        assert self.run(journey) == message
-
-    def test_a_consumer_that_fails_is_1011(self, caplog: pytest.LogCaptureFixture) -> None:
-        async def journey(client: Client) -> tuple[int, str]:
-            async with client.websocket("/echo") as socket:
-                await socket.send("fail")
-                return await closed(socket)
-
-        assert self.run(journey)[0] == 1011
-        assert [record.levelno for record in caplog.records] == [logging.ERROR]
