@@ -1,12 +1,11 @@
 """This file is the test of an OWIN environment as an endpoint of Penstock's own style sees it (websockets CO-70 to CO-77; T-27)."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from penstock import AcceptOptions, ContractError, Principal, RequestRejected
+from penstock import AcceptOptions, ContractError, Principal, RequestRejected, WebSocket
 from penstock.pipeline_gateways.owin_features import OwinContext
 from tests.pipeline.subject import run
 
@@ -158,10 +157,12 @@ class TestWebSockets:
 
     def test_with_one(self) -> None:
         asked: list[Any] = []
+        opened: list[WebSocket] = []
 
-        def accept(options: Any) -> Awaitable[str]:
+        async def accept(options: Any) -> WebSocket:
             asked.append(options)
-            return asyncio.sleep(0, "socket")
+            opened.append(WebSocket(None))
+            return opened[0]
 
         async def journey() -> None:
             headers = {"Sec-WebSocket-Protocol": ["a, b"]}
@@ -173,8 +174,7 @@ class TestWebSockets:
                 await websockets.accept(AcceptOptions("c"))
             assert not websockets.is_upgrading
             options = AcceptOptions("b")
-            opened: Any = await websockets.accept(options)
-            assert opened == "socket"
+            assert await websockets.accept(options) is opened[0]
             assert websockets.is_upgrading
             assert asked == [options]
 

@@ -144,7 +144,7 @@ _KEPT: Final = frozenset(
 # -- what is written to the context ------------------------------------------------------------------------------------------
 
 
-def _write_status(context: Context, status: int) -> None:
+def _write_status(context: Context, status: Any) -> None:
     if status != 101:
         context.response.status = status
     elif not context.websockets.is_upgrading:
@@ -153,7 +153,7 @@ def _write_status(context: Context, status: int) -> None:
         raise ContractError("the WebSocket was taken back by another status; that cannot be undone")
 
 
-def _write_reason(context: Context, reason: str) -> None:
+def _write_reason(context: Context, reason: Any) -> None:
     context.response.reason = reason
 
 
@@ -164,7 +164,7 @@ def _write_headers(context: Context, fields: Any) -> None:
     headers.update(fields)
 
 
-def _write_user(context: Context, user: Principal) -> None:
+def _write_user(context: Context, user: Any) -> None:
     if not isinstance(user, Principal):
         raise TypeError(f"a user is a penstock.Principal, not {type(user).__name__!r}")
     context.principal = user

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, MutableMapping
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, MutableMapping
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ContractError
 from penstock.http.headers import Headers
@@ -31,7 +31,7 @@ class OwinHeaders(MutableMapping[str, list[str]]):
             raise KeyError(name)
         return values
 
-    def __setitem__(self, name: str, values: Iterable[str]) -> None:
+    def __setitem__(self, name: str, values: Any) -> None:
         """Raises TypeError unless `values` are a list of texts, ValueError for what HTTP does not allow."""
         if isinstance(values, (str, bytes)):
             raise TypeError(f"header {name!r}: OWIN has lists of values, so [{values!r}]")

@@ -98,6 +98,12 @@ class _InlineAccept:
         self._environment[ACCEPT_INLINE] = self.accept
         try:
             started = application(self._environment)
+        except StopIteration as error:
+            # PEP 479; a future takes none, and compiled, a coroutine would take it for its own end.
+            failure = RuntimeError(f"an OWIN application raised StopIteration: {error}")
+            failure.__cause__ = error
+            self._fail_gate(failure)
+            raise failure from error
         except BaseException as error:
             self._fail_gate(error)
             raise
@@ -107,13 +113,17 @@ class _InlineAccept:
         upstream.add_done_callback(self._end)
         if not self._gate.done():
             self._gate.set_result(None)
+        # Nothing is awaited in `except` and `finally` here: compiled, that would let the exception leak into other tasks.
+        cancelled: asyncio.CancelledError | None = None
         try:
             await self._request
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            cancelled = error
+        if cancelled is not None:
             if not self._is_recorded and not upstream.done():
                 upstream.cancel()
                 await asyncio.wait((upstream,))  # websockets PY-3: first the application sees it, then the server
-            raise
+            raise cancelled
 
     async def accept(self, context: AcceptContext = None) -> WebSocket:
         """`websocket.AcceptAlt`: the socket, once everything outside has unwound.
@@ -162,19 +172,20 @@ class _InlineAccept:
             self._arrival.set_exception(AcceptLost("the WebSocket was accepted, and the request ended otherwise"))
 
     async def _run(self, started: Awaitable[None]) -> None:
+        failure: BaseException | None = None
         try:
             await started
-        except _ORDINARY_ENDS:
-            if self._websocket is None:
-                raise
-            await _finish(self._websocket, 1000)
         except BaseException as error:
-            if self._websocket is not None:
-                await _finish(self._websocket, 1001 if isinstance(error, asyncio.CancelledError) else 1011)
-            raise
-        else:
-            if self._websocket is not None:
-                await _finish(self._websocket, 1000)
+            failure = error
+        websocket = self._websocket
+        if websocket is not None:
+            await websocket.finish(_code_of(failure), "", _LAST_WORDS)  # websockets DV-6, DV-7
+            websocket.dispose()
+            await websocket.abort_async()
+            if isinstance(failure, _ORDINARY_ENDS):
+                return
+        if failure is not None:
+            raise failure
 
     def _end(self, upstream: asyncio.Future[None]) -> None:
         """The application has ended. Who was waiting for an answer has one; else its error is for those of the socket (O-7)."""
@@ -191,8 +202,7 @@ class _InlineAccept:
             logger.log(level, "an OWIN application failed behind its answer", exc_info=error)
 
     def _fail_gate(self, error: BaseException) -> None:
-        # A future takes no StopIteration.
-        self._gate.set_exception(RuntimeError(repr(error)) if isinstance(error, StopIteration) else error)
+        self._gate.set_exception(error)
         self._gate.exception()  # perhaps nobody waits
 
 
@@ -258,17 +268,15 @@ class _DeferredAccept:
         websocket = await self._accept_host(self._context())
         token = environment.get(CALL_CANCELLED)
         socket = environment_of(websocket, token if isinstance(token, CancellationToken) else CancellationToken())
-        code = 1011
+        failure: BaseException | None = None
         try:
             await self._callback(socket)
-            code = 1000
-        except _ORDINARY_ENDS:
-            code = 1000
-        except asyncio.CancelledError:
-            code = 1001
-            raise
-        finally:
-            await websocket.finish(code, "", _LAST_WORDS)  # whatever its state is (websockets CO-39, CO-46, DV-6, DV-7)
+        except BaseException as error:
+            failure = error
+        # Whatever its state is; the host does the rest (websockets CO-39, CO-46, DV-6, DV-7).
+        await websocket.finish(_code_of(failure), "", _LAST_WORDS)
+        if failure is not None and not isinstance(failure, _ORDINARY_ENDS):
+            raise failure
 
     def _context(self) -> AcceptContext:
         headers = self._environment.get(RESPONSE_HEADERS)
@@ -281,11 +289,11 @@ class _DeferredAccept:
         return OwinAcceptContext(dict(options))
 
 
-async def _finish(websocket: WebSocket, code: int) -> None:
-    """The application has ended, and its socket with it (websockets DV-6, DV-7, O-9)."""
-    await websocket.finish(code, "", _LAST_WORDS)
-    websocket.dispose()
-    await websocket.abort_async()
+def _code_of(failure: BaseException | None) -> int:
+    """What the client is told when an application ends like that."""
+    if failure is None or isinstance(failure, _ORDINARY_ENDS):
+        return 1000
+    return 1001 if isinstance(failure, asyncio.CancelledError) else 1011
 
 
 def _present(socket: Environment, context: AcceptContext) -> WebSocket:

@@ -59,7 +59,7 @@ class _Delegates:
         self._websocket = websocket
         self._environment = environment
 
-    def send(self, data: Any, kind: int, is_end: bool, cancel: object = None) -> Awaitable[None]:
+    def send(self, data: Any, kind: Any, is_end: bool, cancel: object = None) -> Awaitable[None]:
         """`websocket.SendAsync`: a part of a message of text (1, in UTF-8) or bytes (2); or a Close (8: code and text).
 
         Pings and pongs (9, 10) are the server's, and dropped (websockets CO-41 to CO-43). Raises ValueError for other kinds.
@@ -102,7 +102,7 @@ class _Delegates:
         return self._websocket.close_output(int.from_bytes(payload[:2], "big"), payload[2:].decode("utf-8"))
 
 
-def _message_type(kind: int) -> MessageType:
+def _message_type(kind: Any) -> MessageType:
     try:
         return MessageType(kind)
     except ValueError:
