@@ -62,7 +62,7 @@ def broken_call(broken: tuple[str, ...], caught: list[BaseException]) -> Callabl
 
 
 @pytest.mark.parametrize("broken", BROKEN, ids="+".join)
-def test_websockets_t04_accept_order_matrix(broken: tuple[str, ...]) -> None:
+def test_websockets_t04_sw13_accept_order_matrix(broken: tuple[str, ...]) -> None:
     caught: list[BaseException] = []
     accept = broken_call(broken, caught)
     stage = Stage.BEGIN if "in BEGIN" in broken else Stage.LOG if "too late" in broken else Stage.EXECUTE
@@ -148,7 +148,7 @@ def test_websockets_sw11_no_function_is_told_before_everything_else() -> None:
 
 
 @pytest.mark.parametrize("what", ["accept", "judge"])
-def test_websockets_sw14_what_is_no_handshake_is_answered_400(what: str) -> None:
+def test_websockets_sw14_cw03_what_is_no_handshake_is_answered_400(what: str) -> None:
     def handler(context: Context) -> None:
         if what == "judge":
             context.websockets.judge()
@@ -320,7 +320,7 @@ def test_websockets_sw28_sw29_sw30_sw31_sw32_same_origin(
         (["https://e.com", "https://ex.com"], "https://ex.com", 101),
     ],
 )
-def test_websockets_dv04_cw06_allowed_origins(allowed: list[str], origin: str | None, status: int) -> None:
+def test_websockets_dv04_cw06_s02_allowed_origins(allowed: list[str], origin: str | None, status: int) -> None:
     options = AcceptOptions(allowed_origins=allowed)
 
     async def journey() -> int:

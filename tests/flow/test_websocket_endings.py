@@ -17,7 +17,7 @@ from penstock import (
     WebSocketError,
     WebSocketStateError,
 )
-from tests.flow.websocket_subject import accepting, logged, names, opened
+from tests.flow.websocket_subject import accepting, logged, names, opened, until_closed
 from tests.pipeline.subject import run, settle
 
 Counts = tuple[int, int, int, int]
@@ -43,7 +43,7 @@ def failing(endpoint: Callable[[WebSocket], Any], log: list[str], **options: Any
     return Failure(log, counts, names(records))
 
 
-def test_websockets_t06_flush_failure_is_deferred() -> None:
+def test_websockets_t06_sw41_flush_failure_is_deferred() -> None:
     log: list[str] = []
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -56,7 +56,7 @@ def test_websockets_t06_flush_failure_is_deferred() -> None:
     assert seen == (["flush", "ABORTED", "ran to its end"], (1, 0, 0, 1), ["OSError"])
 
 
-def test_websockets_t06_client_gone_null_transport() -> None:
+def test_websockets_t06_sw42_client_gone_null_transport() -> None:
     log: list[str] = []
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -145,7 +145,7 @@ OUTCOMES = [
 @pytest.mark.parametrize(
     ("endpoint", "closes", "succeeds", "errors"), OUTCOMES, ids=lambda each: getattr(each, "__name__", "")
 )
-def test_websockets_t07_function_outcomes(
+def test_websockets_t07_sw43_function_outcomes(
     endpoint: Callable[[WebSocket], Any], closes: list[int], succeeds: bool, errors: list[str]
 ) -> None:
     async def journey() -> list[int]:
@@ -175,7 +175,7 @@ def test_websockets_t07_an_endpoint_that_raises_cancelled_error_without_being_ca
     run(journey)
 
 
-def test_websockets_t08_success_requires_not_aborted() -> None:
+def test_websockets_t08_cw07_success_requires_not_aborted() -> None:
     async def journey() -> None:
         async with opened(function=accepting(aborts)) as site:
             request = await site.open()
@@ -278,7 +278,7 @@ def test_websockets_sw45_sw77_a_socket_that_leaked_is_dead(how: str) -> None:
     run(journey)
 
 
-def test_websockets_t10_drain_before_completion() -> None:
+def test_websockets_t10_sw46_drain_before_completion() -> None:
     log: list[str] = []
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -331,7 +331,7 @@ def test_websockets_sw48_what_the_endpoint_closes_over_is_not_kept_for_it() -> N
     run(journey)
 
 
-def test_websockets_pending_operations_of_a_lost_client_end() -> None:
+def test_websockets_rt13_sw98_pending_operations_of_a_lost_client_end() -> None:
     seen: list[str] = []
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -353,3 +353,32 @@ def test_websockets_pending_operations_of_a_lost_client_end() -> None:
         assert run(journey) == (1, 0, 0, 1)
     assert seen == ["1006"]
     assert records == []
+
+
+def test_websockets_sw61_py22_a_task_of_the_socket_ends_with_it_and_its_error_is_logged() -> None:
+    seen: list[str] = []
+
+    async def fails() -> None:
+        raise ValueError("meant to fail")
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            seen.append("cancelled")
+            raise
+
+    async def endpoint(websocket: WebSocket) -> None:
+        websocket.start(fails())
+        websocket.start(waits())
+        await until_closed(websocket)
+
+    async def journey() -> Counts:
+        async with opened(function=accepting(endpoint)) as site:
+            (await site.open()).transport.take_close()
+            await site.wait_over()
+            return site.counts
+
+    with logged() as records:
+        assert run(journey) == (1, 0, 1, 0)
+    assert (seen, names(records)) == (["cancelled"], ["ValueError"])

@@ -93,7 +93,7 @@ async def happen(point: str, site: Opened) -> int | HeldRequest:
 
 
 @pytest.mark.parametrize("line", MATRIX, ids=lambda line: line.point)
-def test_websockets_o10_failure_matrix(line: Line) -> None:
+def test_websockets_o10_s03_failure_matrix(line: Line) -> None:
     modules, function = subject_of(line.point)
 
     async def journey() -> int | list[int]:
@@ -145,7 +145,7 @@ def test_websockets_section_1_12_counters() -> None:
         assert run(journey) == (4, 0, 2, 2)
 
 
-def test_websockets_section_1_12_bytes_are_counted_without_closes() -> None:
+def test_websockets_sw99_bytes_are_counted_without_closes() -> None:
     async def endpoint(websocket: WebSocket) -> None:
         async for message in websocket:
             await websocket.send(message)

@@ -13,7 +13,7 @@ PLACE: ContextVar[str] = ContextVar("PLACE", default="nowhere")
 
 
 @pytest.mark.parametrize("loop", LOOPS)
-def test_websockets_o01_the_rest_of_the_plan_runs_within_the_await(loop: str) -> None:
+def test_websockets_o01_dv05_the_rest_of_the_plan_runs_within_the_await(loop: str) -> None:
     log: list[str] = []
 
     async def handler(context: Context) -> None:

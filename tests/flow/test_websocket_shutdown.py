@@ -26,7 +26,7 @@ def telling(log: list[str], name: str = "endpoint") -> Callable[[WebSocket], Any
     return endpoint
 
 
-def test_websockets_t17_polite_silent_and_stuck() -> None:
+def test_websockets_t17_dv14_polite_silent_and_stuck() -> None:
     log: list[str] = []
 
     async def stuck(websocket: WebSocket) -> None:
@@ -207,7 +207,7 @@ def test_websockets_o12_an_inline_accept_that_waits_is_told_when_the_server_stop
     assert "CancelledError" not in names(records)
 
 
-def test_websockets_sw63_sw64_the_gauge_is_the_size_of_the_registry() -> None:
+def test_websockets_sw63_sw64_py11_the_gauge_is_the_size_of_the_registry() -> None:
     async def journey() -> None:
         async with opened(function=accepting(until_closed)) as site:
             requests = []

@@ -13,7 +13,7 @@ from tests.pipeline.subject import Attached, Recorder, on, run, settle
 PLACE: ContextVar[str] = ContextVar("PLACE", default="nowhere")
 
 
-def test_websockets_t01_unwind_before_function() -> None:
+def test_websockets_t01_sw20_sw35_unwind_before_function() -> None:
     log: list[str] = []
 
     async def endpoint(websocket: WebSocket) -> None:
@@ -41,7 +41,7 @@ def test_websockets_t01_unwind_before_function() -> None:
     assert behind[-6:] == ["M1.END", "M2.END", "flush", "endpoint", "close 1000", "gone"]
 
 
-def test_websockets_sw21_sw22_accept_sets_101_and_no_subprotocol() -> None:
+def test_websockets_sw05_sw21_sw22_accept_sets_101_and_no_subprotocol() -> None:
     seen: list[object] = []
 
     def handler(context: Context) -> None:
@@ -82,7 +82,7 @@ def test_websockets_sw16_any_stage_behind_begin_may_accept() -> None:
         assert "EXECUTE" in seen  # the pipeline goes on
 
 
-def test_websockets_sw36_an_ordinary_request_costs_no_transition() -> None:
+def test_websockets_sw36_dv21_an_ordinary_request_costs_no_transition() -> None:
     async def journey() -> None:
         async with opened(function=lambda: "hello") as site:
             answer = await site.client.get("/")
@@ -140,7 +140,7 @@ def test_websockets_sw38_what_was_deferred_is_closed_behind_the_socket() -> None
     assert log == ["flush", "endpoint", "close 1000", "gone", "last deferred", "first deferred"]
 
 
-def test_websockets_py05_the_endpoint_sees_the_context_variables_of_the_request() -> None:
+def test_websockets_py05_sw59_the_endpoint_sees_the_context_variables_of_the_request() -> None:
     seen: list[str] = []
 
     def set_place(context: Context) -> None:

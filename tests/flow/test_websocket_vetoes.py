@@ -193,7 +193,7 @@ def test_websockets_dv22_101_without_an_accept_is_an_error_of_the_application() 
     assert len(records) == 2
 
 
-def test_websockets_o05_a_declined_handshake_is_an_ordinary_answer() -> None:
+def test_websockets_o05_h05_dv19_a_declined_handshake_is_an_ordinary_answer() -> None:
     def handler(context: Context) -> Response:
         return Response("members only", status=401, headers={"www-authenticate": "Basic"})
 

@@ -15,6 +15,7 @@ _EMPTY: Final = b"\x00"  # section 7.2.3.6
 
 # Small messages may inflate as they like: a line of blanks is no attack.
 _FREE_OF_RATIO: Final = 65536
+_ANY_RATIO: Final = 1 << 20  # deflate itself packs no more than 1032 times
 # What has come counts in steps of so many bytes: so it matters to no limit in which pieces it comes.
 _STEP: Final = 1024
 # Nobody ends the stream more often within a message; each time costs a new inflater.
@@ -38,7 +39,7 @@ class Inflater:
         self._bits = -bits
         self._keeps_context = not is_forgetful
         self._max_size = max_size
-        self._max_ratio = max_ratio
+        self._max_ratio = max_ratio or _ANY_RATIO
         self._zlib: Any = None  # made with the first message, for it costs memory
         # Of the message: bytes that came, bytes that they were inflated to, and how often the stream ended.
         self._in = 0

@@ -88,6 +88,7 @@ PARAMETERS = [
     Parameters(
         "13.8", _NAME + b"; client_no_context_takeover", _NAME + b"; client_no_context_takeover", client_keeps=False
     ),
+    Parameters("13.10", _NAME + b'; server_max_window_bits="10"', _NAME + b"; server_max_window_bits=10", 10),
     Parameters("13.9", _NAME + b"; client_max_window_bits=9", _NAME + b"; client_max_window_bits=9", client_bits=9),
 ]
 

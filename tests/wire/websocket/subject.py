@@ -1,6 +1,6 @@
 """The endpoints behind the tests of WebSockets on the wire, and a server for them that must be left clean."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -85,13 +85,17 @@ def serving(
     *,
     app: Callable[..., object] | None = None,
     server: ServerSettings | None = None,
+    locations: Sequence[LocationSettings] = (),
 ) -> Iterator[SocketServer]:
     """Serve `routes`, and `app` at /asgi; at the end no socket is left, and nothing was logged as an error."""
     routes = ENDPOINTS if routes is None else routes
     objects = {f"tested:route{number}": handler for number, handler in enumerate(routes.values())}
     site = SiteSettings(
         routes=tuple(RouteSettings(at=at, function=name) for at, name in zip(routes, tuple(objects), strict=True)),
-        locations=(LocationSettings(at="/deflate", websockets=WebSocketSettings(compression=True, max_ratio=0)),),
+        locations=(
+            LocationSettings(at="/deflate", websockets=WebSocketSettings(compression=True, max_ratio=0)),
+            *locations,
+        ),
         apps=() if app is None else (AppSettings(at="/asgi", asgi="tested:app"),),
     )
     if app is not None:

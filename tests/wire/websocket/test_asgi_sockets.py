@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,9 +14,19 @@ from websockets.sync.client import connect
 from penstock.server import ServerThread
 from penstock.settings import AppSettings, LocationSettings, Settings, SiteSettings
 from penstock.settings.websocket_model import WebSocketSettings
-from tests.flow.asgi_socket_subject import Application, Message, Receive, Scope, Send, accepting, echo
+from tests.flow.asgi_socket_subject import Application, Message, Receive, Scope, Send, accepting, echo, sockets_only
 from tests.wire.listener_subject import Errors, eventually, server_settings
-from tests.wire.websocket.frames_client import CLOSE, CONTINUATION, PING, PONG, TEXT, FramesClient, close_frame, frame
+from tests.wire.websocket.frames_client import (
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    FramesClient,
+    close_frame,
+    frame,
+    handshake,
+)
 
 
 @contextmanager
@@ -145,6 +156,45 @@ def test_websockets_as24_at_the_stop_of_the_server_both_sides_are_told_1001() ->
         client.send([close_frame(1001)])
         assert eventually(lambda: noted.is_over)
     assert [message["code"] for message in noted.told] == [1001]
+
+
+def test_websockets_as22_a_client_that_hangs_up_in_its_handshake() -> None:
+    seen: list[Any] = []
+    waiting = threading.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        assert await receive() == {"type": "websocket.connect"}
+        waiting.set()
+        seen.append(await receive())
+        try:
+            await send({"type": "websocket.accept"})
+        except OSError as error:
+            seen.append(error)
+            raise
+
+    with serving(sockets_only(application)) as thread:
+        with FramesClient(thread.address) as client:
+            client.send([handshake()])
+            assert waiting.wait(5)
+        assert eventually(lambda: len(seen) == 2)
+        assert eventually(lambda: thread.runtime.statistics().disconnected == 1)
+    assert seen[0] == {"type": "websocket.disconnect", "code": 1006}
+
+
+def test_websockets_as01_no_byte_is_sent_before_the_application_decides() -> None:
+    gate = asyncio.Event()
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await gate.wait()
+        await accepting(echo)(scope, receive, send)
+
+    with serving(sockets_only(application)) as thread, FramesClient(thread.address) as client:
+        client.send([handshake() + frame(TEXT, b"early")])
+        assert client.is_quiet(0.2)
+        thread.call(gate.set)
+        assert client.read_answer().status == 101
+        assert client.read_message() == (TEXT, b"early")
+        client.leave()
 
 
 def test_a_client_of_the_library_websockets() -> None:

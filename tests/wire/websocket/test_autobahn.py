@@ -106,13 +106,15 @@ class TestDeflate:
 
     @pytest.mark.parametrize("parameters", PARAMETERS, ids=lambda parameters: parameters.id)
     @pytest.mark.parametrize(("size", "cut"), SHAPES)
-    def test_websockets_t38_group_13_parameters_by_size(
+    def test_websockets_t38_d03_d05_d07_group_13_parameters_by_size(
         self, server: SocketServer, parameters: Parameters, size: int, cut: int
     ) -> None:
         converse(server, parameters, DATA[0], size=size, cut=cut)
 
     @pytest.mark.parametrize("offer", DECLINED, ids=bytes.decode)
-    def test_websockets_t38_an_offer_that_is_declined_costs_nothing(self, server: SocketServer, offer: bytes) -> None:
+    def test_websockets_t38_d02_d14_dv16_an_offer_that_is_declined_costs_nothing(
+        self, server: SocketServer, offer: bytes
+    ) -> None:
         with server.connect() as client:
             answer = client.open("/deflate", b"Sec-WebSocket-Extensions: " + offer)
             assert answer.find(b"sec-websocket-extensions") is None
@@ -121,7 +123,7 @@ class TestDeflate:
             client.send([frame(TEXT, b"\xf2\x48\xcd\xc9\xc9\x07\x00", rsv=4)])
             assert client.read_close() == 1002
 
-    def test_websockets_t38_nothing_is_compressed_where_it_is_not_switched_on(self, server: SocketServer) -> None:
+    def test_websockets_t38_cw11_nothing_is_compressed_where_it_is_not_switched_on(self, server: SocketServer) -> None:
         with server.connect() as client:
             answer = client.open("/echo", b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits")
             assert answer.find(b"sec-websocket-extensions") is None

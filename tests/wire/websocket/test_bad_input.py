@@ -84,7 +84,7 @@ class TestTheRows:
         assert rows == set(range(60, 70))
 
     @pytest.mark.parametrize("case", HANDSHAKES, ids=lambda case: f"{case.row}-{case.title}")
-    def test_rows_60_61_and_69_handshakes(
+    def test_websockets_t34_cw09_rows_60_61_and_69_handshakes(
         self, server: SocketServer, bystander: FramesClient, case: BadHandshake
     ) -> None:
         with server.connect() as client:
@@ -103,14 +103,18 @@ class TestTheRows:
                 assert b"upgrade" not in (answer.find(b"connection") or b"").lower() or answer.status == 426
 
     @pytest.mark.parametrize("case", FRAMES, ids=lambda case: f"{case.row}-{case.title}")
-    def test_rows_62_to_68_frames(self, server: SocketServer, bystander: FramesClient, case: BadFrames) -> None:
+    def test_websockets_f01_f03_rt06_rt08_dv15_rows_62_to_68_frames(
+        self, server: SocketServer, bystander: FramesClient, case: BadFrames
+    ) -> None:
         with server.connect() as client:
             client.open(case.target)
             client.send(case.sent, server.take_turn if len(case.sent) < 20 else None)
             assert client.read_close() in case.codes
 
     @pytest.mark.parametrize("case", FRAMES, ids=lambda case: f"{case.row}-{case.title}")
-    def test_rows_62_to_68_frames_in_the_write_of_the_handshake(self, server: SocketServer, case: BadFrames) -> None:
+    def test_websockets_h10_rows_62_to_68_frames_in_the_write_of_the_handshake(
+        self, server: SocketServer, case: BadFrames
+    ) -> None:
         # H-10: what comes behind the head belongs to the frames, and is judged as they are.
         with server.connect() as client:
             client.open(case.target, behind=b"".join(case.sent))
@@ -181,7 +185,7 @@ class TestMemory:
                 frame(BINARY, first, fin=False, rsv=4),
                 *(frame(CONTINUATION, rest[at : at + 1000], fin=False) for at in range(0, len(rest), 1000)),
             ]
-            with bounded(8 * MIB):
+            with bounded(24 * MIB):  # the largest message, and what comes
                 client.send([b"".join(sent)] if is_cut else [frame(BINARY, bomb, rsv=4)])
                 assert client.read_close() == 1009
 
@@ -270,7 +274,7 @@ class TestBehaviour:
                 sent = client.send_until_stopped(frame(BINARY, bytes(60_000)) * 10, at_most=256 * MIB, seconds=0.5)
             assert sent < 64 * MIB
 
-    def test_row_68_who_never_answers_a_ping_is_closed_with_1011(
+    def test_websockets_cw10_dv23_row_68_who_never_answers_a_ping_is_closed_with_1011(
         self, server: SocketServer, bystander: FramesClient
     ) -> None:
         with server.connect() as client:

@@ -76,7 +76,7 @@ class TestWebsockets:
 
         run(journey)
 
-    def test_ping(self, server: SocketServer, face: str) -> None:
+    def test_websockets_rt05_sw83_ping(self, server: SocketServer, face: str) -> None:
         async def journey() -> None:
             async with connect(url(server, f"{face}/echo")) as client:
                 for payload in (b"", b"payload"):
@@ -167,7 +167,7 @@ class TestWebsockets:
 
         run(journey)
 
-    def test_a_refusal_is_an_ordinary_answer(self, server: SocketServer) -> None:
+    def test_websockets_h06_a_refusal_is_an_ordinary_answer(self, server: SocketServer) -> None:
         async def journey() -> int:
             with pytest.raises(InvalidStatus) as caught:
                 await connect(url(server, "/nowhere"))
@@ -215,7 +215,7 @@ class TestWsproto:
             client.send(TextMessage("hello"))
             assert client.read_close() == (4001, "enough")
 
-    def test_a_refusal_is_an_ordinary_answer(self, server: SocketServer) -> None:
+    def test_websockets_h06_a_refusal_is_an_ordinary_answer(self, server: SocketServer) -> None:
         with WsprotoClient(server.address, "/nowhere") as client:
             assert isinstance(client.opening, RejectConnection)
             assert client.opening.status_code == 404
@@ -270,7 +270,7 @@ class TestPicows:
 
         run(journey)
 
-    def test_ping(self, server: SocketServer, face: str) -> None:
+    def test_websockets_rt05_sw83_ping(self, server: SocketServer, face: str) -> None:
         async def journey() -> None:
             transport, listener = await open_picows(server, f"{face}/echo")
             transport.send_ping(b"payload")

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from penstock import AcceptLost, Context, WebSocket, WebSocketDisconnect
+from penstock.settings import LocationSettings
+from penstock.settings.websocket_model import WebSocketSettings
 from tests.wire.listener_subject import eventually, server_settings
 from tests.wire.websocket.frames_client import CLOSE, TEXT, FramesClient, close_frame, frame, handshake
 from tests.wire.websocket.subject import SocketServer, accepting, echo, serving
@@ -185,6 +187,31 @@ def test_websockets_py12_the_server_stops_in_any_phase(phases: Phases, target: s
         assert runtime.statistics().executing == 0
         for client in clients:
             client.close()
+
+
+def test_websockets_cw08_a_client_may_have_so_many_sockets_and_gets_its_places_back() -> None:
+    rules = LocationSettings(at="/", websockets=WebSocketSettings(per_client=2))
+    with serving({"/echo": accepting(echo), "/veto": veto}, locations=(rules,)) as server:
+        for _ in range(3):
+            with server.connect() as client:
+                client.send([handshake("/veto")])
+                assert client.read_answer().status == 409
+        with opened(server, 2) as clients:
+            with server.connect() as third:
+                third.send([handshake("/echo")])
+                answer = third.read_answer()
+                assert answer.status == 429
+                assert answer.find(b"retry-after") is not None
+            clients[0].leave()
+            assert eventually(lambda: server.open_count() == 1)
+            with server.connect() as third:
+                third.open("/echo")
+                third.leave()
+
+
+def veto(context: Context) -> None:
+    context.accept_websocket(echo)
+    context.response.status = 409
 
 
 def test_websockets_o10_close_abort_and_loss_at_once_are_one_end(phases: Phases) -> None:
