@@ -56,7 +56,7 @@ class TestGateway:
 
 
 class TestNesting:
-    def test_websockets_co84_native_owin_native_uses_the_native_accept(self) -> None:
+    def test_websockets_t28_builder_nesting_native_owin_native_uses_the_native_accept(self) -> None:
         seen: list[Any] = []
 
         async def endpoint(context: Any) -> None:
@@ -88,7 +88,7 @@ class TestNesting:
         response = ask(open_owin(OwinEndpoint(answer)), "/a")
         assert (response.body, response.headers["content-type"]) == (b'{"path":"/a"}', "application/json")
 
-    def test_websockets_co81_owin_native_owin_shares_one_environment(self) -> None:
+    def test_websockets_t28_builder_nesting_owin_native_owin_shares_one_environment(self) -> None:
         environments: list[Environment] = []
 
         async def innermost(environment: Environment) -> None:

@@ -25,7 +25,9 @@ def talk(conversation: Callable[[Any, WebSocket, LoggedTransport], Awaitable[Non
 
 
 class TestEnvironment:
-    def test_websockets_ow9_keys(self) -> None:
+    def test_websockets_t26_owin_delegates(self) -> None:
+        """websockets OW-9."""
+
         async def look(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
             assert sorted(socket) == [
                 "penstock.request_sockets.websocket.WebSocket",
