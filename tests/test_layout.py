@@ -65,6 +65,7 @@ PUBLIC_NAMES = [
     "__version__",
     "after",
     "around",
+    "asgi",
     "on",
     "run",
 ]

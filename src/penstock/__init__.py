@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from penstock.request_handlers.handlers import HandlerFactory
     from penstock.request_sockets.options import AcceptOptions
     from penstock.request_sockets.websocket import WebSocket
+    from penstock.server.guests import asgi
 
 __version__ = "0.1.0"
 
@@ -87,6 +88,7 @@ _HOMES = {
     "penstock.pipeline.stages": ("Stage",),
     "penstock.request_sockets.options": ("AcceptOptions",),
     "penstock.request_sockets.websocket": ("WebSocket",),
+    "penstock.server.guests": ("asgi",),
 }
 
 
@@ -145,6 +147,7 @@ __all__ = [
     "__version__",
     "after",
     "around",
+    "asgi",
     "on",
     "run",
 ]

@@ -114,7 +114,7 @@ class WebSockets:
             raise ContractError("a WebSocket is accepted behind BEGIN, where its location is known")
         self._judge_handshake()
         if Capability.UPGRADE not in context.worker_request.capabilities:
-            raise ContractError("this host carries no WebSockets")
+            raise RequestRejected(501, "this host carries no WebSockets", rule="RFC 9110 section 15.6.2")
         stage = context.stage
         is_too_late = (
             stage > Stage.EXECUTE or (stage is Stage.EXECUTE and context.is_post) or context.response.is_started

@@ -133,6 +133,10 @@ class Server:
         """Stop what `start_sites` has started; what is still inside is cut off."""
         await self.generations.stop()
         await runtime.stop()
+        self.close_logs()
+
+    def close_logs(self) -> None:
+        """Write what is left of the access log and of traces."""
         if self._observation is not None:
             self._observation.close()
         self._traces.close()

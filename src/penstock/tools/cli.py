@@ -47,7 +47,7 @@ class FailedToStart(click.ClickException):
         self._error = error
 
     def show(self, file: Any = None) -> None:
-        from penstock.tools.tracebacks import traceback_of
+        from penstock.server.tracebacks import traceback_of
 
         click.echo(traceback_of(self._error), file=file or sys.stderr, nl=False)
 

@@ -1,6 +1,6 @@
 from penstock.errors import StartupError
 from penstock.settings.references import load_reference
-from penstock.tools.tracebacks import traceback_of
+from penstock.server.tracebacks import traceback_of
 
 
 def test_without_a_cause_the_message() -> None:
