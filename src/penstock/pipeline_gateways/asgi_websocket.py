@@ -148,7 +148,8 @@ class AsgiSocketExchange(AsgiExchange):
         if not self._is_connect_told:
             self._is_connect_told = True
             return {"type": "websocket.connect"}
-        while self._socket is None and not self._is_over:
+        if not self._is_over:
+            # Until there is a socket, an answer, or no client; one that can still be answered may have left, too.
             if self._disconnect is None:
                 self._disconnect = Disconnect(self._context.runtime.loop, self._worker_request)
             await self._disconnect.wait()
@@ -199,7 +200,7 @@ class AsgiSocketExchange(AsgiExchange):
 
     async def _accept(self, message: Message) -> None:
         """The rest of the plan runs in here, END included, and 101 leaves."""
-        if self._worker_request.is_disconnected:
+        if self.is_told or self._worker_request.is_disconnected:
             self.is_told = True
             raise ClientGone("the client left before its WebSocket was accepted")
         options = _read_options(message)

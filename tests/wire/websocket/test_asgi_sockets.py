@@ -177,8 +177,9 @@ def test_websockets_as22_a_client_that_hangs_up_in_its_handshake() -> None:
             client.send([handshake()])
             assert waiting.wait(5)
         assert eventually(lambda: len(seen) == 2)
-        assert eventually(lambda: thread.runtime.statistics().disconnected == 1)
+        assert eventually(lambda: thread.runtime.statistics().executing == 0)
     assert seen[0] == {"type": "websocket.disconnect", "code": 1006}
+    assert isinstance(seen[1], OSError)
 
 
 def test_websockets_as01_no_byte_is_sent_before_the_application_decides() -> None:
