@@ -206,15 +206,17 @@ class AsgiSocketExchange(AsgiExchange):
         options = _read_options(message)
         try:
             self._socket = await self._context.websockets.accept(options, answers_close=True)
-            self._ended = _LOST
         except AcceptLost:
             self._phase = _OVER
+            self._let_receivers_go_on()
             raise
-        finally:
-            waiting = self._disconnect
-            if waiting is not None and (self._socket is not None or self._phase == _OVER):
-                waiting.resolve()
-                self._disconnect = None
+        self._ended = _LOST
+        self._let_receivers_go_on()
+
+    def _let_receivers_go_on(self) -> None:
+        waiting, self._disconnect = self._disconnect, None
+        if waiting is not None:
+            waiting.resolve()
 
     async def _deny(self, start: Message) -> None:
         await self._answer(start)
