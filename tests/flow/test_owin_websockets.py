@@ -106,7 +106,7 @@ class TestKatanaParity:
         run(journey)
         assert called == ["ContractError"]
 
-    def test_websockets_t29_error_in_websocket_disconnected(self, caplog: pytest.LogCaptureFixture) -> None:
+    def test_websockets_t29_ka24_error_in_websocket_disconnected(self, caplog: pytest.LogCaptureFixture) -> None:
         async def callback(socket: Environment) -> None:
             raise RuntimeError("in the socket")
 
@@ -174,7 +174,7 @@ class TestDocumentation:
 
 class TestOrder:
     @pytest.mark.parametrize("loop", LOOPS)
-    def test_websockets_ow4_the_pipeline_has_unwound_when_the_callback_is_called(self, loop: str) -> None:
+    def test_websockets_ow4_ka6_the_pipeline_has_unwound_when_the_callback_is_called(self, loop: str) -> None:
         trace: list[str] = []
 
         def note(name: str) -> Callable[[Context], None]:
@@ -281,7 +281,7 @@ class TestAdapterInside:
 
 
 class TestEnd:
-    def test_websockets_dv6_a_callback_that_returns_closes_with_1000(self) -> None:
+    def test_websockets_dv6_ow14_a_callback_that_returns_closes_with_1000(self) -> None:
         async def callback(socket: Environment) -> None:
             await socket["websocket.SendAsync"](b"bye", 1, True)
 

@@ -35,7 +35,7 @@ class TestGateway:
 
         assert answer_of(application).status == 200
 
-    def test_one_that_fails_is_answered_with_500(self) -> None:
+    def test_websockets_ka10_one_that_fails_is_answered_with_500(self) -> None:
         async def application(environment: Environment) -> None:
             raise ValueError("of the application")
 
@@ -88,7 +88,7 @@ class TestNesting:
         response = ask(open_owin(OwinEndpoint(answer)), "/a")
         assert (response.body, response.headers["content-type"]) == (b'{"path":"/a"}', "application/json")
 
-    def test_websockets_t28_builder_nesting_owin_native_owin_shares_one_environment(self) -> None:
+    def test_websockets_t28_co81_builder_nesting_owin_native_owin_shares_one_environment(self) -> None:
         environments: list[Environment] = []
 
         async def innermost(environment: Environment) -> None:
@@ -106,7 +106,7 @@ class TestNesting:
         assert answer_of(outermost).body == b"of the outermost"
         assert environments[0] is environments[1]
 
-    def test_websockets_co83_on_another_server_the_context_is_a_view(self) -> None:
+    def test_websockets_co83_co82_on_another_server_the_context_is_a_view(self) -> None:
         seen: list[Any] = []
 
         async def endpoint(context: Any) -> None:
@@ -141,7 +141,7 @@ class TestNesting:
             OwinEndpoint(None)  # type: ignore[arg-type]
 
     @pytest.mark.parametrize("adapter", [InlineAcceptAdapter, DeferredAcceptAdapter])
-    def test_both_adapters_work_inside_of_penstock(self, adapter: Any) -> None:
+    def test_websockets_co80_both_adapters_work_inside_of_penstock(self, adapter: Any) -> None:
         """A section that was written for another server needs no change here."""
 
         async def inline(environment: Environment) -> None:

@@ -97,7 +97,7 @@ class TestReading:
 
         look(check)
 
-    def test_websockets_t27_defaults_for_missing_required_entries(self) -> None:
+    def test_websockets_t27_co52_co58_defaults_for_missing_required_entries(self) -> None:
         def check(environment: Environment) -> None:
             assert isinstance(environment["owin.CallCancelled"], CancellationToken)
             assert environment["owin.CallCancelled"] is environment["owin.CallCancelled"]
@@ -108,7 +108,7 @@ class TestReading:
         look(check)
 
     @pytest.mark.parametrize("key", ["server.User", "owin.RequestUser", "ssl.ClientCertificate", "unheard.of"])
-    def test_websockets_t27_does_not_contain_entries_for_missing_features(self, key: str) -> None:
+    def test_websockets_t27_co53_does_not_contain_entries_for_missing_features(self, key: str) -> None:
         def check(environment: Environment) -> None:
             assert environment.get(key) is None
             assert key not in environment
@@ -128,7 +128,7 @@ class TestReading:
 
         look(check)
 
-    def test_websockets_ow2_a_handshake_does(self) -> None:
+    def test_websockets_ow2_ka2_a_handshake_does(self) -> None:
         def check(environment: Environment) -> None:
             assert callable(environment["websocket.Accept"])
             assert callable(environment["websocket.AcceptAlt"])
@@ -142,7 +142,7 @@ class TestReading:
 
         look(check, headers={**HANDSHAKE, **wrong})
 
-    def test_websockets_t27_enumerators_and_copies(self) -> None:
+    def test_websockets_t27_co62_enumerators_and_copies(self) -> None:
         def check(environment: Environment) -> None:
             pairs = list(environment.items())
             assert len(environment) == len(pairs) == len(set(environment))
@@ -262,7 +262,7 @@ class TestWriting:
 
 
 class TestConstruction:
-    def test_an_environment_may_be_made_of_any_context(self) -> None:
+    def test_websockets_co50_an_environment_may_be_made_of_any_context(self) -> None:
         seen: list[Any] = []
 
         def answer(context: Context) -> Response:

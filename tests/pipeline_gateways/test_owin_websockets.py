@@ -36,7 +36,7 @@ class TestValidation:
             ({SUBPROTOCOL: "other"}, idle, ValueError, "'other' was not offered"),
         ],
     )
-    def test_websockets_ow3_what_is_refused_changes_nothing(
+    def test_websockets_ow3_ka3_ka5_what_is_refused_changes_nothing(
         self, options: Any, callback: Any, error: type[Exception], message: str
     ) -> None:
         async def application(environment: Environment) -> None:
@@ -105,7 +105,9 @@ class TestSubprotocol:
             (None, {NATIVE_OPTIONS: AcceptOptions("b")}, "b"),
         ],
     )
-    def test_option_then_header(self, header: list[str] | None, options: Any, expected: str | None) -> None:
+    def test_websockets_ow5_ka4_ka27_option_then_header(
+        self, header: list[str] | None, options: Any, expected: str | None
+    ) -> None:
         async def application(environment: Environment) -> None:
             if header:
                 environment["owin.ResponseHeaders"]["Sec-WebSocket-Protocol"] = header
@@ -132,7 +134,7 @@ class TestInline:
 
 
 class TestCallCancelled:
-    def test_is_fired_when_the_client_leaves(self) -> None:
+    def test_websockets_ka26_is_fired_when_the_client_leaves(self) -> None:
         seen = gone = asyncio.Event()
 
         async def application(environment: Environment) -> None:

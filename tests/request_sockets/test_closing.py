@@ -85,7 +85,7 @@ async def happen(event: str, websocket: WebSocket) -> None:
 
 @pytest.mark.parametrize("before", list(WebSocketState))
 @pytest.mark.parametrize(("event", "outcomes"), MATRIX)
-def test_websockets_t11_state_matrix(
+def test_websockets_t11_rt1_ow13_state_matrix(
     event: str, outcomes: list[WebSocketState | type[Exception]], before: WebSocketState
 ) -> None:
     async def journey() -> None:
@@ -117,7 +117,7 @@ def test_websockets_t11_dispose(before: WebSocketState) -> None:
 
 class TestArguments:
     @pytest.mark.parametrize("code", [0, 999, 1004, 1006, 1010, 1015, 1016, 2999, 5000, 65536])
-    def test_websockets_t14_codes_that_may_not_be_sent(self, code: int) -> None:
+    def test_websockets_t14_dv12_codes_that_may_not_be_sent(self, code: int) -> None:
         async def journey() -> None:
             websocket, transport = open_socket()
             for each in (websocket.close, websocket.close_output):
@@ -285,7 +285,7 @@ class TestCloseOutput:
 class TestClose:
     """websockets T-13, SW-93."""
 
-    def test_websockets_t13_from_open(self) -> None:
+    def test_websockets_t13_sw93_from_open(self) -> None:
         async def journey() -> None:
             websocket, transport = open_socket()
             task = await begin(websocket.close(1001, "bye"))
@@ -373,7 +373,7 @@ class TestClose:
 
         run(journey)
 
-    def test_websockets_t13_dv08_what_the_client_sends_first_is_thrown_away(self) -> None:
+    def test_websockets_t13_dv08_rt03_what_the_client_sends_first_is_thrown_away(self) -> None:
         async def journey() -> None:
             websocket, transport = open_socket()
             websocket.take_message("unread")
@@ -464,7 +464,7 @@ class TestClose:
 
         run(journey)
 
-    def test_cancelled_it_is_bounded_all_the_same(self) -> None:
+    def test_websockets_rt04_cancelled_it_is_bounded_all_the_same(self) -> None:
         async def journey() -> None:
             websocket, transport = open_socket()
             task = await begin(websocket.close(timeout=5))

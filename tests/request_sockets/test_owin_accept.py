@@ -45,7 +45,7 @@ def served(application: Application, *, refusal: Exception | None = None, around
 
 
 class TestInlineOnDeferred:
-    def test_websockets_t18_inline_on_deferred_trace(self) -> None:
+    def test_websockets_t18_co2_o3_inline_on_deferred_trace(self) -> None:
         trace: list[str] = []
 
         async def application(environment: Any) -> None:
@@ -75,7 +75,7 @@ class TestInlineOnDeferred:
 
         run(journey)
 
-    def test_websockets_t19_inline_on_deferred_declined(self) -> None:
+    def test_websockets_t19_co3_inline_on_deferred_declined(self) -> None:
         async def application(environment: Any) -> None:
             environment["owin.ResponseStatusCode"] = 404
 
@@ -83,21 +83,21 @@ class TestInlineOnDeferred:
         assert server.environment["status"] == 404
         assert server.callback is None
 
-    def test_websockets_t19_inline_on_deferred_failed(self) -> None:
+    def test_websockets_t19_co4_inline_on_deferred_failed(self) -> None:
         async def application(environment: Any) -> None:
             raise ValueError("before accepting")
 
         with pytest.raises(ValueError, match="before accepting"):
             served(application)
 
-    def test_websockets_t19_inline_on_deferred_cancelled(self) -> None:
+    def test_websockets_t19_co5_inline_on_deferred_cancelled(self) -> None:
         async def application(environment: Any) -> None:
             raise asyncio.CancelledError
 
         with pytest.raises(asyncio.CancelledError):
             served(application)
 
-    def test_websockets_t20_inline_on_deferred_failure_after_accept(self) -> None:
+    def test_websockets_t20_co6_inline_on_deferred_failure_after_accept(self) -> None:
         async def fail(websocket: WebSocket) -> None:
             raise ValueError("in the socket")
 
@@ -114,7 +114,9 @@ class TestInlineOnDeferred:
         assert served(accepting(end)).socket_error is None
 
     @pytest.mark.parametrize("is_caught", [True, False])
-    def test_websockets_t21_inline_on_deferred_veto(self, is_caught: bool, caplog: pytest.LogCaptureFixture) -> None:
+    def test_websockets_t21_co12_inline_on_deferred_veto(
+        self, is_caught: bool, caplog: pytest.LogCaptureFixture
+    ) -> None:
         caught: list[BaseException] = []
 
         async def application(environment: Any) -> None:
@@ -194,7 +196,7 @@ class TestInlineOnDeferred:
         assert "an OWIN application failed behind its answer" in caplog.text
         assert "cleaning up" in caplog.text
 
-    def test_websockets_t23_server_accept_raises(self) -> None:
+    def test_websockets_t23_co8_server_accept_raises(self) -> None:
         async def application(environment: Any) -> None:
             try:
                 await environment["websocket.AcceptAlt"](None)
@@ -314,7 +316,7 @@ class TestInlineOnDeferred:
 class TestGate:
     """Step 6 waits until the application has a task (websockets O-14, PY-1)."""
 
-    def test_websockets_t22_accept_called_synchronously_before_task_exists(self) -> None:
+    def test_websockets_t22_py1_accept_called_synchronously_before_task_exists(self) -> None:
         trace: list[str] = []
 
         async def application(environment: Any) -> None:
@@ -511,7 +513,7 @@ async def idle(socket: Any) -> None:
 
 
 class TestDeferredOnInline:
-    def test_websockets_t25_deferred_on_inline_trace(self) -> None:
+    def test_websockets_t25_co31_co32_co33_deferred_on_inline_trace(self) -> None:
         trace: list[str] = []
 
         async def application(environment: Any) -> None:
@@ -540,7 +542,7 @@ class TestDeferredOnInline:
 
         run(journey)
 
-    def test_websockets_t25_veto(self) -> None:
+    def test_websockets_t25_co34_veto(self) -> None:
         trace: list[str] = []
 
         async def application(environment: Any) -> None:
@@ -555,7 +557,7 @@ class TestDeferredOnInline:
         run(journey)
         assert trace == []
 
-    def test_websockets_t25_callback_error_cleans_up(self) -> None:
+    def test_websockets_t25_co39_callback_error_cleans_up(self) -> None:
         async def fail(socket: Any) -> None:
             raise ValueError("in the callback")
 
@@ -579,7 +581,7 @@ class TestDeferredOnInline:
             (WebSocketState.ABORTED, []),
         ],
     )
-    def test_websockets_co46_nothing_half_open_is_left(self, state: WebSocketState, closes: list[bytes]) -> None:
+    def test_websockets_co46_ka25_nothing_half_open_is_left(self, state: WebSocketState, closes: list[bytes]) -> None:
         """DV-6: what Katana aborts is closed politely."""
 
         async def bring(socket: Any) -> None:
@@ -693,7 +695,7 @@ class TestDeferredOnInline:
         run(journey)
         assert trace == []
 
-    def test_websockets_t24_options_mapping(self) -> None:
+    def test_websockets_t24_co37_options_mapping(self) -> None:
         """websockets CO-37."""
         native = AcceptOptions("p")
 

@@ -43,7 +43,7 @@ class TestToOwin:
         assert to_owin(None) is None
         assert to_owin(AcceptOptions()) is None
 
-    def test_websockets_t24_its_own_dictionary(self) -> None:
+    def test_websockets_t24_co9_its_own_dictionary(self) -> None:
         options = {SUBPROTOCOL: "p", "other": 1}
         assert to_owin(OwinAcceptContext(options)) is options
 

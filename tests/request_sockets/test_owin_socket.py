@@ -25,7 +25,7 @@ def talk(conversation: Callable[[Any, WebSocket, LoggedTransport], Awaitable[Non
 
 
 class TestEnvironment:
-    def test_websockets_t26_owin_delegates(self) -> None:
+    def test_websockets_t26_ow9_ka9_owin_delegates(self) -> None:
         """websockets OW-9."""
 
         async def look(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
@@ -100,7 +100,7 @@ class TestSending:
 
         talk(send)
 
-    def test_websockets_co45_closing_closes_one_half(self) -> None:
+    def test_websockets_co45_ow12_closing_closes_one_half(self) -> None:
         async def close(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
             await socket["websocket.CloseAsync"](1001, None, None)
             assert transport.frames == [(CLOSE, b"\x03\xe9", True)]
@@ -140,7 +140,7 @@ class TestReceiving:
 
         talk(receive)
 
-    def test_websockets_ow11_a_close_with_a_code(self) -> None:
+    def test_websockets_ow11_co44_a_close_with_a_code(self) -> None:
         async def receive(socket: Any, websocket: WebSocket, transport: LoggedTransport) -> None:
             websocket.take_close(1001, "x")
             assert await socket["websocket.ReceiveAsync"](bytearray(8)) == (8, True, 0)

@@ -113,7 +113,7 @@ class TestBusy:
 
         run(journey)
 
-    def test_websockets_t12_one_receive_and_one_send_overlap(self) -> None:
+    def test_websockets_t12_sw72_one_receive_and_one_send_overlap(self) -> None:
         async def journey() -> None:
             websocket, transport = open_socket()
             task = await begin(websocket.receive())
@@ -208,7 +208,7 @@ class TestCancelled:
 
 
 class TestFragments:
-    def test_websockets_t15_sw80_ten_bytes_in_pieces_of_four(self) -> None:
+    def test_websockets_t15_sw80_dv18_ten_bytes_in_pieces_of_four(self) -> None:
         async def journey() -> None:
             websocket, _ = open_socket()
             websocket.take_message("0123456789")

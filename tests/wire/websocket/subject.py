@@ -48,6 +48,7 @@ def accepting(endpoint: Endpoint, **options: Any) -> Callable[..., None]:
 ENDPOINTS: dict[str, Callable[..., object]] = {
     "/echo": accepting(echo),
     "/in-fragments": accepting(echo_in_fragments),
+    "/in-compressed-fragments": accepting(echo_in_fragments, compression=True),
     "/deflate": accepting(echo),  # any ratio: zeros are packed 1000 times
     "/deflate-capped": accepting(echo, compression=True),
 }

@@ -153,6 +153,15 @@ class TestDeflate:
             client.send([frame(TEXT, tail, rsv=4)])
             assert client.read_inflated() == (TEXT, b"")
 
+    def test_websockets_rt11_a_message_in_fragments_is_compressed_as_its_first(self, server: SocketServer) -> None:
+        with DeflatingClient(server.address) as client:
+            client.open("/in-compressed-fragments", b"Sec-WebSocket-Extensions: permessage-deflate")
+            payload = DATA[0].source[:20_000]
+            for _ in range(2):
+                client.send_deflated(TEXT, payload)
+                assert client.read_inflated() == (TEXT, payload)
+            assert client.deflated == 2
+
     def test_websockets_t38_a_ping_between_compressed_fragments(self, server: SocketServer) -> None:
         with DeflatingClient(server.address) as client:
             client.open("/deflate", b"Sec-WebSocket-Extensions: permessage-deflate")
