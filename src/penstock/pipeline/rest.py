@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.pipeline.principal import ANONYMOUS, Principal
 
@@ -12,11 +12,20 @@ if TYPE_CHECKING:
 
     from penstock.http.messages import RequestLine
     from penstock.pipeline.disconnected import Disconnected
-    from penstock.pipeline.frame import Frame
     from penstock.pipeline.request import Request
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.verifier import Acting, Verifier
     from penstock.pipeline.websockets import WebSockets
+
+
+class Frame(Protocol):
+    """One middleware that waits in its stage until the request comes back to it (middleware section 15.6)."""
+
+    def complete(self, scope: dict[str, Any]) -> dict[str, Any]:
+        """`scope`, which an application is to get, with what the middleware has put into its own (R-SG-22)."""
+
+    def is_of(self, piece: object) -> bool:
+        """Whether it belongs to `piece`: nobody enters the same one twice."""
 
 
 class Rest:

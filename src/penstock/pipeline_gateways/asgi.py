@@ -25,15 +25,6 @@ from penstock.pipeline_gateways.asgi_extensions import (
     read_trailers,
     send_early_hint,
 )
-from penstock.pipeline_gateways.asgi_states import (
-    COMPLETE,
-    ENDED,
-    FILTERED,
-    NOT_STARTED,
-    STARTED,
-    STREAMING,
-    TRAILING,
-)
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.pipeline_gateways.pathsend import send_path
 
@@ -43,6 +34,15 @@ AsgiApplication = Callable[
 ]
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.4"}
+
+# Where the exchange with an application stands.
+NOT_STARTED: Final = 0
+STARTED: Final = 1
+STREAMING: Final = 2
+COMPLETE: Final = 3
+FILTERED: Final = 4  # it streams, and its pieces are changed on their way
+TRAILING: Final = 5  # it has started, and trailers will follow its body
+ENDED: Final = 6  # its body has ended, and its trailers have not
 
 
 class AsgiGateway:
