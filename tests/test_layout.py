@@ -67,6 +67,7 @@ PUBLIC_NAMES = [
     "around",
     "asgi",
     "on",
+    "rsgi",
     "run",
 ]
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from penstock.request_sockets.options import AcceptOptions
     from penstock.request_sockets.websocket import WebSocket
     from penstock.server.guests import asgi
+    from penstock.server.rsgi_guest import rsgi
 
 __version__ = "0.1.0"
 
@@ -89,6 +90,7 @@ _HOMES = {
     "penstock.request_sockets.options": ("AcceptOptions",),
     "penstock.request_sockets.websocket": ("WebSocket",),
     "penstock.server.guests": ("asgi",),
+    "penstock.server.rsgi_guest": ("rsgi",),
 }
 
 
@@ -149,5 +151,6 @@ __all__ = [
     "around",
     "asgi",
     "on",
+    "rsgi",
     "run",
 ]

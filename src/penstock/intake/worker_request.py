@@ -18,13 +18,16 @@ def client_name(client: Address | None) -> str:
 
 
 class Capability(IntFlag):
-    """What a host can do beyond a buffered or streamed answer."""
+    """What a host can do beyond a buffered or streamed answer. `BARE_UPGRADE`: its answer to a handshake has neither a
+    sub-protocol nor fields of ours.
+    """
 
     NONE = 0
     SEND_FILE = 1
     INFORM = 2
     TRAILERS = 4
     UPGRADE = 8
+    BARE_UPGRADE = 16
 
 
 class WorkerRequest(Protocol):

@@ -127,6 +127,8 @@ class WebSockets:
         scheme, host = self._place_of_request()
         upgrade.check_origin(options, scheme, host)
         upgrade.check_subprotocol(options)
+        if options is not None and Capability.BARE_UPGRADE in context.worker_request.capabilities:
+            _check_bare(options)
         location = context.plan.location
         client = context.worker_request.client
         holder = (location.at, "" if client is None else client[0])
@@ -168,3 +170,10 @@ class WebSockets:
     def _place_of_request(self) -> tuple[str, str]:
         worker_request = self._context.worker_request
         return worker_request.scheme, worker_request.head.authority.decode("latin-1")
+
+
+def _check_bare(options: AcceptOptions) -> None:
+    """Refuse what a host that only says yes or no to a handshake cannot pass on (websockets section 7.3)."""
+    for asked, what in ((options.subprotocol, "a sub-protocol"), (options.headers, "header fields of its own")):
+        if asked:
+            raise RequestRejected(501, f"this host accepts no WebSocket with {what}", rule="RFC 9110 section 15.6.2")
