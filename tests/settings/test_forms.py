@@ -29,6 +29,7 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
     "host": (["*", "*.example.org", "example.org", "[::1]"], ["", "http://a", "a:80", "*.", "a.*", "a..b"]),
     "statuses": (["404", "5xx", "5XX", "500-599"], ["", "5x", "6xx", "500-", "404.7"]),
     "path": (["/", "/oops/", "/a/b"], ["", "a", "/{a}", "/a?b", "/a b", "/a//b", "//", "/a/../b", "/."]),
+    "stage": (["begin", "pre_execute", "AUTHORIZE"], ["", "execute", "log", "end", "before"]),
     "module_name": (["", "sign-in.v2", "Gate"], ["1st", "-a", "a b"]),
     "extension": ([".py", ".tar.gz"], ["", "py", "*.py", "./py"]),
     "segment": ([".git", "größe", "a b"], ["", "/a", "a/b"]),

@@ -53,7 +53,7 @@ def detect_shape(application: object, name: str) -> Shape:
         return Shape.ASGI3
     if getattr(application, "_asgi_double_callable", False):
         return Shape.ASGI2
-    call = _find_call(application)
+    call = find_call(application)
     parameters = _required_parameters(call, name)
     by_name = _NAMES.get(tuple(parameters))
     return by_name or _by_count(call, len(parameters), inspect.isclass(application), name)
@@ -67,12 +67,13 @@ def _read_tag(tag: object, name: str) -> Shape:
         raise _refusal(f"{name} has __gateway__ = {tag!r}, which is none of: {known}") from None
 
 
-def _find_call(application: Any) -> Callable[..., Any]:
+def find_call(application: Any) -> Callable[..., Any]:
+    """The function, method or class that is called in the end, with what partials give it."""
     while True:
         if isinstance(application, partial):
             if inspect.isfunction(application.func) or inspect.ismethod(application.func):
                 return application
-            return partial(_find_call(application.func), *application.args, **application.keywords)
+            return partial(find_call(application.func), *application.args, **application.keywords)
         if inspect.isfunction(application) or inspect.ismethod(application) or inspect.isclass(application):
             return application
         if inspect.isbuiltin(application):
@@ -98,8 +99,7 @@ def _required_parameters(call: Callable[..., Any], name: str) -> list[str]:
 
 
 def _by_count(call: Callable[..., Any], count: int, is_class: bool, name: str) -> Shape:
-    function: Any = call.func if isinstance(call, partial) else call
-    is_async = inspect.iscoroutinefunction(inspect.unwrap(function))
+    is_async = is_coroutine_function(call)
     if count == 3:
         return Shape.ASGI3
     if is_async and count in (1, 2):
@@ -113,6 +113,12 @@ def _by_count(call: Callable[..., Any], count: int, is_class: bool, name: str) -
         f"{name} takes {count} parameters: it may be {candidates}. ASGI 3 takes (scope, receive, send), "
         "WSGI (environ, start_response); say which with asgi = or wsgi =, or use --factory if it makes the application"
     )
+
+
+def is_coroutine_function(call: Any) -> bool:
+    """Whether calling it gives a coroutine, whatever decorators and partials are around it."""
+    function: Any = call.func if isinstance(call, partial) else call
+    return inspect.iscoroutinefunction(inspect.unwrap(function))
 
 
 def _refusal(message: str) -> ConfigurationError:

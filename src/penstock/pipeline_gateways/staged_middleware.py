@@ -15,15 +15,25 @@ from typing import Any, Final
 from penstock.errors import ClientGone, ContractError, RequestRejected
 from penstock.http.foreign_head import foreign_head, foreign_line
 from penstock.http.messages import RequestHead
-from penstock.intake.asgi_request import AsgiRequest, Receive, Send
+from penstock.intake.asgi_request import AsgiRequest
 from penstock.pipeline.context import Context
 from penstock.pipeline.loop import advance
 from penstock.pipeline.principal import ANONYMOUS, Principal
 from penstock.pipeline.response import ContextResponse
 from penstock.pipeline.sending import send_piece
 from penstock.pipeline.task import drive
-from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiExchange, AsgiGateway
-from penstock.pipeline_gateways.asgi_states import COMPLETE, FILTERED, NOT_STARTED, STARTED, STREAMING
+from penstock.pipeline_gateways.asgi import (
+    COMPLETE,
+    FILTERED,
+    NOT_STARTED,
+    STARTED,
+    STREAMING,
+    AsgiApplication,
+    AsgiExchange,
+    AsgiGateway,
+)
+from penstock.pipeline_gateways.asgi_application import Application, Receive, Send
+from penstock.pipeline_gateways.staged_crossing import come_back, cross, refuse_websocket
 
 # Where a scope says to whom it belongs. A middleware may copy its scope, and does not know what else is in it.
 _KEY: Final = "penstock.frame"
@@ -48,7 +58,7 @@ class StagedMiddleware:
         """`wrap(app)` makes the middleware around `app`. Raises what that raises."""
         self.name = name
         self.relays_errors = relays_errors
-        self._application = wrap(self._rest)
+        self._application = wrap(Application(self._rest))
         self.gateway = AsgiGateway(self._application)
 
     def step(self, context: Context) -> Awaitable[None] | None:
@@ -56,6 +66,7 @@ class StagedMiddleware:
         frames = context.rest.frames
         if frames is not None and any(frame.is_of(self) for frame in frames):
             return None  # the request was re-dispatched, and is inside it already
+        refuse_websocket(context, self.name)
         return StagedExchange(context, self).run(self._application)
 
     async def _rest(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
@@ -111,15 +122,12 @@ class StagedExchange(AsgiExchange):
             self._judge()
         except Exception as error:
             self._ended = True
-            self._cross(error)
+            cross(context, error, has_led_on=self._has_led_on)
             return
         finally:
             self._ended = True
-        rest = context.rest
         if self._has_led_on:
-            # What failed behind it has become what it made of it (middleware G9).
-            rest.error = None
-            rest.is_answered = False
+            come_back(context)
         else:
             context.complete()  # neither later stages nor what answers are asked (middleware G7)
 
@@ -132,21 +140,6 @@ class StagedExchange(AsgiExchange):
     @property
     def _is_strict(self) -> bool:
         return self._context.plan.is_development
-
-    def _cross(self, error: Exception) -> None:
-        """What it raised is for the middleware around it, or becomes the failure of the request (middleware G8)."""
-        context = self._context
-        rest = context.rest
-        if rest.frames:
-            rest.crossing = error
-            if not self._has_led_on:
-                context.complete()
-            return
-        if self._has_led_on:
-            rest.error = None
-            rest.is_answered = False
-            context.position = context.plan.unwind_at + 1
-        raise error
 
     # -- the way on ------------------------------------------------------------------------------------------------------------
 

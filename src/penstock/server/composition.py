@@ -15,11 +15,12 @@ from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.site import PipelineSite
 from penstock.request_sockets.options import SocketRules
-from penstock.server.targets import app_target, files_target, function_step, route_target
+from penstock.server.targets import app_target, files_target, function_step, proxy_target, route_target
 from penstock.server.tracing import Traces
 from penstock.settings import (
     ErrorSettings,
     FilteringSettings,
+    MiddlewareSettings,
     ModuleSettings,
     ServerSettings,
     Settings,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from penstock.pipeline.error_pages import ErrorPages, PageRule
 
 T = TypeVar("T")
+# What takes part in requests under a name.
+Named = ModuleSettings | MiddlewareSettings
 
 # An application that is handed over as an object stands behind a name of this form instead of an import reference.
 Objects = Mapping[str, object]
@@ -105,9 +108,14 @@ class _Composer:
     def compose(self) -> PipelineSite | None:
         """The site, or None when there are mistakes."""
         site = self._site
-        modules = [*self._offline_module(), *self._each(self._module, site.modules, "module")]
+        modules = [
+            *self._offline_module(),
+            *self._each(self._module, site.modules, "module"),
+            *self._each(self._middleware, site.middleware, "middleware"),
+        ]
         routes = self._each(partial(route_target, load=self._load), site.routes, "route")
         mounts = self._each(partial(app_target, load=self._load), site.apps, "app")
+        mounts += self._each(proxy_target, site.proxies, "proxy")
         files = self._try(lambda: files_target(site.root, site.files) if site.root else None, "root")
         self._check_names()
         self._place_modules()
@@ -159,6 +167,11 @@ class _Composer:
             raise StartupError(f"module {settings.use} failed to start: {error}") from error
         return hooks
 
+    def _middleware(self, settings: MiddlewareSettings) -> Hooks:
+        from penstock.server.middleware import middleware_hooks
+
+        return middleware_hooks(settings, _name_of(settings), self._load)
+
     def _offline_module(self) -> list[Hooks]:
         """The module in front of all others, where the site has an offline file (pipeline E-07)."""
         if not self._site.offline_file:
@@ -176,20 +189,31 @@ class _Composer:
                 if id(module) not in self._placed:
                     made = self._try(partial(self._module, module), "location", index, "modules", number)
                     self._placed[id(module)] = made
+            for number, each in enumerate(location.middleware):
+                if id(each) not in self._placed:
+                    made = self._try(partial(self._middleware, each), "location", index, "middleware", number)
+                    self._placed[id(each)] = made
 
     def _check_names(self) -> None:
         """Names of modules are their identity: no plan has two of one name (pipeline A-10)."""
-        found: dict[str, ModuleSettings] = {}
+        found: dict[str, Named] = {}
         site = self._site
         for number, module in enumerate(site.modules):
             self._check_name(module, found, "module", number)
+        for number, each in enumerate(site.middleware):
+            self._check_name(each, found, "middleware", number)
         for index, location in enumerate(site.locations):
             inherited = effective(site, location.at).locations[:-1]
-            seen = found | {_name_of(each).lower(): each for parent in inherited for each in parent.modules}
+            above: list[Named] = []
+            for parent in inherited:
+                above += [*parent.modules, *parent.middleware]
+            seen = found | {_name_of(each).lower(): each for each in above}
             for number, module in enumerate(location.modules):
                 self._check_name(module, seen, "location", index, "modules", number)
+            for number, each in enumerate(location.middleware):
+                self._check_name(each, seen, "location", index, "middleware", number)
 
-    def _check_name(self, module: ModuleSettings, found: dict[str, ModuleSettings], *path: str | int) -> None:
+    def _check_name(self, module: Named, found: dict[str, Named], *path: str | int) -> None:
         name = _name_of(module)
         other = found.setdefault(name.lower(), module)
         if other is not module:
@@ -247,7 +271,9 @@ class _Composer:
             wraps=self._traces.wraps_at(self._site, at),
             sockets=_sockets_of(rules.websockets),
             access_log=rules.access_log is not False,
-            modules=[hooks for each in rules.modules if (hooks := self._placed[id(each)]) is not None],
+            modules=[
+                hooks for each in (*rules.modules, *rules.middleware) if (hooks := self._placed[id(each)]) is not None
+            ],
             where=self._where() if index is None else self._where("location", index),
         )
 
@@ -269,7 +295,7 @@ def _sockets_of(settings: WebSocketSettings) -> SocketRules:
     return SocketRules(**given)
 
 
-def _name_of(settings: ModuleSettings) -> str:
+def _name_of(settings: Named) -> str:
     return settings.name or settings.use.rpartition(":")[2]
 
 

@@ -27,10 +27,12 @@ def references_of(tree: Table) -> Iterator[tuple[KeyPath, str]]:
     for number, site in enumerate(tree.get("site", [])):
         path: KeyPath = ("site", number)
         yield from _of_tables(site, "module", keys=("use",), path=path)
+        yield from _of_tables(site, "middleware", keys=("use",), path=path)
         yield from _of_tables(site, "route", keys=("function", "handler", "factory", "websocket"), path=path)
         yield from _of_tables(site, "app", keys=("asgi", "wsgi", "owin", "app"), path=path)
         for index, location in enumerate(site.get("location", [])):
             yield from _of_tables(location, "modules", keys=("use",), path=(*path, "location", index))
+            yield from _of_tables(location, "middleware", keys=("use",), path=(*path, "location", index))
             yield from _of_tables(location, "errors", keys=("function",), path=(*path, "location", index))
 
 

@@ -51,6 +51,12 @@ PATH = Meta(
     extra={"language": "path"},
     extra_json_schema={"pattern": r"^(/|(/(?!\.{1,2}(/|$))[^/{}%?#\\\s]+)+/?)$"},
 )
+# The stages that middleware can wait in, by their names; pipeline/stages.py has all.
+STAGES = ("begin", "authenticate", "authorize", "resolve_cache", "map_handler", "acquire_state", "pre_execute")
+STAGE = Meta(
+    extra={"language": "stage"},
+    extra_json_schema={"pattern": f"^({'|'.join([*STAGES, *[name.upper() for name in STAGES]])})$"},
+)
 MODULE_NAME = Meta(extra={"language": "module_name"}, extra_json_schema={"pattern": r"^([^\W\d][\w.-]*)?$"})
 EXTENSION = Meta(extra={"language": "extension"}, extra_json_schema={"pattern": r"^\.[^/\\\s]+$"})
 SEGMENT = Meta(extra={"language": "segment"}, extra_json_schema={"pattern": r"^[^/\\]+$"})

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 
 from penstock.http.grammar import is_field_value, is_token
 from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_origin, judge_trusted
-from penstock.settings.forms import REFERENCE_FORM
+from penstock.settings.forms import REFERENCE_FORM, STAGES
+from penstock.settings.names import suggest
 from penstock.settings.statuses import judge_statuses
 from penstock.settings.templates import judge_path, judge_prefix, judge_template
 
@@ -89,6 +90,13 @@ def judge_subprotocol(text: str) -> str:
     return f'"{text}" is not a sub-protocol: write letters, digits and !#$%&\'*+-.^_`|~ only, such as "prices.v1"'
 
 
+def judge_stage(text: str) -> str:
+    """What is wrong with the name of a stage that middleware is to wait in, in capitals or not."""
+    if text.lower() in STAGES:
+        return ""
+    return f'"{text}" is no stage for middleware{suggest(text, STAGES)}; these are: {", ".join(STAGES)}'
+
+
 def judge_root_path(text: str) -> str:
     """What is wrong with a prefix that may be empty."""
     if text == "/":
@@ -111,6 +119,7 @@ JUDGES: Mapping[str, Callable[[str], str]] = {
     "reference": judge_reference,
     "root_path": judge_root_path,
     "segment": judge_segment,
+    "stage": judge_stage,
     "statuses": judge_statuses,
     "subprotocol": judge_subprotocol,
     "template": judge_template,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from penstock.settings.forms import EXTENSION, METHOD, PATH, PREFIX, REFERENCE, SEGMENT, Headers, Status
+from penstock.settings.middleware_model import MiddlewareSettings
 from penstock.settings.site_model import ModuleSettings
 from penstock.settings.websocket_model import WebSocketSettings
 
@@ -129,6 +130,13 @@ class LocationSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=
         Meta(
             description="Modules added to those of the site and of the parents; they cannot hook the BEGIN stage.",
             examples=[[{"use": "shop.modules:Audit"}]],
+        ),
+    ] = ()
+    middleware: Annotated[
+        tuple[MiddlewareSettings, ...],
+        Meta(
+            description="Middleware added behind that of the site, of the parents, and the modules; not at `begin`.",
+            examples=[[{"use": "shop.asgi:Timing", "stage": "authorize"}]],
         ),
     ] = ()
     # IIS accessPolicy="Read, Script" (pipeline H-09)

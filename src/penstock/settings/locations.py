@@ -10,6 +10,7 @@ from penstock.settings.model import (
     ErrorSettings,
     FilteringSettings,
     LocationSettings,
+    MiddlewareSettings,
     ModuleSettings,
     SiteSettings,
     TraceSettings,
@@ -25,7 +26,7 @@ class EffectiveRules(NamedTuple):
 
     `body` (bytes), `deadline` (seconds), `form_fields`, `form_memory` (bytes), `access_log`, `access` and `error_format` are
     None where no location says anything: then the server's settings or the defaults hold. `headers` have lower-case names.
-    `modules` are those of the locations, parents first; the site's own go before them. `filtering` and `websockets` are put
+    `modules` and `middleware` are those of the locations, parents first; the site's own go before them. `filtering` and `websockets` are put
     together key by key. `errors` are those of the nearest location first; there the most specific status wins. `locations` are the locations that
     took part, parents first; the last one is the nearest.
     """
@@ -43,6 +44,7 @@ class EffectiveRules(NamedTuple):
     error_format: str | None = None
     errors: tuple[ErrorSettings, ...] = ()
     websockets: WebSocketSettings = WebSocketSettings()
+    middleware: tuple[MiddlewareSettings, ...] = ()
 
 
 def covers(prefix: str, path: str) -> bool:
@@ -92,6 +94,7 @@ def effective(site: SiteSettings, at: str) -> EffectiveRules:
         error_format=own.get("error_format"),
         errors=tuple(errors),
         websockets=WebSocketSettings(**websockets),
+        middleware=tuple(each for location in chain for each in location.middleware),
     )
 
 

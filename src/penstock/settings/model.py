@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from penstock.settings.forms import HOST, REFERENCE_FORM
 from penstock.settings.location_model import ErrorSettings, FilteringSettings, LocationLimitSettings, LocationSettings
+from penstock.settings.middleware_model import MiddlewareSettings
 from penstock.settings.server_model import LimitSettings, LogSettings, ProxySettings, ServerSettings, TlsSettings
 from penstock.settings.site_model import AppSettings, FilesSettings, ModuleSettings, RouteSettings, TraceSettings
 from penstock.settings.websocket_model import WebSocketSettings
@@ -27,6 +28,7 @@ __all__ = [
     "LocationLimitSettings",
     "LocationSettings",
     "LogSettings",
+    "MiddlewareSettings",
     "ModuleSettings",
     "ProxySettings",
     "RouteSettings",
@@ -73,6 +75,9 @@ class SiteSettings(
     files: Annotated[FilesSettings, Meta(description="How the files under root are served.")] = FilesSettings()
     modules: Annotated[
         tuple[ModuleSettings, ...], Meta(description="Modules that take part in every request, in this order.")
+    ] = ()
+    middleware: Annotated[
+        tuple[MiddlewareSettings, ...], Meta(description="Middleware that waits in a stage, behind the modules.")
     ] = ()
     routes: Annotated[tuple[RouteSettings, ...], Meta(description="What answers single paths, by path template.")] = ()
     apps: Annotated[tuple[AppSettings, ...], Meta(description="Applications, by path prefix.")] = ()

@@ -96,6 +96,7 @@ or a file. Where locations lie within one another, all of them hold, and the inn
 | `errors` | its elements are tried first, then those of the outer location |
 | `headers` | adds to the outer headers; a header of the same name wins, in capitals or not |
 | `modules` | adds its modules after those of the outer location, which come after those of the site |
+| `middleware` | the same: its middleware comes behind that of the outer location, and behind the modules |
 
 ```toml
 [[site]]

@@ -58,6 +58,7 @@ class Rules:
             for index, location in enumerate(site.get("location", [])):
                 self._judge_headers(location, path=(*path, "location", index))
                 self._judge_origins(location.get("websockets", {}), path=(*path, "location", index, "websockets"))
+                self._judge_stages(location.get("middleware", []), path=(*path, "location", index, "middleware"))
                 for number, page in enumerate(location.get("errors", [])):
                     place: KeyPath = (*path, "location", index, "errors", number)
                     self._judge_page(page, path=place)
@@ -131,6 +132,12 @@ class Rules:
             if name and name in offered:
                 self._report((*path, "subprotocols", index), f'subprotocols has "{name}" twice')
             offered.add(name)
+
+    def _judge_stages(self, middleware: Sequence[Table], *, path: KeyPath) -> None:
+        for index, each in enumerate(middleware):
+            if each.get("stage", "").lower() == "begin":
+                told = "the location is found behind BEGIN: name it in [[site.middleware]], or take authenticate"
+                self._report((*path, index, "stage"), told)
 
     def _judge_page(self, page: Table, *, path: KeyPath) -> None:
         self._find_kind(page, ErrorSettings, "[[site.location.errors]]", path=path)

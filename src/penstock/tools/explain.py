@@ -15,7 +15,7 @@ from penstock.settings.locations import effective
 from penstock.tools.answering import answer_to, answers_of, needs_of
 from penstock.tools.check import FILE
 from penstock.tools.columns import as_json_text
-from penstock.tools.rule_rows import Row, rule_rows
+from penstock.tools.rule_rows import Row, name_text, rule_rows
 
 if TYPE_CHECKING:
     from penstock.pipeline.plan import Plan
@@ -66,6 +66,8 @@ def overview_lines(settings: Settings) -> Iterator[str]:
         yield from _aligned(answers_of(site), indent="  ")
         for module in site.modules:
             yield f"  every request passes {module.use}"
+        for each in site.middleware:
+            yield f"  every request enters {name_text(each)} at {each.stage.upper()}"
         for location in site.locations:
             yield f"  rules below {location.at}"
             yield from _aligned(rule_rows(settings, site, location.at), indent="    ")
@@ -99,6 +101,7 @@ def _overview_values(settings: Settings) -> dict[str, Any]:
             "hosts": list(site.hosts),
             "answers": _row_values(answers_of(site)),
             "modules": [module.use for module in site.modules],
+            "middleware": [{"use": each.use, "stage": each.stage.upper()} for each in site.middleware],
             "locations": [
                 {"at": location.at, "rules": _row_values(rule_rows(settings, site, location.at))}
                 for location in site.locations

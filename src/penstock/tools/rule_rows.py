@@ -6,7 +6,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from penstock.settings import LocationSettings, ModuleSettings, Settings, SiteSettings
+from penstock.settings import LocationSettings, MiddlewareSettings, ModuleSettings, Settings, SiteSettings
+from penstock.settings.forms import STAGES
 from penstock.settings.locations import EffectiveRules, effective, find_trace_rule
 from penstock.tools.plan_text import rule_text
 
@@ -26,6 +27,7 @@ def rule_rows(settings: Settings, site: SiteSettings, at: str) -> Iterator[Row]:
     yield from _error_pages(rules)
     yield from _records(settings, site, rules, at=at)
     yield from _modules(site, rules)
+    yield from _middleware(site, rules)
 
 
 def _limits(settings: Settings, rules: EffectiveRules) -> Iterator[Row]:
@@ -89,10 +91,20 @@ def _modules(site: SiteSettings, rules: EffectiveRules) -> Iterator[Row]:
     placed = [(module, "the site") for module in site.modules]
     placed += [(module, location.at) for location in rules.locations for module in location.modules]
     for number, (module, where) in enumerate(placed, 1):
-        yield "module", f"{number}. {_module_text(module)} ({where})"
+        yield "module", f"{number}. {name_text(module)} ({where})"
 
 
-def _module_text(module: ModuleSettings) -> str:
+def _middleware(site: SiteSettings, rules: EffectiveRules) -> Iterator[Row]:
+    """In the order in which a request enters it: by stage, then as written."""
+    placed = [(each, "the site") for each in site.middleware]
+    placed += [(each, location.at) for location in rules.locations for each in location.middleware]
+    placed.sort(key=lambda pair: STAGES.index(pair[0].stage.lower()))
+    for number, (each, where) in enumerate(placed, 1):
+        yield "middleware", f"{number}. {name_text(each)} at {each.stage.upper()} ({where})"
+
+
+def name_text(module: ModuleSettings | MiddlewareSettings) -> str:
+    """What is used, and what it is called where that is said."""
     return f"{module.use} as {module.name}" if module.name else module.use
 
 

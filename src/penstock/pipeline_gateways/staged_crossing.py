@@ -1,0 +1,51 @@
+"""How a request comes back out of a middleware in a stage: by its end, or by an error that crosses to the one around it."""
+
+from __future__ import annotations
+
+import logging
+
+from penstock.errors import HTTPError
+from penstock.http.websocket_handshake import asks_for_websocket
+from penstock.pipeline.context import Context
+
+logger = logging.getLogger("penstock")
+
+
+def come_back(context: Context) -> None:
+    """The middleware has ended behind what it wraps: what failed there has become what it made of it (middleware G9)."""
+    rest = context.rest
+    rest.error = None
+    rest.is_answered = False
+
+
+def cross(context: Context, error: Exception, *, has_led_on: bool) -> None:
+    """What a middleware raised is for the one around it, or becomes the failure of the request (middleware G8).
+
+    Raises `error` where there is none around it.
+    """
+    rest = context.rest
+    if rest.frames:
+        rest.crossing = error
+        if not has_led_on:
+            context.complete()
+        return
+    if has_led_on:
+        come_back(context)
+        context.position = context.plan.unwind_at + 1
+    raise error
+
+
+def refuse_websocket(context: Context, name: str) -> None:
+    """A middleware that cannot carry a WebSocket is never bypassed: it may be the one that lets nobody in.
+
+    Raises HTTPError (501) for a handshake.
+    """
+    if is_handshake(context):
+        logger.warning("a WebSocket to %s was refused: the middleware %s cannot carry it", context.original_path, name)
+        raise HTTPError(501, "no WebSocket passes here")
+
+
+def is_handshake(context: Context) -> bool:
+    """Whether the request wants to become a WebSocket."""
+    head = context.worker_request.head
+    return head.framing.is_upgrade and head.line.method == "GET" and asks_for_websocket(head)
