@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -67,14 +67,14 @@ class AsgiServer:
         finally:
             self.receivers -= 1
 
-    async def send(self, message: dict[str, Any]) -> None:
+    async def send(self, message: MutableMapping[str, Any]) -> None:
         if self.failure is not None:
             raise self.failure
         while self.unread > HIGH_WATER and not (self.is_taking or self.is_gone):
             await self.change.wait()
         if self.is_gone:
             return  # as most servers do
-        self.sent.append(message)
+        self.sent.append(dict(message))
         self.unread += len(message.get("body") or b"")
         self.tell()
 
@@ -107,7 +107,7 @@ def ask(server: AsgiServer, *, method: str = "GET", headers: Pairs = (), **other
 def ask_socket(server: AsgiServer, *, headers: Pairs = (), denies: bool = True) -> AsgiRequest:
     """A handshake of `server`'s, whose `websocket.connect` was received; `denies`: it can send whole answers to one."""
     fields = [(b"host", b"example.org"), (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ=="), *headers]
-    extensions = {"websocket.http.response": {}} if denies else {}
+    extensions: dict[str, Any] = {"websocket.http.response": {}} if denies else {}
     scope = scope_of("websocket", headers=fields, extensions=extensions)
     head = foreign_handshake(foreign_line("GET", b"/", b""), fields)
     return AsgiRequest(scope, server.receive, server.send, head=head)
@@ -127,7 +127,7 @@ class AsgiRequestUnderTest:
             if asked.body:
                 fields.append((b"content-length", b"%d" % len(asked.body)))
         path, _, query = asked.target.encode().partition(b"?")
-        scope = scope_of(method=asked.method, headers=fields, extensions=dict.fromkeys(EXTENSIONS, {}))
+        scope = scope_of(method=asked.method, headers=fields, extensions={name: {} for name in EXTENSIONS})
         head = foreign_head(foreign_line(asked.method, path, query), fields)
         self.worker_request = AsgiRequest(scope, self.server.receive, self.server.send, head=head)
         self.application = asyncio.ensure_future(self.worker_request.finish())

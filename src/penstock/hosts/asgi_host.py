@@ -75,7 +75,7 @@ class AsgiHost:
         self._judge_size(len(raw_path) + len(query), headers)
         line = self._find_line(scope, method, raw_path, query, version, headers)
         if is_socket:
-            return foreign_handshake(line, headers)
+            return foreign_handshake(line, headers, subprotocols=scope.get("subprotocols") or ())
         return foreign_head(line, headers, may_have_body=line.version[:1] != "1" and method not in _WITHOUT_BODY)
 
     def _judge_size(self, target: int, headers: list[tuple[bytes, bytes]]) -> None:

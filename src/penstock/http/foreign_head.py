@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from penstock.errors import RequestRejected
@@ -13,6 +14,7 @@ from penstock.http.websocket_handshake import VERSION
 
 # HTTP/2 and HTTP/3 have no framing fields, and name the authority in place of Host (RFC 9113 section 8.2.2 and 8.3.1).
 _FRAMED_BY_FIELDS: Final = ("1.1", "1.0")
+_PROTOCOLS: Final = b"sec-websocket-protocol"
 _FRAMING: Final = frozenset((b"connection", b"transfer-encoding", b"upgrade"))
 # What HTTP/1.1 says of a handshake and HTTP/2 does not (RFC 8441 section 5). The server has seen to the key: no one reads it.
 _HANDSHAKE: Final = (
@@ -67,13 +69,18 @@ def foreign_head(line: RequestLine, headers: list[tuple[bytes, bytes]], *, may_h
     return RequestHead(line, headers, authority, host_of(authority), framing)
 
 
-def foreign_handshake(line: RequestLine, headers: list[tuple[bytes, bytes]]) -> RequestHead:
+def foreign_handshake(
+    line: RequestLine, headers: list[tuple[bytes, bytes]], *, subprotocols: Sequence[str] = ()
+) -> RequestHead:
     """As `foreign_head`, of a request that the server has found to be a WebSocket's, over whatever version of HTTP.
 
-    What HTTP/2 does not say of a handshake is added, so that the rules for handshakes hold for it, too.
+    What HTTP/2 does not say of a handshake, and what the server keeps for itself, is added, so that the rules for handshakes
+    hold for it, too. `subprotocols` are those that the client offers.
     """
     present = {name for name, _ in headers}
     completed = headers + [pair for pair in _HANDSHAKE if pair[0] not in present]
+    if subprotocols and _PROTOCOLS not in present:
+        completed.append((_PROTOCOLS, ", ".join(subprotocols).encode("latin-1", "replace")))
     head = foreign_head(line, completed)
     framing = head.framing
     if not framing.is_upgrade:

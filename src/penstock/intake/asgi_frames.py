@@ -85,7 +85,12 @@ class AsgiFrames:
     @property
     def wants_messages(self) -> bool:
         """Whether the next message is to be received."""
-        return self._sink is not None and self._is_reading and not (self._has_client_closed or self._is_closing)
+        return self._sink is not None and self._is_reading and not (self.is_ending or self._has_client_closed)
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing that still comes is wanted: this side has closed."""
+        return self._close_code != 0 or self._is_closing
 
     @property
     def is_lost(self) -> bool:
@@ -141,7 +146,7 @@ class AsgiFrames:
 
         Raises ContractError for a text in fragments that is not UTF-8: ASGI carries text as str.
         """
-        if self._is_closing or self._has_client_closed or self._close_code:
+        if self.is_ending or self._has_client_closed:
             return
         if opcode != CONTINUATION:
             self._opcode = opcode
@@ -159,7 +164,7 @@ class AsgiFrames:
 
     def write_control(self, opcode: int, payload: bytes) -> None:
         """As `FrameTransport.write_control`; pings and pongs are the server's."""
-        if opcode != CLOSE or self._is_closing or self._has_client_closed or self._close_code:
+        if opcode != CLOSE or self.is_ending or self._has_client_closed:
             return
         code = int.from_bytes(payload[:2], "big") if payload else _NORMAL
         self._close_code = code

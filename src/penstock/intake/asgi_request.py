@@ -319,6 +319,10 @@ class AsgiRequest(AsgiReceiving):
             self._reading.cancel()
 
     async def _drain_quietly(self) -> None:
+        if self.frames is not None and self.frames.is_ending and self._reading is not None:
+            # granian 2.8 sends no Close while somebody receives.
+            self._reading.cancel()
+            await asyncio.wait((self._reading,))
         try:
             await self.drain()
         except ClientGone:

@@ -1,0 +1,107 @@
+"""This file is somebody else's server with a site as its guest: a real process, for as long as a block lasts."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import penstock
+
+APPLICATION = "guest:application"
+# How each server is started at a port, and what it says when it answers.
+SERVERS = {
+    "uvicorn": (["uvicorn", APPLICATION, "--host", "127.0.0.1", "--port", "{port}"], r"Uvicorn running on"),
+    "uvicorn-h11-wsproto": (
+        ["uvicorn", APPLICATION, "--host", "127.0.0.1", "--port", "{port}", "--http", "h11", "--ws", "wsproto"],
+        r"Uvicorn running on",
+    ),
+    "hypercorn": (["hypercorn", APPLICATION, "--bind", "127.0.0.1:{port}"], r"Running on http"),
+    "granian": (
+        ["granian", "--interface", "asgi", APPLICATION, "--host", "127.0.0.1", "--port", "{port}"],
+        r"Started worker-1",
+    ),
+}
+
+
+class GuestServer:
+    """The process, its address, and the lines it has written so far."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int) -> None:
+        self.process = process
+        self.name = ""
+        self.address = ("127.0.0.1", port)
+        self.lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    def wait_ready(self, ready: str) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+            if re.search(ready, line):
+                self._reader.start()
+                return
+        raise AssertionError(f"the server ended with {self.process.wait()}:\n{self.text}")
+
+    def stop(self) -> int:
+        """As a person would; the exit code, when all it had to say has been read."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        code = self.process.wait(30)
+        if self._reader.ident is not None:
+            self._reader.join(30)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line)
+
+
+@contextmanager
+def guest_of(server: str, folder: Path, *options: str, ready: str = "") -> Iterator[GuestServer]:
+    """`server` with `guest:application` of `folder` as its application."""
+    command, says = SERVERS[server]
+    port = free_port()
+    source = str(Path(penstock.__file__).parents[1])
+    process = subprocess.Popen(
+        [sys.executable, "-m", *[word.format(port=port) for word in command], *options],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), source)), "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    running = GuestServer(process, port)
+    try:
+        running.wait_ready(ready or says)
+        yield running
+    finally:
+        try:
+            running.stop()
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def write_site(folder: Path, *, application: str, site: str, options: str = "") -> None:
+    """A folder with a site file, what it names, and the module that a server is given."""
+    (folder / "subject.py").write_text(application, encoding="utf-8")
+    (folder / "penstock.toml").write_text(site, encoding="utf-8")
+    guest = f'import penstock\n\napplication = penstock.asgi("penstock.toml"{options})\n'
+    (folder / "guest.py").write_text(guest, encoding="utf-8")

@@ -1,0 +1,200 @@
+"""A site as the guest of real ASGI servers: uvicorn, hypercorn and granian (services HO-01 to HO-15, websockets T-31, T-33)."""
+
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
+
+from tests.wire.guest_servers import SERVERS, GuestServer, guest_of, write_site
+from tests.wire.guest_subject import APPLICATION, SITE
+from tests.wire.listener_subject import eventually
+
+FACES = ("later", "inline", "asgi/x", "owin/x")
+# What becomes of a socket that is dropped: some say a Close themselves.
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module", params=list(SERVERS))
+def guest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestServer]:
+    folder = tmp_path_factory.mktemp("guest")
+    write_site(folder, application=APPLICATION, site=SITE)
+    with guest_of(request.param, folder) as server:
+        server.name = request.param
+        yield server
+
+
+@pytest.fixture
+def client(guest: GuestServer) -> Iterator[httpx.Client]:
+    host, port = guest.address
+    with httpx.Client(base_url=f"http://{host}:{port}") as client:
+        yield client
+
+
+def told(client: httpx.Client) -> list[str]:
+    found: list[str] = client.get("/told").json()
+    return found
+
+
+def ask(guest: GuestServer, request: bytes) -> bytes:
+    """Everything that comes until the server closes."""
+    with socket.create_connection(guest.address, timeout=10) as connection:
+        connection.sendall(request)
+        pieces = []
+        while piece := connection.recv(65536):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def open_socket(guest: GuestServer, path: str, **options: Any) -> ClientConnection:
+    host, port = guest.address
+    opened: ClientConnection = connect(f"ws://{host}:{port}/{path}", **options)
+    return opened
+
+
+class TestRequests:
+    @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
+    def test_services_ho04_every_method_gets_through(self, client: httpx.Client, method: str) -> None:
+        answer = client.request(method, "/asgi/a%20b")
+        assert (answer.status_code, answer.text) == (200, "/asgi|/asgi/a b|http|1.1")
+
+    def test_a_function_and_its_head(self, client: httpx.Client) -> None:
+        answer, head = client.get("/hello/Ada"), client.head("/hello/Ada")
+        assert (answer.status_code, answer.text) == (200, "Hello, Ada!")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == answer.headers["content-length"] == "11"
+
+    def test_services_ho05_what_nobody_asked_for_is_an_ordinary_404(
+        self, client: httpx.Client, guest: GuestServer
+    ) -> None:
+        before = guest.text.count("ERROR")
+        assert client.get("/favicon.ico").status_code == 404
+        assert guest.text.count("ERROR") == before
+
+    def test_an_answer_that_streams(self, client: httpx.Client) -> None:
+        assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
+
+    def test_an_error_is_answered_once(self, client: httpx.Client) -> None:
+        answer = client.get("/fails")
+        assert answer.status_code == 500
+        assert answer.text.startswith("500 Internal Server Error\nerror id ")
+
+    @pytest.mark.parametrize("pieces", [1, 50])
+    def test_bodies_whole_and_in_pieces(self, client: httpx.Client, pieces: int) -> None:
+        body = b"x" * 50_000
+        content: Any = body if pieces == 1 else iter([b"x" * 1000] * pieces)
+        assert client.post("/size", content=content).json() == {"size": 50_000}
+
+    def test_bad_input_too_long_bodies_are_413(self, client: httpx.Client) -> None:
+        assert client.post("/size", content=b"x" * 100_001).status_code == 413
+        assert client.post("/size", content=iter([b"x" * 1000] * 101)).status_code == 413
+        assert client.get("/hello/Bob").status_code == 200
+
+    def test_services_ho09_pipeline_x07_half_an_answer_never_passes_for_a_whole_one(self, guest: GuestServer) -> None:
+        answer = ask(guest, b"GET /cut HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200")
+        assert b"half" in answer
+        assert b"\r\n0\r\n\r\n" not in answer
+
+    def test_bad_input_paths_that_climb_out_are_refused(self, guest: GuestServer) -> None:
+        answer = ask(guest, b"GET /hello/../../x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 400")
+        assert b"climbs above the root" in answer
+
+    def test_a_client_that_leaves_is_noticed(self, guest: GuestServer, client: httpx.Client) -> None:
+        with socket.create_connection(guest.address, timeout=10) as connection:
+            connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
+            connection.recv(100)
+        assert eventually(lambda: "endless ended" in told(client))
+
+    def test_a_client_that_leaves_before_its_answer_is_noticed(self, guest: GuestServer, client: httpx.Client) -> None:
+        with socket.create_connection(guest.address, timeout=10) as connection:
+            connection.sendall(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert eventually(lambda: "waiting" in told(client))
+        assert eventually(lambda: "noticed" in told(client))
+
+
+class TestWebSockets:
+    """websockets T-31 and T-33: one conversation, whatever style the application is written in."""
+
+    @pytest.mark.parametrize("path", FACES)
+    def test_websockets_t31_upgrade_headers_and_messages(self, guest: GuestServer, path: str) -> None:
+        with open_socket(guest, path) as websocket:
+            assert websocket.response is not None
+            # granian drops the headers of an accept.
+            style = None if guest.name == "granian" else path.partition("/")[0]
+            assert websocket.response.headers.get("x-style") == style
+            assert websocket.subprotocol is None
+            for message in ("Grüße", b"\x00\xff", ""):
+                websocket.send(message)
+                assert websocket.recv(timeout=10) == message
+
+    @pytest.mark.parametrize("path", FACES)
+    def test_websockets_t31_the_sub_protocol_that_was_chosen(self, guest: GuestServer, path: str) -> None:
+        offered = [Subprotocol("chat.v1"), Subprotocol("chat.v2")]
+        with open_socket(guest, path, subprotocols=offered) as websocket:
+            assert websocket.subprotocol == "chat.v2"
+
+    @pytest.mark.parametrize("path", FACES)
+    def test_websockets_t31_a_large_message(self, guest: GuestServer, path: str) -> None:
+        message = "x" * MIB
+        with open_socket(guest, path, max_size=None) as websocket:
+            websocket.send(iter([message[:1000], message[1000:-1000], message[-1000:]]))
+            received = ""
+            while len(received) < MIB:
+                piece = websocket.recv(timeout=10)
+                assert isinstance(piece, str)
+                received += piece
+        assert received == message
+
+    @pytest.mark.parametrize("path", ["later", "inline", "asgi/x", "owin/x"])
+    def test_websockets_t31_a_veto_is_an_ordinary_answer(self, guest: GuestServer, path: str) -> None:
+        with pytest.raises(InvalidStatus) as caught, open_socket(guest, f"{path}?veto=1"):
+            pass
+        answer = caught.value.response
+        assert (answer.status_code, answer.headers["x-veto"], answer.body) == (409, "yes", b"not today")
+
+    def test_a_path_without_a_socket_is_404(self, guest: GuestServer) -> None:
+        with pytest.raises(InvalidStatus) as caught, open_socket(guest, "nowhere"):
+            pass
+        assert caught.value.response.status_code == 404
+
+    def test_websockets_t31_close_codes_of_the_endpoint(self, guest: GuestServer) -> None:
+        for path, code, reason in (("close", 4001, "enough"), ("fail", 1011, None)):
+            with open_socket(guest, path) as websocket:
+                websocket.send("x")
+                with pytest.raises(ConnectionClosed) as caught:
+                    websocket.recv(timeout=10)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == code
+            assert reason is None or caught.value.rcvd.reason == reason
+
+    def test_fragments_of_the_endpoint_leave_as_one_message(self, guest: GuestServer) -> None:
+        with open_socket(guest, "fragments") as websocket:
+            websocket.send("Grüße")
+            assert websocket.recv(timeout=10) == "Grüße"
+
+    def test_the_code_with_which_a_client_closes(self, guest: GuestServer, client: httpx.Client) -> None:
+        with open_socket(guest, "reader") as websocket:
+            websocket.send("x")
+            websocket.close(3005, "bye")
+        # hypercorn does not tell its applications.
+        wanted = "closed 1006" if guest.name == "hypercorn" else "closed 3005"
+        assert eventually(lambda: wanted in told(client))
+
+
+class TestLife:
+    def test_stops_when_the_server_does(self, tmp_path: Path) -> None:
+        write_site(tmp_path, application=APPLICATION, site=SITE)
+        with guest_of("uvicorn", tmp_path) as server:
+            host, port = server.address
+            assert httpx.get(f"http://{host}:{port}/hello/Ada").text == "Hello, Ada!"
+            assert server.stop() in (0, -signal.SIGTERM)  # uvicorn passes the signal on when it is done
+            assert "the application was told to stop" in server.text
+            assert '"GET /hello/Ada HTTP/1.1" 200 11' in server.text  # our own access log, to the last line
