@@ -154,6 +154,8 @@ def _around(fragment: str) -> str:
     if not separator:
         head, separator, rest = fragment.partition("[site.")
     location = '[[site.location]]\nat = "/"\n' if rest.startswith("location.") else ""
+    if rest.startswith("proxy."):
+        location = '[[site.proxy]]\nat = "/"\nto = ["http://127.0.0.1:9000"]\n'
     return f'{head}\n[[site]]\nroot = "public"\n{location}{separator}{rest}'
 
 

@@ -86,6 +86,17 @@ class RequestRejected(HTTPError):
         self.rule = rule
 
 
+class BackendFailed(HTTPError):
+    """A server that the request was passed on to did not answer as it should: 502, 503 or 504; its operator is to blame.
+
+    `detail` is shown to the client; `reason`, which names the backend, is for the log alone, in one line.
+    """
+
+    def __init__(self, status: int, detail: str, *, reason: str, headers: Sequence[tuple[bytes, bytes]] = ()) -> None:
+        super().__init__(status, detail, headers=headers)
+        self.args = (reason,)
+
+
 class ClientGone(PenstockError, OSError):
     """The client left before it was answered; nobody is left to tell. An `OSError`, as ASGI 2.4 asks of `send`."""
 

@@ -31,6 +31,8 @@ class TestCatalog:
             "[[site.middleware]]",
             "[[site.route]]",
             "[[site.app]]",
+            "[[site.proxy]]",
+            "[site.proxy.health]",
             "[[site.location]]",
             "[site.location.limits]",
             "[[site.location.modules]]",

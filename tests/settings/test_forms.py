@@ -49,6 +49,11 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
             "https://a:x",
         ],
     ),
+    "backend": (
+        ["http://127.0.0.1:9000", "http://localhost", "http://app_1.internal:80/", "http://[::1]:9000", "unix:/run/a"],
+        ["", "localhost:9000", "https://a", "ws://a", "http://", "http://a/b", "http://u@a", "http://a:x", "unix:"],
+    ),
+    "health_path": (["", "/", "/health?full=1"], ["health", "/a b", "/a#b"]),
     "subprotocol": (["chat", "chat.v1", "a+b"], ["", "a b", "a,b", "chat/1", "é"]),
 }
 

@@ -46,4 +46,6 @@ def _with_parents(example: str) -> str:
     """The example of an inner table needs the required keys of the tables around it."""
     if example.startswith(("[site.location", "[[site.location.")):
         return f'[[site]]\n[[site.location]]\nat = "/"\n{example}'
+    if example.startswith("[site.proxy."):
+        return f'[[site]]\n[[site.proxy]]\nat = "/"\nto = ["http://a"]\n{example}'
     return f"[[site]]\n{example}" if example.startswith(("[site.", "[[site.")) else example

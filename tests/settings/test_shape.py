@@ -33,7 +33,7 @@ class TestKeys:
 
     def test_unknown_table(self) -> None:
         assert message_of({"sites": []}) == 'the site file does not know "sites"; did you mean "site"?'
-        assert message_of({"site": [{"proxy": [{"at": "/"}]}]}).startswith('[[site]] does not know "proxy"')
+        assert message_of({"site": [{"cache": [{"at": "/"}]}]}).startswith('[[site]] does not know "cache"')
 
     def test_missing_key(self) -> None:
         assert message_of({"site": [{"module": [{}]}]}) == '[[site.module]] needs "use"'

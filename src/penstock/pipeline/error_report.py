@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import (
+    BackendFailed,
     ClientGone,
     ConfigurationError,
     ContractError,
@@ -54,6 +55,8 @@ def report(context: Context, error: Exception) -> None:
     elif isinstance(error, RequestRejected):
         client = client_name(context.worker_request.client)
         logger.info("%s from %s refused with %d: %s", where, client, error.status, ascii(str(error))[1:-1])
+    elif isinstance(error, BackendFailed):
+        logger.warning("%s answered with %d: %s", where, error.status, ascii(str(error))[1:-1])
     elif status_of(error) < 500:
         logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
     else:

@@ -16,7 +16,7 @@ from penstock.pipeline.target import Target
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
     from penstock.request_handlers.handlers import Singleton
-    from penstock.settings import AppSettings, FilesSettings, RouteSettings
+    from penstock.settings import AppSettings, BackendSettings, FilesSettings, RouteSettings
 
 # Gives what an import reference names. Raises ConfigurationError where there is no such thing.
 Load = Callable[[str], object]
@@ -51,6 +51,23 @@ def app_target(settings: AppSettings, load: Load) -> Target:
     if shape in ("native", "websocket"):
         return _mounted_function(application, settings, reference, is_socket=shape == "websocket")
     return _asgi_target(application, settings, reference)
+
+
+def proxy_target(settings: BackendSettings) -> Target:
+    """What passes requests on to other servers."""
+    from penstock.request_handlers.proxy import Proxy
+
+    proxy = Proxy(settings)
+    return Target(
+        settings.label,
+        settings.at,
+        proxy.execute,
+        finish=proxy.finish,
+        handler=proxy,
+        allow_anonymous=settings.allow_anonymous,
+        on_start=proxy.start,
+        on_stop=proxy.stop,
+    )
 
 
 def files_target(root: str, settings: FilesSettings) -> Target:

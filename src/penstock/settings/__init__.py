@@ -5,9 +5,11 @@ Only the models are imported here; the loader (which needs a TOML parser) is imp
 
 from penstock.settings.model import (
     AppSettings,
+    BackendSettings,
     ErrorSettings,
     FilesSettings,
     FilteringSettings,
+    HealthSettings,
     LimitSettings,
     LocationLimitSettings,
     LocationSettings,
@@ -26,9 +28,11 @@ from penstock.settings.model import (
 
 __all__ = [
     "AppSettings",
+    "BackendSettings",
     "ErrorSettings",
     "FilesSettings",
     "FilteringSettings",
+    "HealthSettings",
     "LimitSettings",
     "LocationLimitSettings",
     "LocationSettings",

@@ -9,6 +9,7 @@ from ipaddress import AddressValueError, IPv6Address, ip_network
 from penstock.http.grammar import is_host
 
 LISTEN_FORM = '"host:port", "[::]:8000", ":8000", "unix:/run/app.sock" or "fd:3"'
+BACKEND_FORM = '"http://127.0.0.1:9000" or "unix:/run/app.sock"'
 ORIGIN_FORM = '"https://example.org" or "http://localhost:8000"'
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -69,6 +70,35 @@ def judge_host_pattern(text: str) -> str:
     if not _HOST_NAME.fullmatch(name):
         return f'"{text}" is not a host name'
     return ""
+
+
+def judge_backend(text: str) -> str:
+    """What is wrong with a server that requests are passed on to."""
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:").removeprefix("//")
+        return "" if path else f'"{text}" has no path: write "unix:/run/app.sock"'
+    scheme, colons, rest = text.partition("://")
+    if not colons:
+        bare = re.split("[/?#]", text)[0]
+        is_good = text == bare and is_host(bare.encode("utf-8", "replace"))
+        advice = f'"http://{text}"' if is_good else BACKEND_FORM
+        return f'"{text}" has no scheme: write {advice}'
+    if scheme.lower() in {"https", "wss"}:
+        return (
+            f'"{text}" asks for TLS, which is not spoken to backends: write "http://", within a network that you trust'
+        )
+    if scheme.lower() == "ws":
+        return f'"{text}": WebSockets are passed on by http, too: write "http://{rest}"'
+    if scheme != "http":
+        return f'"{text}" is not a backend: write {BACKEND_FORM}'
+    bare = re.split("[/?#]", rest)[0]
+    if rest.removesuffix("/") != bare:
+        return f'"{text}" is more than a server: write "http://{bare}"; strip_prefix says which path it is asked for'
+    if "@" in bare:
+        return f'"{text}" has a user in it: leave it out, and set request_headers'
+    if _is_ipv6(bare):
+        return f'"{text}" must have its IPv6 address in brackets: write "http://[{bare}]:9000"'
+    return "" if is_host(bare.encode("utf-8", "replace")) else f'"{text}" is not a backend: write {BACKEND_FORM}'
 
 
 def judge_origin(text: str) -> str:

@@ -69,6 +69,12 @@ ORIGIN = Meta(
         "pattern": r"^(\*|(?![wW][sS]{1,2}:)[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?)$"
     },
 )
+# A server that is asked: RFC 3986 section 3.2 without userinfo, or a socket's path
+BACKEND = Meta(
+    extra={"language": "backend"},
+    extra_json_schema={"pattern": r"^(unix:.+|http://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?)$"},
+)
+HEALTH_PATH = Meta(extra={"language": "health_path"}, extra_json_schema={"pattern": r"^(/[^#\s]*)?$"})
 SUBPROTOCOL = Meta(
     extra={"language": "subprotocol"},
     extra_json_schema={"pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},  # RFC 6455 section 4.1: a token

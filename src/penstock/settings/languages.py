@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from penstock.http.grammar import is_field_value, is_token
-from penstock.settings.addresses import judge_host_pattern, judge_listen, judge_origin, judge_trusted
+from penstock.settings.addresses import judge_backend, judge_host_pattern, judge_listen, judge_origin, judge_trusted
 from penstock.settings.forms import REFERENCE_FORM, STAGES
 from penstock.settings.names import suggest
 from penstock.settings.statuses import judge_statuses
@@ -90,6 +90,13 @@ def judge_subprotocol(text: str) -> str:
     return f'"{text}" is not a sub-protocol: write letters, digits and !#$%&\'*+-.^_`|~ only, such as "prices.v1"'
 
 
+def judge_health_path(text: str) -> str:
+    """What is wrong with a path that is asked for, with its query; an empty one is none."""
+    if not text or (re.fullmatch(r"/[!-~]*", text) and "#" not in text):
+        return ""
+    return f'"{text}" is not a path to ask for: write it as it is sent, "/health"'
+
+
 def judge_stage(text: str) -> str:
     """What is wrong with the name of a stage that middleware is to wait in, in capitals or not."""
     if text.lower() in STAGES:
@@ -105,8 +112,10 @@ def judge_root_path(text: str) -> str:
 
 
 JUDGES: Mapping[str, Callable[[str], str]] = {
+    "backend": judge_backend,
     "extension": judge_extension,
     "file_name": judge_file_name,
+    "health_path": judge_health_path,
     "header_name": judge_header_name,
     "header_value": judge_header_value,
     "host": judge_host_pattern,

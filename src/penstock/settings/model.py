@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 
 from penstock.settings.forms import HOST, REFERENCE_FORM
 from penstock.settings.location_model import ErrorSettings, FilteringSettings, LocationLimitSettings, LocationSettings
+from penstock.settings.proxy_model import BackendSettings, HealthSettings
 from penstock.settings.middleware_model import MiddlewareSettings
 from penstock.settings.server_model import LimitSettings, LogSettings, ProxySettings, ServerSettings, TlsSettings
 from penstock.settings.site_model import AppSettings, FilesSettings, ModuleSettings, RouteSettings, TraceSettings
@@ -21,9 +22,11 @@ from penstock.settings.websocket_model import WebSocketSettings
 __all__ = [
     "REFERENCE_FORM",
     "AppSettings",
+    "BackendSettings",
     "ErrorSettings",
     "FilesSettings",
     "FilteringSettings",
+    "HealthSettings",
     "LimitSettings",
     "LocationLimitSettings",
     "LocationSettings",
@@ -46,7 +49,14 @@ class SiteSettings(
     kw_only=True,
     frozen=True,
     forbid_unknown_fields=True,
-    rename={"modules": "module", "routes": "route", "apps": "app", "locations": "location", "traces": "trace"},
+    rename={
+        "modules": "module",
+        "routes": "route",
+        "apps": "app",
+        "proxies": "proxy",
+        "locations": "location",
+        "traces": "trace",
+    },
 ):
     """[[site]]: what answers for some host names. A route answers, else the longest mount, else a file, else 404."""
 
@@ -81,6 +91,7 @@ class SiteSettings(
     ] = ()
     routes: Annotated[tuple[RouteSettings, ...], Meta(description="What answers single paths, by path template.")] = ()
     apps: Annotated[tuple[AppSettings, ...], Meta(description="Applications, by path prefix.")] = ()
+    proxies: Annotated[tuple[BackendSettings, ...], Meta(description="Servers that are asked, by path prefix.")] = ()
     locations: Annotated[tuple[LocationSettings, ...], Meta(description="Rules, by path prefix.")] = ()
     traces: Annotated[tuple[TraceSettings, ...], Meta(description="Requests that leave a trace, by path prefix.")] = ()
 

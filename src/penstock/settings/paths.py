@@ -29,6 +29,8 @@ class Paths:
             self._resolve_key(site, "root", path=path, judge=_judge_folder)
             self._resolve_key(site, "offline_file", path=path, judge=_judge_new_file)
             self._judge_fallback(site, path=path)
+            for proxy in site.get("proxy", []):
+                self._resolve_list(proxy, "to", path=path)
             for index, location in enumerate(site.get("location", [])):
                 for number, page in enumerate(location.get("errors", [])):
                     place: KeyPath = (*path, "location", index, "errors", number)

@@ -18,6 +18,18 @@ ONE_OF: Mapping[type[Struct], tuple[str, ...]] = {
     RouteSettings: ("function", "handler", "factory", "status", "websocket"),
     ErrorSettings: ("file", "function", "path"),
 }
+# Headers that belong to one connection, or say where a body ends: nobody sets them by hand (RFC 9110 section 7.6.1).
+_OWN_HEADERS = {
+    "connection": "it is the connection's own",
+    "content-length": "it says where a body ends",
+    "expect": "it is between the client and this server",
+    "host": "the key host says which it is",
+    "keep-alive": "it is the connection's own",
+    "te": "it is the connection's own",
+    "trailer": "it says what follows a body",
+    "transfer-encoding": "it says where a body ends",
+    "upgrade": "the key websockets allows it",
+}
 WSGI_ONLY = ("threads", "queue")
 ASGI_ONLY = ("pathsend",)
 # Keys of a route that mean something with some kinds of answer only.
@@ -52,7 +64,11 @@ class Rules:
             path: KeyPath = ("site", number)
             for index, app in enumerate(site.get("app", [])):
                 self._judge_app(app, path=(*path, "app", index))
+            for index, proxy in enumerate(site.get("proxy", [])):
+                self._judge_proxy(proxy, path=(*path, "proxy", index))
             self._judge_mounts(site, "app", path=path)
+            self._judge_mounts(site, "proxy", path=path)
+            self._judge_shared_mounts(site, path=path)
             self._judge_mounts(site, "location", path=path)
             self._judge_routes(site.get("route", []), path=(*path, "route"))
             for index, location in enumerate(site.get("location", [])):
@@ -102,6 +118,31 @@ class Rules:
                 if key in app:
                     told = f'"{key}" is for {owner.upper()} applications, and this is {found.upper()}'
                     self._report((*path, key), told)
+
+    def _judge_proxy(self, proxy: Table, *, path: KeyPath) -> None:
+        seen: set[str] = set()
+        for index, backend in enumerate(proxy.get("to", [])):
+            if backend and backend in seen:
+                self._report((*path, "to", index), f'to has "{backend}" twice')
+            seen.add(backend)
+        for key in ("request_headers", "response_headers"):
+            first: dict[str, str] = {}
+            for name in proxy.get(key, {}):
+                reason = _OWN_HEADERS.get(name.lower(), "")
+                if reason and not (key == "response_headers" and name.lower() == "host"):
+                    self._report((*path, key, name), f'{key} has "{name}", which cannot be set: {reason}')
+                elif first.setdefault(name.lower(), name) != name:
+                    told = f'{key} has "{name}" and "{first[name.lower()]}", which are one header'
+                    self._report((*path, key, name), told)
+
+    def _judge_shared_mounts(self, site: Table, *, path: KeyPath) -> None:
+        """An application and a proxy at one place: only one can answer."""
+        apps = {app["at"]: index for index, app in enumerate(site.get("app", [])) if "at" in app}
+        for index, proxy in enumerate(site.get("proxy", [])):
+            if proxy.get("at") in apps:
+                place = self._where((*path, "app", apps[proxy["at"]], "at"))
+                told = f'"{proxy["at"]}" has an [[site.app]], at {place}: only one can answer'
+                self._report((*path, "proxy", index, "at"), told)
 
     def _find_kind(self, table: Table, model: type[Struct], label: str, *, path: KeyPath) -> str | None:
         """The one key of several that `table` has; None where it is not one, which is reported."""
