@@ -9,9 +9,11 @@ import pytest
 from penstock.errors import (
     ConnectionLost,
     ContractError,
+    SocketDisposedError,
     WebSocketBusyError,
     WebSocketClosedError,
     WebSocketDisconnect,
+    WebSocketError,
     WebSocketProtocolError,
 )
 from penstock.request_sockets.messages import MessageType
@@ -45,6 +47,31 @@ class TestWhole:
             websocket.take_message("b")
             assert await task == "a"
             assert await websocket.receive() == "b"
+
+        run(journey)
+
+    def test_a_receiver_gets_messages_and_the_end_in_its_own_shape(self) -> None:
+        class Shapes:
+            def shape_message(self, received: str | bytes) -> object:
+                return ["message", received]
+
+            def shape_end(self, error: WebSocketError) -> object:
+                return ["end", type(error)]
+
+        async def journey() -> None:
+            websocket, _ = open_socket()
+            shapes = Shapes()
+            task = await begin(websocket.receive_for(shapes))
+            with pytest.raises(WebSocketBusyError):
+                await websocket.receive_for(shapes)
+            websocket.take_message("a")
+            websocket.take_message(b"b")
+            assert [await task, await websocket.receive_for(shapes)] == [["message", "a"], ["message", b"b"]]
+            websocket.take_close(1001, "")
+            assert await websocket.receive_for(shapes) == ["end", WebSocketDisconnect]
+            assert await websocket.receive_for(shapes) == ["end", WebSocketClosedError]
+            websocket.dispose()
+            assert await websocket.receive_for(shapes) == ["end", SocketDisposedError]
 
         run(journey)
 

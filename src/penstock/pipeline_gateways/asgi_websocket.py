@@ -15,7 +15,6 @@ from penstock.errors import (
     ClientGone,
     ConnectionLost,
     ContractError,
-    WebSocketBusyError,
     WebSocketClosedError,
     WebSocketDisconnect,
     WebSocketError,
@@ -87,25 +86,25 @@ class AsgiSocketExchange(AsgiExchange):
         socket = self._socket
         return self.is_told if socket is None else socket.state is not WebSocketState.OPEN
 
-    async def receive(self) -> Message:
-        """ASGI `receive`: `websocket.connect`, then messages, whole; `websocket.disconnect` from the end on."""
+    def receive(self) -> Coroutine[Any, Any, Message]:
+        """ASGI `receive`: `websocket.connect`, then messages, whole; `websocket.disconnect` from the end on.
+
+        Awaiting it raises WebSocketBusyError while another task waits for a message.
+        """
         socket = self._socket
-        if socket is None:
-            early = await self._receive_early()
-            socket = self._socket
-            if early is not None or socket is None:
-                return early or self._disconnect_message()
-        try:
-            received = await socket.receive()
-        except WebSocketBusyError:
-            raise
-        except WebSocketError as error:
-            if isinstance(error, (WebSocketDisconnect, WebSocketProtocolError)):
-                self._ended = error.code, error.reason
-            return self._disconnect_message()
+        return self._receive_early() if socket is None else socket.receive_for(self)
+
+    def shape_message(self, received: str | bytes) -> Message:
+        """As `Receiver.shape_message`."""
         if isinstance(received, str):
             return {"type": "websocket.receive", "text": received}
         return {"type": "websocket.receive", "bytes": received}
+
+    def shape_end(self, error: WebSocketError) -> Message:
+        """As `Receiver.shape_end`: the first error says how it ended."""
+        if isinstance(error, (WebSocketDisconnect, WebSocketProtocolError)):
+            self._ended = error.code, error.reason
+        return self._disconnect_message()
 
     def send(self, message: Message) -> Coroutine[Any, Any, None]:
         """ASGI `send`. Awaiting it raises WebSocketClosedError, an OSError, when the socket is closed.
@@ -143,8 +142,8 @@ class AsgiSocketExchange(AsgiExchange):
 
     # -- before the socket, and behind it --------------------------------------------------------------------------------
 
-    async def _receive_early(self) -> Message | None:
-        """What there is to receive without a socket; None when there is one now."""
+    async def _receive_early(self) -> Message:
+        """What there is to receive without a socket, or, when there is one meanwhile, from it."""
         if not self._is_connect_told:
             self._is_connect_told = True
             return {"type": "websocket.connect"}
@@ -153,9 +152,11 @@ class AsgiSocketExchange(AsgiExchange):
             if self._disconnect is None:
                 self._disconnect = Disconnect(self._context.runtime.loop, self._worker_request)
             await self._disconnect.wait()
-        if self._socket is not None:
-            return None
-        return self._disconnect_message()
+        socket = self._socket
+        if socket is None:
+            return self._disconnect_message()
+        message: Message = await socket.receive_for(self)
+        return message
 
     def _disconnect_message(self) -> Message:
         self.is_told = True

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Coroutine
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from penstock.errors import ConnectionLost, ContractError, WebSocketClosedError, WebSocketDisconnect
+from penstock.errors import ConnectionLost, ContractError, WebSocketClosedError, WebSocketDisconnect, WebSocketError
 from penstock.request_sockets.close_codes import LOST
 from penstock.request_sockets.messages import MessageType, PartialMessage, ReceiveResult
 from penstock.request_sockets.socket_base import SocketBase, wake
@@ -17,6 +17,16 @@ UNREAD_BYTES: Final = 64 * 1024
 UNREAD_MESSAGES: Final = 64
 # What a client may still send while its Close is waited for (websockets DV-8).
 DISCARDED_BYTES: Final = 1024 * 1024
+
+
+class Receiver(Protocol):
+    """Who gets what is received in a shape of its own, as an application of another interface does."""
+
+    def shape_message(self, received: str | bytes) -> Any:
+        """What a message is there."""
+
+    def shape_end(self, error: WebSocketError) -> Any:
+        """What the end of the socket is there; asked again at each receive behind it."""
 
 
 class ReceivingHalf(SocketBase):
@@ -37,6 +47,10 @@ class ReceivingHalf(SocketBase):
             self._check_unbegun()
         return self._receive(False)
 
+    def receive_for(self, receiver: Receiver) -> Coroutine[Any, Any, Any]:
+        """As `receive`, in the shape that `receiver` gives it: nothing but WebSocketBusyError is raised, by awaiting it."""
+        return self._receive(False, receiver)
+
     def __aiter__(self) -> ReceivingHalf:
         return self
 
@@ -44,14 +58,13 @@ class ReceivingHalf(SocketBase):
         """The next message, for `async for`: it ends when the socket is closed, and raises when it was lost (PY-16)."""
         return self._receive(True)
 
-    async def _receive(self, is_iterating: bool) -> str | bytes:
+    async def _receive(self, is_iterating: bool, receiver: Receiver | None = None) -> Any:
         if self._waiter is not None or self._reading is not None:
             self._check_receive()
             self._check_unbegun()
         while self._first is None:
             if self._has_ended:
-                end = self._take_end()
-                raise StopAsyncIteration if is_iterating and _is_clean(end) else end
+                return self._tell_end(is_iterating, receiver)
             if self._is_reading_paused:
                 self._resume_reading()
             self._waiter = waiter = self._loop.create_future()
@@ -64,8 +77,9 @@ class ReceivingHalf(SocketBase):
         first = self._first
         if self._others is None and not self._is_reading_paused:
             self._first = None
-            return first
-        return self._take_first()
+        else:
+            first = self._take_first()
+        return first if receiver is None else receiver.shape_message(first)
 
     def receive_fragment(self, limit: int = 65536) -> Coroutine[Any, Any, ReceiveResult]:
         """The next piece of a message, of at most `limit` bytes, as soon as it came; or the Close, once (SW-80, SW-81).
@@ -136,13 +150,24 @@ class ReceivingHalf(SocketBase):
         if self._reading is not None:
             raise ContractError("receive_fragment has begun a message: go on with it until end_of_message")
 
-    def _take_end(self) -> Exception:
+    def _take_end(self) -> WebSocketError:
         """What ended the socket, for who receives first behind it; an error of use for who does so again."""
         end, self._untold = self._untold, None
         if end is not None:
             return end
         self._check_alive()
         return WebSocketClosedError("receive() was called again after the WebSocket was closed")
+
+    def _tell_end(self, is_iterating: bool, receiver: Receiver | None) -> Any:
+        """Raises what ended the socket, or returns it in the shape that `receiver` gives it."""
+        if receiver is None:
+            end = self._take_end()
+            raise StopAsyncIteration if is_iterating and _is_clean(end) else end
+        try:
+            end = self._take_end()
+        except WebSocketError as error:
+            end = error
+        return receiver.shape_end(end)
 
     def _tell_close(self) -> ReceiveResult:
         """The Close that ended the socket, as a result; raises what else did."""
@@ -239,7 +264,7 @@ class ReceivingHalf(SocketBase):
         self._transport.resume_reading()
 
 
-def _is_clean(end: Exception) -> bool:
+def _is_clean(end: WebSocketError) -> bool:
     return isinstance(end, WebSocketClosedError) or (isinstance(end, WebSocketDisconnect) and end.code != LOST)
 
 
