@@ -97,11 +97,11 @@ def scope_of(kind: str = "http", *, method: str = "GET", path: str = "/", **othe
     return {**scope, **other}
 
 
-def ask(server: AsgiServer, *, method: str = "GET", headers: Pairs = (), **other: Any) -> AsgiRequest:
-    """A request of `server`'s."""
+def ask(asked: AsgiServer, *, method: str = "GET", headers: Pairs = (), **other: Any) -> AsgiRequest:
+    """A request that `asked` hands over; `other` is in its scope."""
     fields = [(b"host", b"example.org"), *headers]
     head = foreign_head(foreign_line(method, b"/", b""), fields)
-    return AsgiRequest(scope_of(method=method, headers=fields, **other), server.receive, server.send, head=head)
+    return AsgiRequest(scope_of(method=method, headers=fields, **other), asked.receive, asked.send, head=head)
 
 
 def ask_socket(server: AsgiServer, *, headers: Pairs = (), denies: bool = True) -> AsgiRequest:
