@@ -74,6 +74,7 @@ def begin_socket(context: Context) -> Signal | None:
             name="penstock-websocket",
             context=upgrade.variables,
         )
+        upgrade.variables = None
         del endpoint
     _leave(context, rest, upgrade)
     upgrade.move_to(Phase.TRANSITION_COMPLETED)
@@ -111,6 +112,7 @@ def _leave(context: Context, rest: Rest, upgrade: Upgrade) -> None:
     response.raw_headers = []
     response.extras = None
     rest.slim()
+    worker_request.head.block = b""  # no other head will be compared with it
     task, socket = upgrade.endpoint_task, upgrade.socket
     assert socket is not None
     if task is not None:

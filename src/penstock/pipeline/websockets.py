@@ -69,7 +69,9 @@ class WebSockets:
         if endpoint is None:
             raise TypeError("accept_websocket takes a coroutine function that gets the socket, not None")
         check_callable("accept_websocket", endpoint)
-        self._record(options).endpoint = endpoint
+        upgrade = self._record(options)
+        upgrade.endpoint = endpoint
+        upgrade.variables = copy_context()
 
     async def accept(self, options: AcceptOptions | None = None, *, answers_close: bool = False) -> WebSocket:
         """Accept now: the rest of the plan runs, END included, 101 leaves, and the socket is here (websockets 7.4).
@@ -134,7 +136,6 @@ class WebSockets:
         holder = (location.at, "" if client is None else client[0])
         upgrade.release_place = context.runtime.sockets.take_place(holder, location.sockets.per_client)
         upgrade.options = options
-        upgrade.variables = copy_context()
         upgrade.move_to(Phase.ACCEPT_CALLED)
         self.upgrade = upgrade
         context.response.switch_protocols()

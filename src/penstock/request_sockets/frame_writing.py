@@ -14,7 +14,7 @@ _LENGTH_16: Final = 126
 _LENGTH_64: Final = 127
 
 # The heads of whole messages of few bytes, by opcode and length: what is sent most.
-_SHORT: Final = [[bytes((_FIN | opcode, length)) for length in range(126)] for opcode in range(BINARY + 1)]
+SHORT: Final = [[bytes((_FIN | opcode, length)) for length in range(126)] for opcode in range(BINARY + 1)]
 
 
 def encode_frame(opcode: int, payload: bytes, *, fin: bool = True, rsv1: bool = False, mask: bytes = b"") -> bytes:
@@ -25,7 +25,7 @@ def encode_frame(opcode: int, payload: bytes, *, fin: bool = True, rsv1: bool = 
     """
     size = len(payload)
     if size < 126 and fin and opcode < 3 and not rsv1 and not mask:
-        return _SHORT[opcode][size] + payload
+        return SHORT[opcode][size] + payload
     head = encode_head(opcode, size, fin=fin, rsv1=rsv1, is_masked=bool(mask))
     if not mask:
         return head + payload
