@@ -105,7 +105,8 @@ class AsgiGateway:
         context.websockets.judge()
         exchange = AsgiSocketExchange(context)
         context.exchange = exchange
-        return exchange.run(self.application, socket_scope(self.scope(context), context))
+        scope = socket_scope(self.scope(context), context)
+        return exchange.run(self.application(scope, exchange.receive, exchange.send))
 
     def scope(self, context: Context) -> dict[str, Any]:
         """The scope of a request; behind middleware in stages, with what that has put into it."""

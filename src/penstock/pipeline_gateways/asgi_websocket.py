@@ -22,7 +22,7 @@ from penstock.errors import (
     WebSocketStateError,
 )
 from penstock.pipeline.context import Context
-from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiExchange, Message
+from penstock.pipeline_gateways.asgi import AsgiExchange, Message
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.request_sockets.options import AcceptOptions
 from penstock.request_sockets.websocket import WebSocket, WebSocketState
@@ -69,10 +69,9 @@ class AsgiSocketExchange(AsgiExchange):
         self._is_connect_told = False
         self._ended: tuple[int, str] | None = None  # code and reason, once there is a socket
 
-    async def run(self, application: AsgiApplication, scope: dict[str, Any]) -> None:
-        """Call the application to its end; what it raises passes through, but a framework's word for a client that left."""
+    async def run(self, running: Awaitable[object]) -> None:
+        """Wait for the application; what it raises passes through, but a framework's word for a client that left."""
         try:
-            running: Awaitable[object] = application(scope, self.receive, self.send)
             result = await running
         except Exception as error:
             if type(error).__name__ == "WebSocketDisconnect" and self._knows_of_the_end:
