@@ -1,5 +1,6 @@
 """This file is the test of what holds the tree together: public names, version, wheel, and the commands people type."""
 
+import ast
 import importlib.metadata
 import json
 import os
@@ -28,6 +29,7 @@ ELSEWHERE = {"__main__.py": "test_main.py"}
 PUBLIC_NAMES = [
     "AcceptLost",
     "AcceptOptions",
+    "BackendFailed",
     "ClientGone",
     "ConfigurationError",
     "ConnectionLost",
@@ -70,6 +72,15 @@ PUBLIC_NAMES = [
     "rsgi",
     "run",
 ]
+
+
+def compiled_modules() -> list[Path]:
+    """The modules that the compiled wheel compiles, as setup.py chooses them."""
+    chosen = re.search(r"^COMPILED = \((.*)\)$", (ROOT / "setup.py").read_text(encoding="utf-8"), re.MULTILINE)
+    assert chosen is not None
+    folders = [SOURCES / name.strip(' "') for name in chosen[1].split(",")]
+    found = [path for folder in folders for path in folder.rglob("*.py") if path.name != "__init__.py"]
+    return sorted(path for path in found if "\n# Not compiled: " not in path.read_text(encoding="utf-8"))
 
 
 class TestPackage:
@@ -179,3 +190,18 @@ class TestCommands:
 
 
 MADE = {"benchmarks/scratch"}  # what running makes and the tree does not hold
+
+
+class TestCompiledForm:
+    def test_no_await_stands_in_a_finally(self) -> None:
+        # mypyc lets an exception that passes through it turn up in the next coroutine that does the same.
+        found = [
+            f"{path.relative_to(SOURCES)}:{inner.lineno}"
+            for path in compiled_modules()
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.Try)
+            for statement in node.finalbody
+            for inner in ast.walk(statement)
+            if isinstance(inner, ast.Await | ast.AsyncWith | ast.AsyncFor)
+        ]
+        assert found == [], "write it as except BaseException and an else, or say why the module is not compiled"
