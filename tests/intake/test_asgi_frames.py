@@ -157,9 +157,10 @@ class TestPressure:
         async def journey(opened: Opened) -> None:
             opened.server.unread = 1 << 30  # the server holds back
             opened.frames.write(BINARY, b"x" * HIGH_WATER)
-            assert not opened.frames.is_paused
+            paused = [opened.frames.is_paused]
             opened.frames.write(BINARY, b"x")
-            assert opened.frames.is_paused
+            paused.append(opened.frames.is_paused)
+            assert paused == [False, True]
             await opened.rest()
             opened.server.begin_taking()
             await opened.sink.wait_for("resume")

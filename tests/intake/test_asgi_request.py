@@ -15,8 +15,8 @@ from penstock.testing import check_host
 from tests.intake.asgi_server import AsgiServer, Pairs, ask, ask_asgi, ask_socket
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
-HINTS = {"http.response.early_hint": {}}
-TRAILERS = {"http.response.trailers": {}}
+HINTS: dict[str, Any] = {"http.response.early_hint": {}}
+TRAILERS: dict[str, Any] = {"http.response.trailers": {}}
 
 
 def head(status: int = 200, *fields: tuple[bytes, bytes]) -> ResponseHead:

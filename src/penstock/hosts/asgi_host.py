@@ -7,16 +7,18 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from penstock.errors import RequestRejected
+from penstock.hosts.foreign_refusals import judge_size, reason_of, refusal_of
 from penstock.http.foreign_head import foreign_handshake, foreign_head, foreign_line
 from penstock.http.head import HeadLimits
-from penstock.http.messages import PLAIN, RequestHead, RequestLine, ResponseHead
-from penstock.http.status import REASONS
+from penstock.http.messages import PLAIN, RequestHead, RequestLine
 from penstock.intake.asgi_receiving import Receive
 from penstock.intake.asgi_request import AsgiRequest, Send
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import Capability
 
 Scope = MutableMapping[str, Any]
+# What a line is made of: method, path, query, version, and the place where the server has put the site.
+_Key = tuple[str, bytes, bytes, str, str]
 
 # What every ASGI server can do for us. What else one can is in the extensions of each scope.
 CAPABILITIES: Final = Capability.SEND_FILE | Capability.UPGRADE
@@ -39,7 +41,7 @@ class AsgiHost:
         self._runtime = runtime
         self._limits = limits
         # Lines come again and again: what they say, and what they lead to, is remembered up to a bound (pipeline H-02).
-        self._lines: dict[tuple[str, bytes, bytes, str], RequestLine] = {}
+        self._lines: dict[_Key, RequestLine] = {}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or WebSocket to its end.
@@ -60,8 +62,7 @@ class AsgiHost:
         await request.finish()
 
     async def _refuse(self, error: RequestRejected, request: AsgiRequest) -> None:
-        reason = f"{error.detail} ({error.rule})" if error.rule else error.detail
-        self._runtime.reject(None, error.status, reason=ascii(reason)[1:-1], client=request.client)
+        self._runtime.reject(None, error.status, reason=reason_of(error), client=request.client)
         await _answer(error, request)
 
     # -- the head ----------------------------------------------------------------------------------------------------------
@@ -72,40 +73,18 @@ class AsgiHost:
         version = scope.get("http_version", "1.1")
         raw_path = scope.get("raw_path") or quote(scope["path"], safe=_PATH_SAFE).encode("ascii")
         query = scope.get("query_string", b"")
-        self._judge_size(len(raw_path) + len(query), headers)
-        line = self._find_line(scope, method, raw_path, query, version, headers)
+        judge_size(self._limits, len(raw_path) + len(query), headers)
+        line = self._find_line((method, raw_path, query, version, scope.get("root_path", "")), scope, headers)
         if is_socket:
             return foreign_handshake(line, headers, subprotocols=scope.get("subprotocols") or ())
         return foreign_head(line, headers, may_have_body=line.version[:1] != "1" and method not in _WITHOUT_BODY)
 
-    def _judge_size(self, target: int, headers: list[tuple[bytes, bytes]]) -> None:
-        limits = self._limits
-        if target > limits.request_line:
-            raise RequestRejected(
-                414, f"the request line is longer than {limits.request_line} bytes", rule="RFC 9112 section 3"
-            )
-        if len(headers) > limits.headers:
-            raise RequestRejected(431, f"more than {limits.headers} header fields", rule="RFC 6585 section 5")
-        if sum([len(name) + len(value) + 4 for name, value in headers]) > limits.header_section:
-            raise RequestRejected(
-                431, f"the headers are larger than {limits.header_section} bytes", rule="RFC 6585 section 5"
-            )
-
-    def _find_line(  # noqa: PLR0917 (used once)
-        self,
-        scope: Scope,
-        method: str,
-        raw_path: bytes,
-        query: bytes,
-        version: str,
-        headers: list[tuple[bytes, bytes]],
-    ) -> RequestLine:
-        key = (method, raw_path, query, version)
+    def _find_line(self, key: _Key, scope: Scope, headers: list[tuple[bytes, bytes]]) -> RequestLine:
         line = self._lines.get(key)
         if line is not None:
             return line
-        line = _read_line(scope, key, headers)
-        if raw_path[:1] == b"/":  # a whole URL means something only together with Host
+        line = _read_line(key, scope, headers)
+        if key[1][:1] == b"/":  # a whole URL means something only together with Host
             if len(self._lines) >= _REMEMBERED:
                 self._lines.clear()
             self._lines[key] = line
@@ -119,23 +98,17 @@ async def refuse_request(error: RequestRejected, scope: Scope, receive: Receive,
 
 
 async def _answer(error: RequestRejected, request: AsgiRequest) -> None:
-    body = b"%d %b: %b\n" % (error.status, REASONS[error.status].encode("ascii"), error.detail.encode("utf-8"))
-    fields = [
-        (b"content-type", b"text/plain; charset=utf-8"),
-        (b"content-length", b"%d" % len(body)),
-        *error.headers,
-        (b"connection", b"close"),
-    ]
-    request.send(ResponseHead(error.status, fields), body, False)
+    head, body = refusal_of(error)
+    request.send(head, body, False)
     await request.finish()
 
 
-def _read_line(scope: Scope, key: tuple[str, bytes, bytes, str], headers: list[tuple[bytes, bytes]]) -> RequestLine:
-    method, raw_path, query, version = key
+def _read_line(key: _Key, scope: Scope, headers: list[tuple[bytes, bytes]]) -> RequestLine:
+    method, raw_path, query, version, root_path = key
     scheme = scope.get("scheme", "http").replace("ws", "http")
     authority = next((value for name, value in headers if name == b"host"), b"")
     whole = foreign_line(method, raw_path, query, version=version, scheme=scheme, authority=authority)
-    inner = _without_root(raw_path, scope.get("root_path", ""))
+    inner = _without_root(raw_path, root_path)
     if inner is raw_path:
         return whole
     line = foreign_line(method, inner, query, version=version)
