@@ -71,6 +71,7 @@ PUBLIC_NAMES = [
     "on",
     "rsgi",
     "run",
+    "wsgi",
 ]
 
 

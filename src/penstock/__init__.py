@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from penstock.errors import (
         AcceptLost,
+        BackendFailed,
         ClientGone,
         ConfigurationError,
         ConnectionLost,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from penstock.request_sockets.websocket import WebSocket
     from penstock.server.guests import asgi
     from penstock.server.rsgi_guest import rsgi
+    from penstock.server.wsgi_guest import wsgi
 
 __version__ = "0.1.0"
 
@@ -53,6 +55,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "penstock.errors": (
         "AcceptLost",
+        "BackendFailed",
         "ClientGone",
         "ConfigurationError",
         "ConnectionLost",
@@ -91,6 +94,7 @@ _HOMES = {
     "penstock.request_sockets.websocket": ("WebSocket",),
     "penstock.server.guests": ("asgi",),
     "penstock.server.rsgi_guest": ("rsgi",),
+    "penstock.server.wsgi_guest": ("wsgi",),
 }
 
 
@@ -112,6 +116,7 @@ def run(application: "Callable[..., Any] | str", **options: Any) -> int:
 __all__ = [
     "AcceptLost",
     "AcceptOptions",
+    "BackendFailed",
     "ClientGone",
     "ConfigurationError",
     "ConnectionLost",
@@ -153,4 +158,5 @@ __all__ = [
     "on",
     "rsgi",
     "run",
+    "wsgi",
 ]

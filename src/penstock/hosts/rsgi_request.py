@@ -68,7 +68,7 @@ class RsgiRequest:
         self._protocol = protocol
         self._loop = loop
         self._body: RsgiBody | None = (
-            None if head.framing.content_length == 0 else RsgiBody(protocol, head.framing.content_length, loop)
+            None if head.framing.content_length == 0 else RsgiBody(protocol, head, loop=loop, lose=self._lose)
         )
         self._transport: Any = None
         # The rest is made by who streams, or waits.

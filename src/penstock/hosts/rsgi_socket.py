@@ -46,10 +46,12 @@ class RsgiMessages:
 
     async def receive(self) -> Message:
         """The next message. Before it is accepted, an RSGI server tells nothing."""
-        if self._transport is None:
-            await asyncio.shield(self._accepted)
+        await asyncio.shield(self._accepted)
+        transport = self._transport
+        if transport is None:
+            return {"type": "websocket.disconnect", "code": _LOST}
         try:
-            message = await self._transport.receive()
+            message = await transport.receive()
         except RuntimeError:  # RSGIProtocolClosed: the connection has ended without a Close
             return {"type": "websocket.disconnect", "code": _LOST}
         kind = int(message.kind)
@@ -78,6 +80,8 @@ class RsgiMessages:
         """Close the socket, without a code; before it is accepted, answer with a status and without a body."""
         if not self._is_closed:
             self._is_closed = True
+            # The server ends the connection when nobody holds its transport any more.
+            self._transport = None
             self._protocol.close(self._status)
 
     async def _accept(self) -> None:
@@ -86,11 +90,14 @@ class RsgiMessages:
             self._accepted.set_result(None)
 
     async def _send_data(self, message: Message) -> None:
+        transport = self._transport
+        if transport is None:
+            raise ClientGone("the socket is closed")
         text = message.get("text")
         if text is not None:
-            await self._transport.send_str(text)
+            await transport.send_str(text)
         else:
-            await self._transport.send_bytes(message["bytes"])
+            await transport.send_bytes(message["bytes"])
 
 
 class RsgiSocketRequest(AsgiRequest):

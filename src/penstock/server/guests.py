@@ -64,6 +64,7 @@ class Guest:
         self._objects = objects
         self._lock = asyncio.Lock()
         self._server: Server | None = None
+        self._prepared: Server | None = None
         self._failure: Exception | None = None
         self._delay = FIRST_DELAY
         self.retry_at = 0.0  # on the loop's clock
@@ -108,11 +109,18 @@ class Guest:
             logger.warning("%s did not end in time and are cut off", what_is_inside(runtime))
         await server.stop_sites(runtime)
 
-    async def _start(self) -> Runtime:
+    def prepare(self) -> None:
+        """Load the settings and import the applications: outside of any loop, which Django wants. Raises as `start`."""
         settings = load_subject(self._subject, self._root_path)
         configure_messages(settings.server.log.level)
         self._tell(settings)
-        server = build(settings, objects=self._objects)
+        self._prepared = build(settings, objects=self._objects)
+
+    async def _start(self) -> Runtime:
+        if self._prepared is None:
+            self.prepare()
+        server, self._prepared = self._prepared, None
+        assert server is not None
         runtime = await server.start_sites()
         self._server = server
         # A server without an event at its end still leaves a whole access log.
