@@ -38,6 +38,7 @@ class BackendPool:
     """The connections to one place: `host` and `port`, or the `path` of a Unix socket. Of one event loop."""
 
     __slots__ = (
+        "_aside",
         "_connections",
         "_idle",
         "_is_closed",
@@ -64,6 +65,7 @@ class BackendPool:
         self.loop = asyncio.get_running_loop()
         self._limits = limits
         self._connections: set[BackendConnection] = set()
+        self._aside: set[BackendConnection] = set()
         self._idle: list[BackendConnection] = []
         self._opening = 0
         self._waiting: deque[asyncio.Future[BackendConnection | None]] = deque()
@@ -107,6 +109,9 @@ class BackendPool:
 
     def release(self, connection: BackendConnection) -> None:
         """The connection has carried its exchange to the end: it goes to who waits longest, or is kept for the next."""
+        if connection in self._aside:
+            connection.abort()
+            return
         while self._waiting:
             waiting = self._waiting.popleft()
             if not waiting.done():
@@ -120,6 +125,7 @@ class BackendPool:
     def forget(self, connection: BackendConnection) -> None:
         """The connection is gone; who waits longest may open another one."""
         self._connections.discard(connection)
+        self._aside.discard(connection)
         if connection in self._idle:
             self._idle.remove(connection)
         self._wake_next()
@@ -127,7 +133,7 @@ class BackendPool:
     def close(self) -> None:
         """Drop all connections; who waits for one is told."""
         self._is_closed = True
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._aside):
             connection.abort()
         while self._waiting:
             waiting = self._waiting.popleft()
@@ -140,24 +146,32 @@ class BackendPool:
     async def _connect(self) -> BackendConnection:
         self._opening += 1
         try:
-            async with asyncio.timeout(self._limits.connect_timeout):
-                connection = await self.connect_aside()
+            connection = await self._open()
         except BaseException:
             self._wake_next()
             raise
         finally:
             self._opening -= 1
         self._connections.add(connection)
-        if self._sweeping is None:
-            self._sweeping = self.loop.call_later(self._look, self._sweep)
+        self._begin_sweeping()
         return connection
 
     async def connect_aside(self) -> BackendConnection:
-        """A new connection that is not counted. Raises OSError."""
-        if self.path:
-            _, connection = await self.loop.create_unix_connection(lambda: BackendConnection(self), self.path)
-        else:
-            _, connection = await self.loop.create_connection(lambda: BackendConnection(self), self.host, self.port)
+        """A new connection that takes nobody's place, for a single exchange. Raises OSError, TimeoutError."""
+        connection = await self._open()
+        self._aside.add(connection)
+        self._begin_sweeping()
+        return connection
+
+    async def _open(self) -> BackendConnection:
+        async with asyncio.timeout(self._limits.connect_timeout):
+            if self.path:
+                _, connection = await self.loop.create_unix_connection(lambda: BackendConnection(self), self.path)
+            else:
+                _, connection = await self.loop.create_connection(lambda: BackendConnection(self), self.host, self.port)
+        if self._is_closed:
+            connection.abort()
+            raise ConnectionAbortedError("the server is stopping")
         return connection
 
     async def _wait(self) -> BackendConnection | None:
@@ -206,10 +220,16 @@ class BackendPool:
         connection.abort()
         return True
 
+    def _begin_sweeping(self) -> None:
+        if self._sweeping is None:
+            self._sweeping = self.loop.call_later(self._look, self._sweep)
+
     def _sweep(self) -> None:
         now = self.loop.time()
-        for connection in tuple(self._connections):
+        for connection in (*self._connections, *self._aside):
             connection.judge_time(now, self._limits.read_timeout)
         while self._idle and now - self._idle[0].since >= self._limits.keep_alive:
             self._idle.pop(0).abort()
-        self._sweeping = self.loop.call_later(self._look, self._sweep) if self._connections else None
+        self._sweeping = None
+        if self._connections or self._aside:
+            self._begin_sweeping()

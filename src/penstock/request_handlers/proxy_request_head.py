@@ -45,7 +45,9 @@ _OF_PROXIES: Final = frozenset(
         b"x-real-ip",
     )
 )
-_OF_HANDSHAKES: Final = frozenset((b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-key"))
+_OF_HANDSHAKES: Final = frozenset(
+    (b"sec-websocket-accept", b"sec-websocket-extensions", b"sec-websocket-key", b"sec-websocket-version")
+)
 
 _REMEMBERED: Final = 512
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
