@@ -23,7 +23,7 @@ def share(value: float | None) -> str:
 def block(entry: Entry) -> str:
     """One case: the medians of each server, the ratios, and how each was started."""
     head = f"{entry['name']}: {entry['title']}"
-    columns = f"  {'':<24}{entry['unit']:>20}{'CPU µs/request':>16}{'server core':>13}{'load core':>12}"
+    columns = f"  {'':<28}{entry['unit']:>20}{'CPU µs/request':>16}{'server core':>13}{'load core':>12}"
     servers = [server_line(server) for server in entry["servers"]]
     verdicts = [verdict_line(verdict) for verdict in entry["verdicts"]]
     commands = [f"  $ {server['command']}" for server in entry["servers"]]
@@ -32,9 +32,9 @@ def block(entry: Entry) -> str:
 
 def server_line(server: Entry) -> str:
     if server["failure"]:
-        return f"  {server['name']:<24} not measured: {server['failure']}"
+        return f"  {server['name']:<28} not measured: {server['failure']}"
     shares = f"{share(server['server_share']):>13}{share(server['load_share']):>12}{mark(server)}"
-    return f"  {server['name']:<24}{number(server['value']):>20}{number(server['cpu_us']):>16}{shares}"
+    return f"  {server['name']:<28}{number(server['value']):>20}{number(server['cpu_us']):>16}{shares}"
 
 
 def mark(server: Entry) -> str:
@@ -46,7 +46,7 @@ def mark(server: Entry) -> str:
 
 def verdict_line(verdict: Entry) -> str:
     each = " ".join(f"{ratio:.2f}" for ratio in verdict["ratios"])
-    return f"  {verdict['variant']:>10} / {verdict['rival']:<22}{outcome(verdict)}   [{each}]{by_cost(verdict)}"
+    return f"  {verdict['variant']:>10} / {verdict['rival']:<26}{outcome(verdict)}   [{each}]{by_cost(verdict)}"
 
 
 def by_cost(verdict: Entry) -> str:
@@ -129,9 +129,9 @@ def summary(entries: list[Entry]) -> str:
         for verdict in entry["verdicts"]
         if verdict["rival"] in rivals_shown(entry)
     ]
-    lines = [f"  {name:<18}{each['variant']:<10}/ {each['rival']:<22}{outcome(each)}" for name, each in verdicts]
+    lines = [f"  {name:<24}{each['variant']:<10}/ {each['rival']:<26}{outcome(each)}" for name, each in verdicts]
     lines += [
-        f"  {entry['name']:<18}{server['name']} was not measured"
+        f"  {entry['name']:<24}{server['name']} was not measured"
         for entry in entries
         for server in entry["servers"]
         if server["failure"]

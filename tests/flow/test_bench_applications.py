@@ -1,7 +1,8 @@
-"""What the bench compares is comparable: the five modules answer as the five ASGI middlewares do, header by header."""
+"""What the bench compares is comparable: modules answer as ASGI middlewares do, and the WebSockets of the bench echo alike."""
 
 import asyncio
 import re
+import socket
 from typing import Any
 
 import pytest
@@ -10,7 +11,19 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from benchmarks.apps import every_hook, five_middlewares, five_modules, hello_function, hello_starlette
+from benchmarks.apps import (
+    echo_socket,
+    every_hook,
+    five_middlewares,
+    five_modules,
+    hello_asgi,
+    hello_function,
+    hello_starlette,
+)
+from benchmarks.bench import results, rounds, tables
+from benchmarks.bench.model import Sample
+from benchmarks.bench.plain_socket import BINARY, TEXT, PlainSocket, as_frame, binary_message, text_message
+from benchmarks.bench.socket_cases import SOCKET_CASES
 from penstock import Hooks
 from penstock.server import open_client
 from penstock.settings import AppSettings, ModuleSettings, RouteSettings, SiteSettings
@@ -97,3 +110,73 @@ def test_every_hook_has_twenty(asynchronous: bool) -> None:
     hooks = Hooks("EveryHook")
     every_hook.EveryHook(asynchronous=asynchronous).attach(hooks)
     assert len(hooks.subscriptions) == 20
+
+
+def native_site() -> Client:
+    site = SiteSettings(routes=(RouteSettings(at="/", websocket="the:echo"),))
+    return open_client(site, objects={"the:echo": echo_socket.echo})
+
+
+@pytest.mark.parametrize("is_native", [True, False])
+@pytest.mark.parametrize("message", [binary_message(32), binary_message(16_384), text_message(100).decode(), b"", ""])
+def test_both_echoes_send_back_what_comes(is_native: bool, message: str | bytes) -> None:
+    async def journey() -> str | bytes:
+        client = native_site() if is_native else open_client(hello_asgi.echo_messages)
+        async with client, client.websocket("/") as opened:
+            await opened.send(message)
+            return await opened.receive()
+
+    assert asyncio.run(journey()) == message
+
+
+def test_a_broadcast_comes_to_everybody_and_who_left_is_forgotten() -> None:
+    async def journey() -> list[str | bytes]:
+        async with open_client(hello_asgi.broadcast) as client, client.websocket("/") as first:
+            async with client.websocket("/"):
+                pass
+            async with client.websocket("/") as second:
+                await second.send("to all")
+                return [await each.receive() for each in (first, second)]
+
+    assert asyncio.run(journey()) == ["to all", "to all"]
+    assert hello_asgi.ROOM == []
+
+
+def test_the_socket_of_the_bench_speaks_frames() -> None:
+    near, far = socket.socketpair()
+    with near, far:
+        opened = PlainSocket.__new__(PlainSocket)
+        opened.socket, opened.unread = near, b""
+        for opcode, message in (
+            (BINARY, binary_message(32)),
+            (TEXT, text_message(100)),
+            (BINARY, binary_message(16_384)),
+        ):
+            opened.send(opcode, message)
+            sent = b""
+            while len(sent) < len(as_frame(opcode, message, mask=bytes(4))):
+                sent += far.recv(65_536)
+            assert sent == as_frame(opcode, message, mask=bytes(4))
+            far.sendall(as_frame(opcode, message))
+            assert opened.receive() == (opcode, message)
+
+
+def measured(name: str, value: float, family: str = "") -> rounds.Runs:
+    """A server of the first row of WebSockets that did so much."""
+    case = SOCKET_CASES[0]
+    runs = rounds.Runs(
+        name=name, recipe=case.ours, variant="", rival=name, family=family, load=case.load, exchange=case.exchange
+    )
+    runs.samples.append(Sample(value=value, requests=1))
+    return runs
+
+
+def test_of_the_forms_of_one_server_the_table_shows_the_best() -> None:
+    case = SOCKET_CASES[0]
+    servers = [measured("u slow", 1.0, "u"), measured("u fast", 2.0, "u"), measured("other", 0.5)]
+    entry = results.case_entry(case, servers, made={})
+    assert tables.rivals_shown(entry) == ["u fast", "other"]
+    entry["more_is_better"] = False
+    assert tables.rivals_shown(entry) == ["u slow", "other"]
+    servers[0].failure = "it did not start"
+    assert tables.rivals_shown(results.case_entry(case, servers, made={})) == ["u fast", "other"]
