@@ -14,6 +14,7 @@ from penstock.http.foreign_head import foreign_head, foreign_line
 from penstock.http.head import HeadLimits
 from penstock.http.messages import RequestHead, RequestLine
 from penstock.http.status import REASONS
+from penstock.http.targets import read_absolute_target
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import Address, Capability
 
@@ -25,6 +26,7 @@ _REMEMBERED: Final = 1024
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 # The target as it was sent, where the server tells.
 _RAW: Final = ("RAW_URI", "REQUEST_URI")
+_ORIGIN_FORM: Final = ("", "/", "*")
 _CONTENT: Final = {"CONTENT_TYPE": b"content-type", "CONTENT_LENGTH": b"content-length"}
 _NAMES: Final[dict[str, bytes]] = {}
 _NOT_FIELDS: Final = ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH")
@@ -87,6 +89,9 @@ class WsgiHost:
 
     def _find_line(self, environ: Environ) -> RequestLine:
         raw = environ.get(_RAW[0]) or environ.get(_RAW[1]) or ""
+        if raw[:1] not in _ORIGIN_FORM:
+            # A whole URL, as it is sent to proxies: it may name no other host than Host does (bad-input rows 29, 81).
+            read_absolute_target(_bytes_of(raw), environ["wsgi.url_scheme"], _bytes_of(environ.get("HTTP_HOST", "")))
         key = (
             environ["REQUEST_METHOD"],
             environ.get("SCRIPT_NAME", ""),

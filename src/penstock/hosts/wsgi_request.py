@@ -33,6 +33,7 @@ class WsgiRequest:
         "_callbacks",
         "_error",
         "_has_body",
+        "_is_closed",
         "_is_reading",
         "_is_whole",
         "_limit",
@@ -81,6 +82,7 @@ class WsgiRequest:
         self._limit = 1 << 62
         self._is_whole = head.framing.content_length == 0
         self._is_reading = False
+        self._is_closed = False  # the server's thread has gone
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._callbacks: list[Callable[[], None]] | None = None
@@ -164,7 +166,9 @@ class WsgiRequest:
 
     def lose(self) -> None:
         """The server wants no more of the answer: the client has left."""
+        self._is_closed = True
         if self.is_disconnected:
+            self._make_room()
             return
         self.is_disconnected = True
         if not self._is_whole and self._error is None:
@@ -338,7 +342,7 @@ class WsgiRequest:
             self._end()
 
     def _put(self, item: Item) -> None:
-        if self.handover is not None and not self.is_disconnected:
+        if self.handover is not None and not self._is_closed:
             self.handover.put(item)
 
     def _end(self) -> None:
