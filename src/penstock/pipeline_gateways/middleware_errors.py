@@ -1,5 +1,7 @@
 """What is wrong with a middleware, or with a chain of them, as it is built: told before the first request (middleware 15.11)."""
 
+# Not compiled: mypyc has no classes that inherit from TypeError.
+
 from __future__ import annotations
 
 from penstock.errors import PenstockError
