@@ -30,6 +30,7 @@ PUBLIC_NAMES = [
     "AcceptLost",
     "AcceptOptions",
     "BackendFailed",
+    "Builder",
     "ClientGone",
     "ConfigurationError",
     "ConnectionLost",

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from penstock.pipeline.response import Response
     from penstock.pipeline.stages import Stage
     from penstock.pipeline.uploads import Upload
+    from penstock.pipeline_gateways.builder import Builder
     from penstock.request_handlers.handlers import HandlerFactory
     from penstock.request_sockets.options import AcceptOptions
     from penstock.request_sockets.websocket import WebSocket
@@ -88,6 +89,7 @@ _HOMES = {
     "penstock.pipeline.request": ("Request",),
     "penstock.pipeline.response": ("Response",),
     "penstock.pipeline.uploads": ("Upload",),
+    "penstock.pipeline_gateways.builder": ("Builder",),
     "penstock.request_handlers.handlers": ("HandlerFactory",),
     "penstock.pipeline.stages": ("Stage",),
     "penstock.request_sockets.options": ("AcceptOptions",),
@@ -117,6 +119,7 @@ __all__ = [
     "AcceptLost",
     "AcceptOptions",
     "BackendFailed",
+    "Builder",
     "ClientGone",
     "ConfigurationError",
     "ConnectionLost",

@@ -37,7 +37,10 @@ class Form(Enum):
 
 
 class Middleware:
-    """One middleware, and what it is made with. `consumes` is the shape of what it wraps; None: it shows when it is made."""
+    """One middleware, and what it is made with. `consumes` is the signature of what it wraps; None: it shows when it is made.
+
+    A signature is a `Shape`, or a text of somebody's own.
+    """
 
     __slots__ = ("arguments", "candidate", "consumes", "form", "is_used", "name", "settings")
 
@@ -47,7 +50,7 @@ class Middleware:
         form: Form,
         *,
         name: str,
-        consumes: Shape | None,
+        consumes: str | None,
         arguments: Sequence[Any] = (),
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -106,7 +109,7 @@ def detect_middleware(
     settings: Mapping[str, Any] | None = None,
     *,
     name: str = "",
-    consumes: Shape | None = None,
+    consumes: str | None = None,
 ) -> Middleware:
     """What kind of middleware `candidate` is, which will be made with `arguments` and `settings`.
 
@@ -173,7 +176,7 @@ def _by_tag(
     settings: Mapping[str, Any],
     *,
     name: str,
-    consumes: Shape | None,
+    consumes: str | None,
 ) -> Middleware:
     if tag == "around":
         return Middleware(
@@ -190,7 +193,7 @@ def _by_tag(
 
 
 def _by_call(
-    candidate: Any, arguments: Sequence[Any], settings: Mapping[str, Any], *, name: str, consumes: Shape | None
+    candidate: Any, arguments: Sequence[Any], settings: Mapping[str, Any], *, name: str, consumes: str | None
 ) -> Middleware:
     call = find_call(candidate)
     required = _required(call, name)

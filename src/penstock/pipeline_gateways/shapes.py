@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from enum import Enum
+from enum import StrEnum
 from functools import partial
 from typing import Any, Final
 
 from penstock.errors import ConfigurationError, Problem
 
 
-class Shape(Enum):
+class Shape(StrEnum):
     """The shapes of applications (middleware section 15.1)."""
 
     ASGI3 = "asgi3"

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextvars import copy_context
 from typing import Any, Final
 
-from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.errors import ClientGone, ContractError
 from penstock.http.foreign_head import foreign_head, foreign_line
 from penstock.http.messages import RequestHead
 from penstock.intake.asgi_request import AsgiRequest
@@ -20,19 +20,13 @@ from penstock.pipeline.context import Context
 from penstock.pipeline.loop import advance
 from penstock.pipeline.principal import ANONYMOUS, Principal
 from penstock.pipeline.response import ContextResponse
-from penstock.pipeline.sending import send_piece
 from penstock.pipeline.task import drive
 from penstock.pipeline_gateways.asgi import (
-    COMPLETE,
-    FILTERED,
-    NOT_STARTED,
-    STARTED,
-    STREAMING,
     AsgiApplication,
-    AsgiExchange,
     AsgiGateway,
 )
 from penstock.pipeline_gateways.asgi_application import Application, Receive, Send
+from penstock.pipeline_gateways.held_exchange import HeldExchange
 from penstock.pipeline_gateways.staged_crossing import come_back, cross, refuse_websocket
 
 # Where a scope says to whom it belongs. A middleware may copy its scope, and does not know what else is in it.
@@ -82,17 +76,16 @@ class StagedMiddleware:
         await exchange.lead_on(scope, receive, send)
 
 
-class StagedExchange(AsgiExchange):
+class StagedExchange(HeldExchange):
     """One request in one middleware: `receive` and `send` as that sees them from outside, and the way on into the rest."""
 
-    __slots__ = ("_ended", "_has_led_on", "_inner", "_piece", "_scope")
+    __slots__ = ("_has_led_on", "_inner", "_piece", "_scope")
 
     def __init__(self, context: Context, piece: StagedMiddleware) -> None:
-        super().__init__(context, False)
+        super().__init__(context)
         self._piece = piece
         self._scope: MutableMapping[str, Any] = {}
         self._has_led_on = False
-        self._ended = False
         self._inner: AsgiRequest | None = None  # what is behind it
 
     # -- as a frame --------------------------------------------------------------------------------------------------------
@@ -119,27 +112,18 @@ class StagedExchange(AsgiExchange):
         scope[_KEY] = self
         try:
             await application(scope, self.receive, self.send)
-            self._judge()
+            may_be_silent = self._has_led_on or not context.plan.is_development
+            self.judge(f"the middleware {self._piece.name}", may_be_silent=may_be_silent)
         except Exception as error:
-            self._ended = True
+            self.end()
             cross(context, error, has_led_on=self._has_led_on)
             return
         finally:
-            self._ended = True
+            self.end()
         if self._has_led_on:
             come_back(context)
         else:
             context.complete()  # neither later stages nor what answers are asked (middleware G7)
-
-    def _judge(self) -> None:
-        if self._state == COMPLETE or (self._state == NOT_STARTED and not self._has_led_on and not self._is_strict):
-            return
-        what = "returned in the middle of its answer" if self._state != NOT_STARTED else "returned without an answer"
-        raise ContractError(f"the middleware {self._piece.name} {what}")
-
-    @property
-    def _is_strict(self) -> bool:
-        return self._context.plan.is_development
 
     # -- the way on ------------------------------------------------------------------------------------------------------------
 
@@ -207,39 +191,6 @@ class StagedExchange(AsgiExchange):
         # What came back from behind it has the headers that modules had set before.
         is_relayed = self._inner is not None and self._inner.has_sent_head
         return headers if is_relayed else super()._merge(headers)
-
-    def _send_piece(self, body: bytes) -> Awaitable[None] | None:
-        response = self._response
-        if self._state == STARTED:
-            self._state = FILTERED if response.is_changing_pieces else STREAMING
-        return send_piece(response, self._worker_request, body)
-
-    def _send_last(self, body: bytes) -> Awaitable[None] | None:
-        if self._state == STREAMING:
-            if self._worker_request.is_disconnected:
-                raise ClientGone("the client left")
-            self._worker_request.send(None, body, False)
-        elif self._state == STARTED:
-            self._response.content = body
-        elif self._hold_back(body):
-            return None
-        self._be_complete()
-        return None
-
-    async def _complete(self) -> None:
-        self._be_complete()
-
-    def _be_complete(self) -> None:
-        self._state = COMPLETE
-        if self._disconnect is not None:
-            self._disconnect.resolve()
-
-    async def _refuse(self, error: RequestRejected) -> None:
-        raise error
-
-    def _judge_late(self, kind: str) -> None:
-        if self._ended or self._state == COMPLETE:
-            raise ContractError(f"{kind} after the response was complete")
 
 
 class _Around:

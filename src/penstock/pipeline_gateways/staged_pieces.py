@@ -8,8 +8,9 @@ from typing import Any, Final
 from penstock.pipeline.context import Context
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.stages import Stage
+from penstock.pipeline_gateways.double_callable import Double
 from penstock.pipeline_gateways.lifespan import Lifespan
-from penstock.pipeline_gateways.middleware_errors import NoConversion, UnsupportedMiddleware
+from penstock.pipeline_gateways.middleware_errors import NoConversion
 from penstock.pipeline_gateways.middleware_shapes import Form, Middleware, detect_application
 from penstock.pipeline_gateways.polymorphic_next import PolymorphicNext
 from penstock.pipeline_gateways.shapes import Shape
@@ -46,7 +47,7 @@ def make_piece(middleware: Middleware, *, name: str, relays_errors: bool = False
             around = Generating(around, name)
         return NativeMiddleware(around, name=name, relays_errors=relays_errors)
     _refuse(middleware.consumes, name)
-    if middleware.consumes is Shape.ASGI3:
+    if middleware.consumes == Shape.ASGI3:
         return StagedMiddleware(middleware.make, name=name, relays_errors=relays_errors)
     return _Making(middleware, name).piece(relays_errors)
 
@@ -65,12 +66,10 @@ class _Making:
         made = middleware.make(PolymorphicNext(self._rest))
         shape = middleware.consumes or detect_application(made, f"what {middleware.name} made")
         _refuse(shape, name)
-        if shape is Shape.NATIVE:
+        if shape == Shape.NATIVE:
             self._native = NativeMiddleware(_Native(_call_of(made)), name=name, relays_errors=relays_errors)
             return self._native
-        if shape is not Shape.ASGI3 and shape is not Shape.ASGI2:
-            raise UnsupportedMiddleware(f"{middleware.name} made an application of shape {shape.value}, not of ASGI")
-        self._made = Double(made) if shape is Shape.ASGI2 else made
+        self._made = Double(made) if shape == Shape.ASGI2 else made
         return StagedMiddleware(self._wrap, name=name, relays_errors=relays_errors)
 
     def _wrap(self, application: Any) -> Any:
@@ -99,25 +98,13 @@ class _Native:
         return self._call(context)
 
 
-class Double:
-    """An ASGI 2 application, called as ASGI 3 is."""
-
-    __slots__ = ("_application",)
-
-    def __init__(self, application: Any) -> None:
-        self._application = application
-
-    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
-        return self._application(scope)(receive, send)
-
-
 def _call_of(made: Any) -> Callable[[Context], Any]:
     found: Callable[[Context], Any] = made.invoke if callable(getattr(made, "invoke", None)) else made
     return found
 
 
-def _refuse(shape: Shape | None, name: str) -> None:
-    if shape is Shape.WSGI:
+def _refuse(shape: str | None, name: str) -> None:
+    if shape == Shape.WSGI:
         raise NoConversion(
             f"{name} is middleware for WSGI, which would hold a thread in its stage for every request: put it around its "
             "application, as in wsgi = ... or with Builder().use(...).run(...)"
