@@ -77,4 +77,5 @@ class AsgiFaces:
                 raise ValueError("meant to fail")
             if path != "closed":
                 await send({**message, "type": "websocket.send"})
-        self._closed.seen.append((message["code"], message["reason"]))
+        if path == "closed":
+            self._closed.seen.append((message["code"], message["reason"]))

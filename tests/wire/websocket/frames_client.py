@@ -157,6 +157,20 @@ class FramesClient(RawClient):
         self.send([close_frame(code)])
         assert self.read_close() == code
 
+    def flood(self, frames: bytes, *, at_most: int, seconds: float) -> int:
+        """Send `frames` again and again, whole, reading nothing, until no more is taken for `seconds`; the bytes sent."""
+        sent, rest = 0, memoryview(frames)
+        while sent < at_most and self._wait(select.POLLOUT, seconds=seconds):
+            try:
+                count = self.socket.send(rest)
+            except BlockingIOError:
+                continue
+            except (BrokenPipeError, ConnectionResetError):
+                break
+            sent += count
+            rest = rest[count:] or memoryview(frames)
+        return sent
+
     def is_quiet(self, seconds: float = 0.05) -> bool:
         """Whether nothing comes for so long, neither bytes nor the end."""
         return not self.buffer and not self.is_at_end and not self._wait(select.POLLIN, seconds=seconds)
