@@ -79,7 +79,7 @@ class TestSockets:
         assert len(ends.protocol.closes) == 1
 
     @run
-    async def test_websockets_rs_3_a_close_of_ours_has_no_code(self) -> None:
+    async def test_websockets_rs3_a_close_of_ours_has_no_code(self) -> None:
         ends = Ends()
         async with asked(ends) as application:
             ends.protocol.put(TEXT, "close")
@@ -88,7 +88,7 @@ class TestSockets:
         assert len(ends.protocol.closes) == 1
 
     @run
-    async def test_websockets_rs_6_a_connection_that_is_lost(self) -> None:
+    async def test_websockets_rs6_a_connection_that_is_lost(self) -> None:
         ends = Ends()
         async with asked(ends) as application:
             await ends.protocol.wait(lambda: ends.protocol.accepts == 1)
@@ -97,7 +97,7 @@ class TestSockets:
         assert (ends.received, ends.protocol.sent) == ([], [])
 
     @run
-    async def test_websockets_rs_2_a_refusal_is_its_status_alone(self) -> None:
+    async def test_websockets_rs2_a_refusal_is_its_status_alone(self) -> None:
         def refuse(context: Context) -> None:
             context.response.status_code = 403
 
