@@ -7,12 +7,15 @@ from typing import Final, NamedTuple
 from penstock.errors import ConfigurationError, Problem
 
 _FORMS: Final = '"127.0.0.1:8000", ":8000" (every address), "[::1]:8000", "unix:/run/app.sock" or "fd:3"'
+# What stands in front of a place where web servers speak FastCGI, and what the rest of it is as a place for HTTP.
+_FASTCGI: Final = (("fcgi://", ""), ("fcgi+unix:", "unix:"), ("fcgi+fd:", "fd:"))
 
 
 class Bind(NamedTuple):
     """One place to listen: `fd` (not negative), else the Unix socket `path` (not empty), else TCP `host` and `port`.
 
     `host` "" is every address, IPv4 and IPv6. `port` 0 is any free one. `text` is the spec as written, `where` its origin.
+    `is_fastcgi`: it is for web servers that speak FastCGI.
     """
 
     text: str
@@ -21,13 +24,20 @@ class Bind(NamedTuple):
     port: int = 0
     path: str = ""
     fd: int = -1
+    is_fastcgi: bool = False
 
 
 def parse_bind(text: str, *, where: str = "") -> Bind:
     """The place that `text` names: host:port, :port, [IPv6]:port, unix:path or fd:number.
 
-    `where` is the option, variable or line it was written in. Raises ConfigurationError when it is none of these.
+    `fcgi://host:port`, `fcgi+unix:path` and `fcgi+fd:number` are the same for FastCGI. `where` is the option, variable or line
+    it was written in. Raises ConfigurationError when it is none of these.
     """
+    for prefix, plain in _FASTCGI:
+        if text.startswith(prefix):
+            rest = text.removeprefix(prefix)
+            bind = parse_bind(plain + rest if plain else rest.removesuffix("/"), where=where)
+            return bind._replace(text=text, is_fastcgi=True)
     kind, _, rest = text.partition(":")
     if kind == "unix":
         return Bind(text=text, where=where, path=_parse_path(text, rest, where=where))

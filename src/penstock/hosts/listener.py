@@ -25,7 +25,7 @@ _Address = tuple[str, int] | tuple[str, int, int, int]
 class BoundSocket:
     """A listening socket: non-blocking, not inherited by child processes unless `socket.set_inheritable(True)`.
 
-    `url` is for people ("http://127.0.0.1:8000", "unix:/run/app.sock"); `bind` is what was asked for.
+    `url` is for people ("http://127.0.0.1:8000", "unix:/run/app.sock", "fcgi://127.0.0.1:9000"); `bind` is what was asked for.
     """
 
     __slots__ = ("_file", "bind", "is_unix", "socket", "tls", "url")
@@ -34,9 +34,9 @@ class BoundSocket:
         sock.setblocking(False)
         self.socket = sock
         self.bind = bind
-        self.tls = tls
+        self.tls = tls and not bind.is_fastcgi
         self.is_unix = sock.family == AF_UNIX
-        self.url = _url(sock, tls=tls)
+        self.url = _url(sock, bind, tls=tls)
         self._file = file
 
     def close(self) -> None:
@@ -213,13 +213,14 @@ def _is_listening(sock: socket.socket) -> bool:
         return False  # not every system can tell; to listen twice does no harm
 
 
-def _url(sock: socket.socket, *, tls: bool) -> str:
+def _url(sock: socket.socket, bind: Bind, *, tls: bool) -> str:
     address = sock.getsockname()
     if sock.family == AF_UNIX:
         name = address if isinstance(address, str) else "@" + os.fsdecode(address[1:])
-        return f"unix:{name}"
+        return f"{'fcgi+' if bind.is_fastcgi else ''}unix:{name}"
     host = str(address[0])
-    return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{address[1]}"
+    scheme = "fcgi" if bind.is_fastcgi else "https" if tls else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{address[1]}"
 
 
 def _explain(bind: Bind, error: OSError, opened: Sequence[BoundSocket]) -> str:

@@ -7,11 +7,14 @@ import selectors
 import socket
 from asyncio import selector_events
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.hosts.connection import Connection
 from penstock.hosts.http1_service import Http1Service
 from penstock.hosts.listener import BoundSocket
+
+if TYPE_CHECKING:
+    from penstock.hosts.fastcgi_service import FastCgiService
 
 # At a stop: seconds that a client gets to send a request it may have begun before it could know.
 STOP_GRACE: Final = 0.5
@@ -25,7 +28,7 @@ _PROBES: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4
 
 
 class SocketHost:
-    """Serves HTTP/1.1 on sockets."""
+    """Serves HTTP/1.1 on sockets, and FastCGI on those that are for it."""
 
     def __init__(
         self,
@@ -35,11 +38,13 @@ class SocketHost:
         backlog: int = 2048,
         tls: object = None,
         handshake_timeout: float | None = None,
+        fastcgi: FastCgiService | None = None,
     ) -> None:
         """`backlog`: connections the kernel holds. `tls` is the ssl.SSLContext for the sockets that speak TLS.
 
-        `handshake_timeout` is in seconds; None is `tls.HANDSHAKE_TIMEOUT`.
+        `handshake_timeout` is in seconds; None is `tls.HANDSHAKE_TIMEOUT`. `fastcgi` is for the sockets of web servers.
         """
+        self._fastcgi = fastcgi
         self._service = service
         self._sockets = tuple(sockets)
         self._tls = tls
@@ -57,6 +62,8 @@ class SocketHost:
     def announce_stop(self) -> None:
         """From now on every answer that begins says that it is its connection's last."""
         self._service.announce_stop()
+        if self._fastcgi is not None:
+            self._fastcgi.announce_stop()
 
     async def stop_accepting(self) -> None:
         """Accept those who wait to be, then close the listening sockets."""
@@ -78,16 +85,24 @@ class SocketHost:
 
     async def serve_expected(self, within: float = STOP_GRACE) -> None:
         """Serve what was sent before clients could know of the stop, for at most `within` seconds; close what is idle."""
-        await self._service.serve_expected(min(within, STOP_GRACE))
+        within = min(within, STOP_GRACE)
+        if self._fastcgi is None:
+            await self._service.serve_expected(within)
+        else:
+            await asyncio.gather(self._service.serve_expected(within), self._fastcgi.serve_expected(within))
 
     async def wait_sent(self, within: float) -> None:
         """Wait at most `within` seconds until what was answered has left."""
         await self._service.wait_sent(within)
+        if self._fastcgi is not None:
+            await self._fastcgi.wait_sent(within)
 
     async def close(self) -> None:
         """Cut what is left, and stop the clock."""
         self._close_sockets()
         self._service.abort_all()
+        if self._fastcgi is not None:
+            self._fastcgi.abort_all()
         self._service.clock.stop()
         await asyncio.sleep(0)  # let the cut connections say goodbye
 
@@ -111,7 +126,7 @@ class SocketHost:
         if is_selector:
             # It takes the backlog for the number of attempts to accept in a row, and logs each when descriptors run out.
             backlog = _ATTEMPTS
-        make = self._maker("https" if is_secure else "http", is_unix=bound.is_unix)
+        make = self._maker("https" if is_secure else "http", bound)
         if not bound.is_unix:
             _probe_silent_clients(bound.socket)
         if bound.is_unix:
@@ -124,7 +139,13 @@ class SocketHost:
             bound.socket.listen(self._backlog)
         return server
 
-    def _maker(self, scheme: str, *, is_unix: bool) -> Callable[[], Connection]:
+    def _maker(self, scheme: str, bound: BoundSocket) -> Callable[[], asyncio.Protocol]:
+        is_unix = bound.is_unix
+        if bound.bind.is_fastcgi and self._fastcgi is not None:
+            from penstock.hosts.fastcgi_connection import FastCgiConnection
+
+            fastcgi = self._fastcgi
+            return lambda: FastCgiConnection(fastcgi, is_unix=is_unix)
         service = self._service
         return lambda: Connection(service, scheme, is_unix=is_unix)
 

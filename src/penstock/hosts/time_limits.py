@@ -101,14 +101,15 @@ def _judge_idle(connection: Connection, now: float) -> None:
 
 def _notice_leaving(connection: Connection, request: Http1Request) -> None:
     """A socket that is not read from does not tell that its client has left, so it is asked."""
-    events = _ask_socket(connection.transport.get_extra_info("socket").fileno())
+    events = ask_socket(connection.transport.get_extra_info("socket").fileno())
     if events & _GONE:
         connection.transport.abort()
     elif events:
         request.tell_disconnect()  # it sends no more: as with `eof_received`, it may read on
 
 
-def _ask_socket(descriptor: int) -> int:
+def ask_socket(descriptor: int) -> int:
+    """Which of poll's events a socket that is not read from has: POLLRDHUP when its other end sends no more; 0 for none."""
     if sys.platform == "linux" and descriptor >= 0:
         socket = select.poll()
         socket.register(descriptor, select.POLLRDHUP)

@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from penstock.hosts.clock import Clock
 from penstock.hosts.http1_service import Http1Service
@@ -25,6 +25,9 @@ from penstock.server.observation import Observation
 from penstock.server.tracing import Traces
 from penstock.server.trust import Trust
 from penstock.settings import Settings
+
+if TYPE_CHECKING:
+    from penstock.hosts.fastcgi_service import FastCgiService
 
 logger = logging.getLogger("penstock")
 
@@ -75,15 +78,17 @@ class Server:
         if settings.max_requests:
             runtime.limit_requests(settings.max_requests, self.stop)
         clock = Clock(loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
+        trust = Trust(settings.proxy)
         service = self._service = Http1Service(
             runtime,
             settings.limits,
             clock,
             is_timed=runtime.record is not None or self._traces.are_wanted,
-            forwarded=Trust(settings.proxy).find_policy(),
+            forwarded=trust.find_policy(),
         )
         self._serve_sites(self.sites)
-        self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls)
+        fastcgi = _open_fastcgi(service, bound, trust)
+        self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls, fastcgi=fastcgi)
         self.addresses = await self._host.open()
 
     async def start_sites(self) -> Runtime:
@@ -180,6 +185,15 @@ async def _end_requests(host: SocketHost, runtime: Runtime, within: float) -> bo
     drained = await runtime.drain(max(0.0, deadline - loop.time()))
     await host.wait_sent(max(0.0, deadline - loop.time()))
     return drained
+
+
+def _open_fastcgi(service: Http1Service, bound: Sequence[BoundSocket], trust: Trust) -> FastCgiService | None:
+    """What the sockets for web servers share, where there are any: who has none loads nothing of it."""
+    if not any(each.bind.is_fastcgi for each in bound):
+        return None
+    from penstock.hosts.fastcgi_service import FastCgiService
+
+    return FastCgiService(service, lambda host, is_unix: trust.trusts(host, is_unix=is_unix))
 
 
 def open_listeners(settings: Settings) -> list[BoundSocket]:

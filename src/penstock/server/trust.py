@@ -51,6 +51,12 @@ class Trust:
             head.authority = effective.authority
             head.headers = [(b"host", effective.authority)] + [pair for pair in head.headers if pair[0] != b"host"]
 
+    def trusts(self, host: str | None, *, is_unix: bool) -> bool:
+        """Whether a web server may speak for its clients from there: by FastCGI nobody else may connect."""
+        if self._proxies is None:
+            self._proxies = self._read()
+        return self._proxies.trusts(host, is_unix=is_unix)
+
     def _read(self) -> TrustedProxies:
         from penstock.http.forwarded import TrustedProxies
 

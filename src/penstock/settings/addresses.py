@@ -9,6 +9,9 @@ from ipaddress import AddressValueError, IPv6Address, ip_network
 from penstock.http.grammar import is_host
 
 LISTEN_FORM = '"host:port", "[::]:8000", ":8000", "unix:/run/app.sock" or "fd:3"'
+# What stands in front of a place for FastCGI, and what the rest of it is as a place for HTTP.
+_FASTCGI = {"fcgi://": "", "fcgi+unix:": "unix:", "fcgi+fd:": "fd:"}
+_NEAR_FASTCGI = ("fcgi+", "fcgis:", "fastcgi:", "fcgi:127.", "fcgi:[")
 BACKEND_FORM = '"http://127.0.0.1:9000" or "unix:/run/app.sock"'
 ORIGIN_FORM = '"https://example.org" or "http://localhost:8000"'
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
@@ -18,6 +21,11 @@ _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.
 
 def judge_listen(text: str) -> str:
     """What is wrong with a place to listen at."""
+    for prefix, plain in _FASTCGI.items():
+        if text.startswith(prefix):
+            return _judge_fastcgi(text, prefix, plain)
+    if text.startswith(_NEAR_FASTCGI):
+        return f'"{text}" is no place to listen: write "fcgi://127.0.0.1:9000" or "fcgi+unix:/run/app.sock"'
     if text.startswith("unix:"):  # gunicorn writes unix:///run/app.sock and fd://3
         return (
             "" if text.removeprefix("unix:").removeprefix("//") else f'"{text}" has no path: write "unix:/run/app.sock"'
@@ -135,6 +143,15 @@ def _judge_schemeless(text: str) -> str:
     if is_host(bare.encode("utf-8", "replace")) and "*" not in bare:
         return f'"{text}" has no scheme: write "https://{bare}"'
     return f'"{text}" is not an origin: write {ORIGIN_FORM}'
+
+
+def _judge_fastcgi(text: str, prefix: str, plain: str) -> str:
+    """What is wrong with a place where web servers are to speak FastCGI."""
+    rest = text.removeprefix(prefix)
+    if not plain and (rest.startswith(("unix:", "/"))):
+        return f'"{text}" is no host and port: write "fcgi+unix:{rest.removeprefix("unix:")}"'
+    found = judge_listen(plain + rest) if plain else judge_listen(rest.removesuffix("/"))
+    return f'"{text}" is no place for FastCGI: {found}' if found else ""
 
 
 def _judge_portless(text: str) -> str:

@@ -33,7 +33,9 @@ HEADER_VALUE = Meta(
 )
 LISTEN = Meta(
     extra={"language": "listen"},
-    extra_json_schema={"pattern": r"^(unix:.+|fd:(//)?[0-9]+|(\[[0-9A-Fa-f:.]+(%.+)?\]|[A-Za-z0-9._-]*):[0-9]{1,5})$"},
+    extra_json_schema={
+        "pattern": r"^((fcgi\+)?(unix:.+|fd:(//)?[0-9]+)|(fcgi://)?(\[[0-9A-Fa-f:.]+(%.+)?\]|[A-Za-z0-9._-]*):[0-9]{1,5}/?)$"
+    },
 )
 TRUSTED = Meta(
     extra={"language": "trusted"},

@@ -43,9 +43,9 @@ class Paths:
         for index, text in enumerate(server.get(key, [])):
             if key == "app_dirs":
                 server[key][index] = self._found(text, path=(*path, key, index), judge=_judge_folder)
-            elif text.startswith("unix:"):
-                socket_path = text.removeprefix("unix:").removeprefix("//")
-                server[key][index] = f"unix:{self._absolute(socket_path)}"
+            elif text.startswith(("unix:", "fcgi+unix:")):
+                kind, _, socket_path = text.partition("unix:")
+                server[key][index] = f"{kind}unix:{self._absolute(socket_path.removeprefix('//'))}"
 
     def _resolve_tls(self, owner: Table, *, path: KeyPath) -> None:
         for key in ("certificate", "key"):

@@ -167,7 +167,7 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         tuple[Annotated[str, LISTEN], ...],
         Meta(
             min_length=1,
-            description='Where to listen: "host:port", "[::]:8000", ":8000", "unix:/run/app.sock", "fd:3"; port 0 is any.',
+            description='Where to listen: "host:port", "[::]:8000", ":8000", "unix:/run/app.sock", "fd:3"; port 0 is any. For web servers that speak FastCGI: "fcgi://127.0.0.1:9000", "fcgi+unix:/run/app.sock", "fcgi+fd:3".',
             examples=[["127.0.0.1:8000", "unix:/run/app.sock"]],
         ),
     ] = ("127.0.0.1:8000",)

@@ -3,10 +3,13 @@
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.settings import Settings
 from penstock.tools.target import Kind, kind_of
+
+if TYPE_CHECKING:
+    from penstock.hosts.listener import BoundSocket
 
 _ALWAYS: Final = ("*.py",)
 
@@ -21,7 +24,7 @@ def run_reloading(target: str, settings: Settings, said: Mapping[str, Any]) -> i
 
     bound = open_listeners(settings)
     try:
-        told = json.dumps(said_to_child(said, [each.socket.fileno() for each in bound]), default=str)
+        told = json.dumps(said_to_child(said, [_inherited(each) for each in bound]), default=str)
         return run(
             [sys.executable, "-m", "penstock.tools.reloading", target, told],
             [each.socket for each in bound],
@@ -34,10 +37,14 @@ def run_reloading(target: str, settings: Settings, said: Mapping[str, Any]) -> i
             each.close()
 
 
-def said_to_child(said: Mapping[str, Any], descriptors: list[int]) -> dict[str, Any]:
+def said_to_child(said: Mapping[str, Any], inherited: list[str]) -> dict[str, Any]:
     """The options for the child: it listens at what it inherits, and is in development unless that was decided."""
-    places = {"bind": [f"fd:{number}" for number in descriptors], "host": None, "port": None, "uds": None, "fd": None}
+    places = {"bind": inherited, "host": None, "port": None, "uds": None, "fd": None}
     return {**said, **places, "reload": False, "mode": said["mode"] or "development"}
+
+
+def _inherited(bound: "BoundSocket") -> str:
+    return f"{'fcgi+' if bound.bind.is_fastcgi else ''}fd:{bound.socket.fileno()}"
 
 
 def main(target: str, told: str) -> int:

@@ -84,7 +84,7 @@ PORT, where no place is named by an option or a variable, is understood as gunic
     "-b",
     multiple=True,
     metavar="PLACE",
-    help="Where to listen, any number of times: host:port, :port, unix:path, fd:number.",
+    help="Where to listen, any number of times: host:port, :port, unix:path, fd:number; fcgi://host:port, fcgi+unix:path for FastCGI.",
 )
 @option("--host", help="Address to listen at.  [default: 127.0.0.1]")
 @option(

@@ -1,0 +1,206 @@
+"""FastCgiRequest: a request that a web server passes on by FastCGI, as a worker request: its answer is a CGI header block and a body."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
+from penstock.errors import ClientGone, ContractError
+from penstock.hosts.fastcgi_body import FastCgiBody
+from penstock.hosts.fastcgi_records import STDOUT, write_stream
+from penstock.hosts.file_sender import read_at
+from penstock.http.messages import ResponseHead
+from penstock.http.response_head import check_trailers, write_fields, write_head
+from penstock.http.status import is_bodiless
+from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
+from penstock.intake.worker_request import Address, Capability
+
+if TYPE_CHECKING:
+    from penstock.hosts.fastcgi_connection import FastCgiConnection
+    from penstock.hosts.fastcgi_head import FastCgiHead
+
+# What CGI can carry: one answer, and nothing in front of it or behind it (RFC 3875 section 6).
+CAPABILITIES: Final = Capability.SEND_FILE
+
+_PIECE: Final = 256 * 1024
+# From here on copying a body costs more than handing it over by itself.
+_LARGE: Final = 16 * 1024
+_UNKNOWN: Final = -1
+_NO_BODY: Final = -2
+_VERSION_SIZE: Final = len(b"HTTP/1.1 ")
+
+
+class FastCgiRequest:
+    """One request on loan from a connection. What is written behind its end, or behind an abort, is dropped."""
+
+    __slots__ = (
+        "_callbacks",
+        "_remaining",
+        "body",
+        "bytes_sent",
+        "client",
+        "connection",
+        "has_sent_all",
+        "has_sent_head",
+        "head",
+        "is_disconnected",
+        "number",
+        "scheme",
+        "server",
+        "started",
+    )
+
+    def __init__(self, connection: FastCgiConnection, asked: FastCgiHead, number: int) -> None:
+        """`number` is the request's among those of the connection."""
+        self.connection = connection
+        self.head = asked.head
+        self.scheme = asked.scheme
+        self.client: Address | None = asked.client
+        self.server: Address | None = asked.server
+        self.number = number
+        self.body: FastCgiBody | None = None
+        self.bytes_sent = 0
+        self.started = 0.0
+        self.is_disconnected = False
+        self.has_sent_all = False
+        self.has_sent_head = False
+        self._remaining = _UNKNOWN
+        self._callbacks: list[Callable[[], None]] = []
+
+    @property
+    def capabilities(self) -> Capability:
+        """As `WorkerRequest.capabilities`."""
+        return CAPABILITIES
+
+    # -- reading ---------------------------------------------------------------------------------------------------------
+
+    def limit_body(self, limit: int) -> None:
+        """As `WorkerRequest.limit_body`."""
+        if self.body is not None:
+            self.body.limit(limit)
+
+    def take(self) -> bytes | None:
+        """As `WorkerRequest.take`."""
+        return b"" if self.body is None else self.body.take()
+
+    async def wait_body(self) -> None:
+        """As `WorkerRequest.wait_body`."""
+        if self.body is not None:
+            await self.body.wait()
+
+    def on_disconnect(self, callback: Callable[[], None]) -> None:
+        """As `WorkerRequest.on_disconnect`."""
+        if self.is_disconnected:
+            self.connection.loop.call_soon(callback)
+        else:
+            self._callbacks.append(callback)
+
+    # -- answering -------------------------------------------------------------------------------------------------------
+
+    def send(self, head: ResponseHead | None, body: bytes, more: bool) -> Awaitable[None] | None:
+        """As `WorkerRequest.send`."""
+        parts: list[bytes] = []
+        if head is not None:
+            if self.has_sent_head:
+                raise ContractError("the head of this response has been sent already")
+            text = self._write_head(head, -1 if more else len(body))
+            if self._remaining == _NO_BODY:
+                body = b""
+            self._check_length(len(body), more)
+            self.has_sent_head = True
+            if len(body) > _LARGE:
+                parts = write_stream(STDOUT, self.number, text) + write_stream(STDOUT, self.number, body)
+            else:
+                parts = write_stream(STDOUT, self.number, text + body)
+        elif self.has_sent_all:
+            return None
+        else:
+            if self._remaining == _NO_BODY:
+                body = b""
+            self._check_length(len(body), more)
+            parts = write_stream(STDOUT, self.number, body)
+        self.bytes_sent += len(body)
+        connection = self.connection
+        if more:
+            return connection.send(self, parts)
+        self.has_sent_all = True
+        connection.finish(self, parts)
+        return None
+
+    def _write_head(self, head: ResponseHead, count: int) -> bytes:
+        """The header block for a body of `count` bytes (-1: not known yet), with its empty line (RFC 3875 section 6.3)."""
+        is_empty = is_bodiless(head.status_code)
+        if head.status_code == 204 or any(name == b"status" for name, _ in head.raw_headers):
+            head = _without_own_fields(head)
+        text, length, _ = write_head(head)
+        framing = b"\r\n"
+        if length < 0 and count >= 0 and not is_empty:
+            framing = b"content-length: %d\r\n\r\n" % count
+        self._remaining = _NO_BODY if is_empty or self.head.line.is_head else length
+        return b"Status: %b%b" % (text[_VERSION_SIZE:], framing)
+
+    def _check_length(self, count: int, more: bool) -> None:
+        """Hold the application to its own Content-Length: neither more nor fewer bytes (bad-input row 43)."""
+        if self._remaining < 0:
+            return
+        if count > self._remaining:
+            raise ContractError("the response body is longer than its content-length")
+        if not more and count < self._remaining:
+            raise ContractError("the response body is shorter than its content-length")
+        self._remaining -= count
+
+    async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
+        """As `WorkerRequest.send_file`: in pieces, for every one stands in records."""
+        if head is not None and not more and all(name != b"content-length" for name, _ in head.raw_headers):
+            head.raw_headers = [*head.raw_headers, (b"content-length", b"%d" % count)]
+        if not count or (head is not None and (self.head.line.is_head or is_bodiless(head.status_code))):
+            self.send(head, b"", more)
+            return
+        while count:
+            piece = read_at(descriptor, min(count, _PIECE), offset)
+            if not piece:
+                self.abort()
+                raise ClientGone("the file became shorter while it was sent")
+            offset += len(piece)
+            count -= len(piece)
+            pending = self.send(head, piece, more or count > 0)
+            head = None
+            if pending is not None:
+                await pending
+
+    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `WorkerRequest.inform`: judged, and dropped."""
+        write_fields(headers)
+
+    def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `WorkerRequest.trailers`: judged, and dropped."""
+        check_trailers(headers)
+
+    def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
+        """As `WorkerRequest.upgrade`: never."""
+        raise ContractError("FastCGI does not carry WebSockets")
+
+    def abort(self) -> None:
+        """As `WorkerRequest.abort`."""
+        self.has_sent_all = True
+        self.connection.abort(self)
+
+    def lose(self) -> None:
+        """The web server, or its client, has left: who reads, who writes and who asked is told."""
+        self.is_disconnected = True
+        if self.body is not None:
+            self.body.fail(ClientGone("the client left"))
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+
+def _without_own_fields(head: ResponseHead) -> ResponseHead:
+    """RFC 3875 section 6.3.3: a field "status" would be a second one; RFC 9110 section 8.6: 204 has no length."""
+    is_empty = head.status_code == 204
+    kept = [
+        pair for pair in head.raw_headers if pair[0] != b"status" and not (is_empty and pair[0] == b"content-length")
+    ]
+    copy = ResponseHead(head.status_code, kept)
+    copy.reason_phrase = head.reason_phrase
+    return copy
