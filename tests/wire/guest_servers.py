@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import penstock
+from tests.wire.listener_subject import eventually
 
 APPLICATION = "guest:application"
 # How each server is started at a port, and what it says when it answers.
@@ -25,6 +27,7 @@ SERVERS = {
         ["granian", "--interface", "asgi", APPLICATION, "--host", "127.0.0.1", "--port", "{port}"],
         r"Started worker-1",
     ),
+    "penstock": (["penstock", "serve", "penstock.toml", "--port", "{port}"], r"serving"),
 }
 
 
@@ -50,6 +53,14 @@ class GuestServer:
                 self._reader.start()
                 return
         raise AssertionError(f"the server ended with {self.process.wait()}:\n{self.text}")
+
+    def answers(self) -> bool:
+        """Whether somebody listens: some say that they do before it is true."""
+        try:
+            socket.create_connection(self.address, timeout=10).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def stop(self) -> int:
         """As a person would; the exit code, when all it had to say has been read."""
@@ -79,16 +90,21 @@ def guest_of(server: str, folder: Path, *options: str, ready: str = "") -> Itera
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     )
     running = GuestServer(process, port)
     try:
         running.wait_ready(ready or says)
+        assert ready or eventually(running.answers), running.text
         yield running
     finally:
         try:
             running.stop()
         finally:
-            process.kill()
+            try:
+                os.killpg(process.pid, signal.SIGKILL)  # workers, too, if it has left any behind
+            except ProcessLookupError:
+                pass
             process.communicate()
 
 
@@ -99,9 +115,9 @@ def free_port() -> int:
         return port
 
 
-def write_site(folder: Path, *, application: str, site: str, options: str = "") -> None:
-    """A folder with a site file, what it names, and the module that a server is given."""
+def write_site(folder: Path, *, application: str, site: str, options: str = "", guest: str = "") -> None:
+    """A folder with a site file, what it names, and the module that a server is given; `guest` is what else is in that."""
     (folder / "subject.py").write_text(application, encoding="utf-8")
     (folder / "penstock.toml").write_text(site, encoding="utf-8")
-    guest = f'import penstock\n\napplication = penstock.asgi("penstock.toml"{options})\n'
-    (folder / "guest.py").write_text(guest, encoding="utf-8")
+    text = f'import penstock\n\napplication = penstock.asgi("penstock.toml"{options})\n{guest}'
+    (folder / "guest.py").write_text(text, encoding="utf-8")

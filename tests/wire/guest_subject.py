@@ -49,6 +49,7 @@ def told() -> list[str]:
 
 
 async def slow() -> str:
+    print("slow began", flush=True)
     await asyncio.sleep(0.3)
     return "slow"
 

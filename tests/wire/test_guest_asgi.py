@@ -17,11 +17,10 @@ from tests.wire.guest_subject import APPLICATION, SITE
 from tests.wire.listener_subject import eventually
 
 FACES = ("later", "inline", "asgi/x", "owin/x")
-# What becomes of a socket that is dropped: some say a Close themselves.
 MIB = 1 << 20
 
 
-@pytest.fixture(scope="module", params=list(SERVERS))
+@pytest.fixture(scope="module", params=[name for name in SERVERS if name != "penstock"])
 def guest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestServer]:
     folder = tmp_path_factory.mktemp("guest")
     write_site(folder, application=APPLICATION, site=SITE)
@@ -189,12 +188,156 @@ class TestWebSockets:
         assert eventually(lambda: wanted in told(client))
 
 
+class TestFaces:
+    def test_websockets_t33_whatever_the_style_and_the_host_the_client_sees_the_same(
+        self, guest: GuestServer, own_transcripts: dict[str, list[object]]
+    ) -> None:
+        for path, own in own_transcripts.items():
+            wanted = [each for each in own if guest.name != "granian" or each[0] != "x-style"]
+            assert transcript(guest, path) == wanted, path
+        transcripts = [[each for each in own if each[0] != "x-style"] for own in own_transcripts.values()]
+        assert all(each == transcripts[0] for each in transcripts)
+
+
+@pytest.fixture(scope="module")
+def own_transcripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]:
+    """What clients see of our own listener."""
+    folder = tmp_path_factory.mktemp("own")
+    write_site(folder, application=APPLICATION, site=SITE)
+    with guest_of("penstock", folder) as server:
+        return {path: transcript(server, path) for path in FACES}
+
+
+def transcript(server: GuestServer, path: str) -> list[Any]:
+    """One conversation, as the client sees it."""
+    told: list[Any] = []
+    offered = [Subprotocol("chat.v1"), Subprotocol("chat.v2")]
+    with open_socket(server, path, subprotocols=offered) as websocket:
+        assert websocket.response is not None
+        style = websocket.response.headers.get("x-style")
+        if style is not None:
+            told.append(("x-style", style))
+        told.append(("subprotocol", websocket.subprotocol))
+        for message in ("hello", b"\x00\x01", "ü" * 1000, b""):
+            websocket.send(message)
+            told.append(("message", websocket.recv(timeout=10)))
+        websocket.close(1000, "bye")
+        told.append(("close", websocket.close_code))
+    try:
+        open_socket(server, f"{path}?veto=1").__enter__()
+    except InvalidStatus as refused:
+        told.append(("veto", refused.response.status_code, refused.response.body))
+    return told
+
+
+SERVERS_THAT_DENY = ("uvicorn", "hypercorn")
+WITHOUT_DENIAL = """
+
+served = application
+
+
+async def application(scope, receive, send):
+    scope.get("extensions", {}).pop("websocket.http.response", None)
+    await served(scope, receive, send)
+"""
+
+
+@pytest.mark.parametrize("server", SERVERS_THAT_DENY)
+def test_websockets_t31_without_the_extension_a_refusal_is_403(server: str, tmp_path: Path) -> None:
+    write_site(tmp_path, application=APPLICATION, site=SITE, guest=WITHOUT_DENIAL)
+    with guest_of(server, tmp_path) as guest:
+        for path in ("later?veto=1", "inline?veto=1", "nowhere"):
+            with pytest.raises(InvalidStatus) as caught, open_socket(guest, path):
+                pass
+            assert caught.value.response.status_code == 403
+        with open_socket(guest, "later") as websocket:
+            websocket.send("still here")
+            assert websocket.recv(timeout=10) == "still here"
+
+
+def test_middleware_15_11_a_server_without_websockets_gets_501(tmp_path: Path) -> None:
+    write_site(tmp_path, application=APPLICATION, site=SITE)
+    with guest_of("uvicorn", tmp_path, "--ws", "none") as guest:
+        for path in ("later", "inline", "asgi/x", "close"):  # OWIN has its own way: there is no websocket.Accept
+            with pytest.raises(InvalidStatus) as caught, open_socket(guest, path):
+                pass
+            assert caught.value.response.status_code == 501, path
+
+
+class TestPlaces:
+    @pytest.mark.parametrize("server", ["uvicorn", "hypercorn"])
+    def test_below_a_prefix_that_a_proxy_takes_off(self, server: str, tmp_path: Path) -> None:
+        write_site(tmp_path, application=APPLICATION, site=SITE, options=', root_path="/site"')
+        with guest_of(server, tmp_path, "--root-path", "/site") as guest, client_of(guest) as client:
+            assert client.get("/hello/Ada").text == "Hello, Ada!"
+            assert client.get("/asgi/x").text == "/site/asgi|/site/asgi/x|http|1.1"
+            with open_socket(guest, "later") as websocket:
+                websocket.send("hello")
+                assert websocket.recv(timeout=10) == "hello"
+
+    def test_mounted_in_another_application(self, tmp_path: Path) -> None:
+        mounted = """
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+inner = penstock.asgi("penstock.toml", root_path="/in/site")
+application = Starlette(routes=[Mount("/in/site", inner)])
+"""
+        write_site(tmp_path, application=APPLICATION, site=SITE, guest=mounted)
+        with guest_of("uvicorn", tmp_path) as guest, client_of(guest) as client:
+            assert client.get("/in/site/hello/Ada").text == "Hello, Ada!"
+            assert client.get("/in/site/asgi/x").text == "/in/site/asgi|/in/site/asgi/x|http|1.1"
+            with open_socket(guest, "in/site/later") as websocket:
+                websocket.send("hello")
+                assert websocket.recv(timeout=10) == "hello"
+
+
+def test_rfc9113_over_http_2(tmp_path: Path) -> None:
+    write_site(tmp_path, application=APPLICATION, site=SITE)
+    with guest_of("hypercorn", tmp_path) as guest:
+        host, port = guest.address
+        with httpx.Client(base_url=f"http://{host}:{port}", http1=False, http2=True) as client:
+            assert client.get("/asgi/x").text == "/asgi|/asgi/x|http|2"
+            assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
+            assert client.post("/size", content=iter([b"x" * 1000] * 50)).json() == {"size": 50_000}
+            assert client.head("/hello/Ada").headers["content-length"] == "11"
+            with pytest.raises(httpx.RemoteProtocolError):
+                client.get("/cut")
+            assert client.get("/hello/Ada").http_version == "HTTP/2"
+
+
+def client_of(guest: GuestServer) -> httpx.Client:
+    host, port = guest.address
+    return httpx.Client(base_url=f"http://{host}:{port}")
+
+
 class TestLife:
-    def test_stops_when_the_server_does(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
+    def test_services_ho15_stops_when_the_server_does(self, server: str, tmp_path: Path) -> None:
         write_site(tmp_path, application=APPLICATION, site=SITE)
-        with guest_of("uvicorn", tmp_path) as server:
-            host, port = server.address
-            assert httpx.get(f"http://{host}:{port}/hello/Ada").text == "Hello, Ada!"
-            assert server.stop() in (0, -signal.SIGTERM)  # uvicorn passes the signal on when it is done
-            assert "the application was told to stop" in server.text
-            assert '"GET /hello/Ada HTTP/1.1" 200 11' in server.text  # our own access log, to the last line
+        with guest_of(server, tmp_path) as guest:
+            with socket.create_connection(guest.address, timeout=10) as connection:
+                with client_of(guest) as client:
+                    assert client.get("/hello/Ada").text == "Hello, Ada!"
+                connection.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+                assert eventually(lambda: "slow began" in guest.text)
+                assert guest.stop() in (0, -signal.SIGTERM)  # uvicorn passes the signal on when it is done
+                assert b"slow" in connection.recv(4096)
+            assert "the application was told to stop" in guest.text
+            assert '"GET /hello/Ada HTTP/1.1" 200 11' in guest.text  # our own access log, to the last line
+            assert "Traceback" not in guest.text
+
+    def test_services_ho07_without_lifespan_it_starts_at_the_first_request(self, tmp_path: Path) -> None:
+        write_site(tmp_path, application=APPLICATION, site=SITE)
+        with guest_of("uvicorn", tmp_path, "--lifespan", "off") as guest:
+            with client_of(guest) as client:
+                assert client.get("/hello/Ada").text == "Hello, Ada!"
+            guest.stop()
+            assert '"GET /hello/Ada HTTP/1.1" 200 11' in guest.text
+
+    @pytest.mark.parametrize("server", ["uvicorn", "hypercorn", "granian"])
+    def test_a_failed_start_is_told_in_our_words(self, server: str, tmp_path: Path) -> None:
+        write_site(tmp_path, application=APPLICATION, site='[[site]]\n[[site.route]]\nat = "x"\nstatus = 410\n')
+        with guest_of(server, tmp_path, ready="penstock.toml:3") as guest:
+            guest.process.wait(30)
+        assert "penstock.toml:3" in guest.text
