@@ -3,7 +3,7 @@
 import pytest
 
 from penstock.server import build
-from penstock.settings import AppSettings, RouteSettings, ServerSettings, Settings, SiteSettings
+from penstock.settings import AppSettings, BackendSettings, RouteSettings, ServerSettings, Settings, SiteSettings
 from penstock.tools.answering import answer_to, answers_of, app_text, needs_of, threads_text
 
 SITE = SiteSettings(
@@ -22,6 +22,7 @@ SITE = SiteSettings(
         AppSettings(at="/a", wsgi="f:a"),
         AppSettings(at="/a/b/c", wsgi="f:abc", threads=0),
     ),
+    proxies=(BackendSettings(at="/a/b/c/d", to=("http://127.0.0.1:9000",), strip_prefix=True),),
 )
 
 
@@ -45,7 +46,11 @@ class Anything:
 )
 @pytest.mark.parametrize("has_root_mount", [True, False])
 def test_explain_says_what_happens(method: str, path: str, has_root_mount: bool) -> None:
-    site = SITE if has_root_mount else SiteSettings(hosts=SITE.hosts, routes=SITE.routes, apps=SITE.apps[1:])
+    site = (
+        SITE
+        if has_root_mount
+        else SiteSettings(hosts=SITE.hosts, routes=SITE.routes, apps=SITE.apps[1:], proxies=SITE.proxies)
+    )
     settings = Settings(server=ServerSettings(app_dirs=()), sites=(site,))
     (composed,) = build(settings, objects=Anything()).sites  # type: ignore[arg-type]
     plan, values = composed.find_plan(method, path)
@@ -55,6 +60,13 @@ def test_explain_says_what_happens(method: str, path: str, has_root_mount: bool)
     assert [text for name, text in answer.details if name == "with"] == [
         f"{n} = {v!r}" for n, v in (values or {}).items()
     ]
+
+
+def test_what_a_proxy_is_asked_for() -> None:
+    site = SiteSettings(proxies=SITE.proxies)
+    assert answer_to(site, "/a/b/c/d/e", method="GET").details == (("asks for", "/e"),)
+    assert answer_to(site, "/a/b/c/d", method="GET").details == (("asks for", "/"),)
+    assert ("/a/b/c/d", "proxy to http://127.0.0.1:9000") in answers_of(SITE)
 
 
 def test_pipeline_h09_what_right_an_answer_needs() -> None:

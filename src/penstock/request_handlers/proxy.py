@@ -9,6 +9,7 @@ from penstock.http.websocket_handshake import asks_for_websocket
 from penstock.pipeline.handler import PARKED, Signal
 from penstock.request_handlers.proxy_answer_head import AnswerReader
 from penstock.request_handlers.proxy_backends import Backends, make_backend
+from penstock.request_handlers.proxy_body import WITH_BODY
 from penstock.request_handlers.proxy_exchange import Exchange
 from penstock.request_handlers.proxy_health import Health
 from penstock.request_handlers.proxy_pool import PoolLimits
@@ -66,19 +67,19 @@ class Proxy:
     def execute(self, context: Context) -> Awaitable[None] | Signal:
         """Pass the request on. Raises BackendFailed (503) when there is no backend to pass it to."""
         framing = context.worker_request.head.framing
-        exchange: Exchange
         if framing.is_upgrade and self._settings.websockets and asks_for_websocket(context.worker_request.head):
             from penstock.request_handlers.proxy_socket import open_socket  # imported by the first socket
 
             return open_socket(context, self)
         exchange = Exchange(context, self)
-        if framing.content_length == 0 and context.worker_request.head.method != "POST":
-            backend = self.backends.choose()
-            connection = backend.pool.find_idle()
-            if connection is not None:
-                exchange.send_at_once(backend, connection)
-                return PARKED
-        return exchange.run()
+        if framing.content_length or context.worker_request.head.method in WITH_BODY:
+            return exchange.run()
+        backend = self.backends.choose()
+        connection = backend.pool.find_idle()
+        if connection is None:
+            return exchange.run(backend)
+        exchange.send_at_once(backend, connection)
+        return PARKED
 
     def finish(self, context: Context) -> Awaitable[None] | None:
         """Behind the parking: answer with what has come. Raises BackendFailed, ClientGone."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # RFC 9110 section 10.1.1: whoever gets no 100 sends the body all the same, after a while.
 _PATIENCE: Final = 1.0
 # RFC 9110 section 8.6: a body is expected of these, so its absence is said.
-_WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
+WITH_BODY: Final = frozenset(("POST", "PUT", "PATCH"))
 
 
 class BodySender:
@@ -43,7 +43,7 @@ class BodySender:
         exchange.is_sent = is_whole
         now = connection.pool.loop.time()
         if is_whole:
-            says_length = body or exchange.worker_request.head.method in _WITH_BODY
+            says_length = body or exchange.worker_request.head.method in WITH_BODY
             framing = b"content-length: %d\r\n\r\n" % len(body) if says_length else b"\r\n"
             connection.begin(exchange, head + framing + body, now)
             return

@@ -41,6 +41,7 @@ class Exchange:
 
     __slots__ = (
         "_buffered",
+        "_chosen",
         "_has_begun",
         "_hold",
         "_is_again",
@@ -82,6 +83,7 @@ class Exchange:
         self._proxy = proxy
         self._sender: BodySender | None = None
         self._buffered = 0
+        self._chosen: Backend | None = None
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
         self._has_begun = False
         self._is_parked = False
@@ -104,8 +106,9 @@ class Exchange:
         connection.begin(self, self._head(backend) + b"\r\n", connection.pool.loop.time())
         self.worker_request.on_disconnect(self.lose_client)
 
-    async def run(self) -> None:
-        """Send the request, again where that is safe, and answer with what comes of it."""
+    async def run(self, chosen: Backend | None = None) -> None:
+        """Send the request, to `chosen` at first, again where that is safe, and answer with what comes of it."""
+        self._chosen = chosen
         self.worker_request.on_disconnect(self.lose_client)
         await self._go()
 
@@ -135,7 +138,8 @@ class Exchange:
     async def _connect(self) -> None:
         """Get a connection to a backend; to another one when one cannot be reached, for it has seen nothing yet."""
         while True:
-            backend = self._proxy.backends.choose(self._tried)
+            backend = self._chosen or self._proxy.backends.choose(self._tried)
+            self._chosen = None
             try:
                 connection = await self._open(backend)
             except OSError as error:  # TimeoutError is one

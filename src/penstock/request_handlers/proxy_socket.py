@@ -164,13 +164,14 @@ class SocketExchange(Exchange):
 
 async def _pass_on(source: WebSocket, target: WebSocket, lost: int) -> None:
     """Pass on what comes from `source` until its Close, or the end of `target`; `lost` is the code for one without a Close."""
-    code, reason = lost, ""
     try:
         while True:
             try:
                 piece = await source.receive_fragment(_PIECE)
             except (ConnectionLost, WebSocketProtocolError, WebSocketDisconnect):
-                break
+                # Nobody waits for the answer to this Close any more; but a client may be far away.
+                await target.close(lost, timeout=None if lost == _BAD_GATEWAY else _LAST_WORDS)
+                return
             if piece.type is MessageType.CLOSE:
                 code, reason = piece.close_code or NO_CODE, piece.close_reason or ""
                 break

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from penstock.pipeline.routes import Prefixes, Template
-from penstock.settings import AppSettings, RouteSettings, SiteSettings
+from penstock.settings import AppSettings, BackendSettings, RouteSettings, SiteSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,10 @@ def answer_to(site: SiteSettings, path: str, *, method: str) -> Answer:
     if fitting:
         allowed = dict.fromkeys(name for route, _ in fitting for name in route.answered_methods)
         return Answer("405", f"a route fits, but it answers to {', '.join(allowed)}")
-    mount = Prefixes([(app.at, app) for app in site.apps]).find(path)
+    mounts: list[AppSettings | BackendSettings] = [*site.apps, *site.proxies]
+    mount = Prefixes([(each.at, each) for each in mounts]).find(path)
+    if isinstance(mount, BackendSettings):
+        return _by_proxy(mount, path)
     if mount is not None:
         return _by_mount(mount, path)
     if site.root:
@@ -82,6 +85,14 @@ def _by_mount(app: AppSettings, path: str) -> Answer:
     )
 
 
+def _by_proxy(proxy: BackendSettings, path: str) -> Answer:
+    asked = (path[len(proxy.at.rstrip("/")) :] or "/") if proxy.strip_prefix else path
+    details = [("asks for", asked)]
+    if proxy.allow_anonymous:
+        details.append(("allows", "everybody, whatever authorization says (allow_anonymous)"))
+    return Answer(proxy.label, f"the longest mount that covers the path is {proxy.at}", tuple(details))
+
+
 def _app_details(app: AppSettings) -> Iterator[tuple[str, str]]:
     if app.allow_anonymous:
         yield "allows", "everybody, whatever authorization says (allow_anonymous)"
@@ -116,5 +127,7 @@ def answers_of(site: SiteSettings) -> Iterator[tuple[str, str]]:
         yield route.at, route.label
     for app in site.apps:
         yield app.at, app_text(app)
+    for proxy in site.proxies:
+        yield proxy.at, proxy.label
     if site.root:
         yield "/", f"files of {site.root}"
