@@ -15,7 +15,7 @@ from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.site import PipelineSite
 from penstock.request_sockets.options import SocketRules
-from penstock.server.targets import app_target, files_target, function_step, route_target
+from penstock.server.targets import app_target, files_target, function_step, proxy_target, route_target
 from penstock.server.tracing import Traces
 from penstock.settings import (
     ErrorSettings,
@@ -115,6 +115,7 @@ class _Composer:
         ]
         routes = self._each(partial(route_target, load=self._load), site.routes, "route")
         mounts = self._each(partial(app_target, load=self._load), site.apps, "app")
+        mounts += self._each(proxy_target, site.proxies, "proxy")
         files = self._try(lambda: files_target(site.root, site.files) if site.root else None, "root")
         self._check_names()
         self._place_modules()

@@ -13,8 +13,8 @@ from msgspec import Meta, Struct
 
 from penstock.settings.forms import HOST, REFERENCE_FORM
 from penstock.settings.location_model import ErrorSettings, FilteringSettings, LocationLimitSettings, LocationSettings
-from penstock.settings.proxy_model import BackendSettings, HealthSettings
 from penstock.settings.middleware_model import MiddlewareSettings
+from penstock.settings.proxy_model import BackendSettings, HealthSettings
 from penstock.settings.server_model import LimitSettings, LogSettings, ProxySettings, ServerSettings, TlsSettings
 from penstock.settings.site_model import AppSettings, FilesSettings, ModuleSettings, RouteSettings, TraceSettings
 from penstock.settings.websocket_model import WebSocketSettings
