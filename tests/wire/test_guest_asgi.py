@@ -190,7 +190,7 @@ class TestWebSockets:
 
 class TestFaces:
     def test_websockets_t33_whatever_the_style_and_the_host_the_client_sees_the_same(
-        self, guest: GuestServer, own_transcripts: dict[str, list[object]]
+        self, guest: GuestServer, own_transcripts: dict[str, list[Any]]
     ) -> None:
         for path, own in own_transcripts.items():
             wanted = [each for each in own if guest.name != "granian" or each[0] != "x-style"]
@@ -200,7 +200,7 @@ class TestFaces:
 
 
 @pytest.fixture(scope="module")
-def own_transcripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]:
+def own_transcripts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """What clients see of our own listener."""
     folder = tmp_path_factory.mktemp("own")
     write_site(folder, application=APPLICATION, site=SITE)
@@ -290,20 +290,6 @@ application = Starlette(routes=[Mount("/in/site", inner)])
             with open_socket(guest, "in/site/later") as websocket:
                 websocket.send("hello")
                 assert websocket.recv(timeout=10) == "hello"
-
-
-def test_rfc9113_over_http_2(tmp_path: Path) -> None:
-    write_site(tmp_path, application=APPLICATION, site=SITE)
-    with guest_of("hypercorn", tmp_path) as guest:
-        host, port = guest.address
-        with httpx.Client(base_url=f"http://{host}:{port}", http1=False, http2=True) as client:
-            assert client.get("/asgi/x").text == "/asgi|/asgi/x|http|2"
-            assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
-            assert client.post("/size", content=iter([b"x" * 1000] * 50)).json() == {"size": 50_000}
-            assert client.head("/hello/Ada").headers["content-length"] == "11"
-            with pytest.raises(httpx.RemoteProtocolError):
-                client.get("/cut")
-            assert client.get("/hello/Ada").http_version == "HTTP/2"
 
 
 def client_of(guest: GuestServer) -> httpx.Client:
