@@ -49,6 +49,9 @@ logger = logging.getLogger("penstock")
 
 _BEGIN_SIZE: Final = 8
 _LARGEST_VALUES: Final = 4096
+# Without fastcgi_keep_conn, nginx takes the end of the connection for the end of the answer. What may come at any time, but
+# belongs to no answer (section 4.2), is an error to it; to whoever waits for FCGI_END_REQUEST it is nothing.
+_UNFINISHED: Final = write_record(UNKNOWN_TYPE, 0, bytes(8))
 _STATUS_AT: Final = len(b"HTTP/1.1 ")
 
 
@@ -336,7 +339,11 @@ class FastCgiConnection(asyncio.Protocol):
         if self.request is request:
             self.request = None
             self.is_closing = True
-            self.transport.abort()
+            self.transport.write(_UNFINISHED)
+            if self.transport.get_write_buffer_size():
+                self.transport.close()  # behind what was written: in the middle of a record nginx would not see the end
+            else:
+                self.transport.abort()
             self.loop.call_soon(request.lose)  # whoever still reads or waits is told
 
     def _drop_request(self) -> None:
