@@ -8,7 +8,7 @@ from penstock.settings import LimitSettings
 from penstock.testing import Asked, RequestUnderTest
 from penstock.testing.both_ends import memory_requests
 from penstock.testing.findings import Findings
-from penstock.testing.host_endings import HOLDING_BACK, LEAVING
+from penstock.testing.host_endings import HOLDING_BACK, LEAVING, NOTICING
 from tests.pipeline.subject import run
 
 HostProbe = Callable[[RequestUnderTest, Findings], Awaitable[None]]
@@ -25,14 +25,15 @@ def found(asked: Asked, probe: HostProbe) -> list[str]:
     return findings.problems
 
 
-PROBES = {name: probe for name, _, probe in (*LEAVING, *HOLDING_BACK)}
+ENDINGS = [*LEAVING, *NOTICING]
+PROBES = {name: probe for name, _, probe in (*ENDINGS, *HOLDING_BACK)}
 
 
 def test_each_is_named_once() -> None:
-    assert len(PROBES) == len(LEAVING) + len(HOLDING_BACK)
+    assert len(PROBES) == len(ENDINGS) + len(HOLDING_BACK)
 
 
-@pytest.mark.parametrize(("asked", "probe"), [each[1:] for each in LEAVING], ids=[each[0] for each in LEAVING])
+@pytest.mark.parametrize(("asked", "probe"), [each[1:] for each in ENDINGS], ids=[each[0] for each in ENDINGS])
 def test_a_sound_host_passes(asked: Asked, probe: HostProbe) -> None:
     assert found(asked, probe) == []
 

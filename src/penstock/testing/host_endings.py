@@ -141,11 +141,13 @@ async def _fill(request: WorkerRequest) -> tuple[int, asyncio.Future[None] | Non
     return _MOST, None
 
 
-LEAVING: Final = [
+NOTICING: Final = [
     ("a client that leaves", Asked(), _tells_of_leaving),
-    ("a client that leaves in the middle of its body", Asked(method="POST", body=None), _reading_when_left),
     ("a client that leaves in the middle of an answer", Asked(), _writing_when_left),
     ("a client that leaves before its answer", Asked(), _answering_when_left),
+]
+LEAVING: Final = [
+    ("a client that leaves in the middle of its body", Asked(method="POST", body=None), _reading_when_left),
     ("an answer that is cut off", Asked(), _cut_off),
     ("a request that is given up", Asked(), _cut_off_before_its_head),
 ]
