@@ -227,6 +227,17 @@ class TestWithoutLifespan:
             "the site could not be started under an ASGI server: ASGI the:life failed to start: no database"
         ]
 
+    def test_services_ho07_who_is_cancelled_takes_nobody_along(self) -> None:
+        async def journey(served: Served) -> None:
+            first, second = (asyncio.ensure_future(served.ask()) for _ in range(2))
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            first.cancel()
+            assert await second == (200, b"hello")
+            assert (first.cancelled(), served.life.started) == (True, 1)
+
+        run(journey)
+
     def test_services_ho07_one_start_on_each_loop(self) -> None:
         served = Served()
         answers: list[Any] = []
@@ -256,6 +267,10 @@ class TestWithoutLifespan:
             assert server.sent[0]["status"] == 503
 
         run(journey)
+
+    def test_a_server_on_another_kind_of_loop_is_told_so(self) -> None:
+        with pytest.raises(RuntimeError, match="Penstock runs on asyncio and uvloop"):
+            Served().application({"type": "http"}, AsgiServer().receive, AsgiServer().send).send(None)
 
     def test_scopes_that_nobody_knows_are_refused(self) -> None:
         async def journey(served: Served) -> None:

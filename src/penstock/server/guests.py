@@ -62,7 +62,7 @@ class Guest:
         self._is_strict = strict_host
         self._root_path = root_path.rstrip("/")
         self._objects = objects
-        self._lock = asyncio.Lock()
+        self._starting: asyncio.Task[Runtime] | None = None
         self._server: Server | None = None
         self._prepared: Server | None = None
         self._failure: Exception | None = None
@@ -82,26 +82,22 @@ class Guest:
         Raises what made it fail: ConfigurationError, StartupError; for a while the same again, then it is tried anew. `tells`:
         a failure is written to the log.
         """
-        async with self._lock:
-            if self.runtime is not None:
-                return self.runtime
-            if self._failure is not None and asyncio.get_running_loop().time() < self.retry_at:
-                raise self._failure.with_traceback(None)
-            try:
-                self.runtime = await self._start()
-            except Exception as error:
-                self._remember(error)
-                if tells:
-                    logger.error("the site could not be started under %s: %s", self._host, failure_text(error))
-                raise
-            self._failure = None
+        if self.runtime is not None:
             return self.runtime
+        if self._starting is None:
+            loop = asyncio.get_running_loop()
+            if self._failure is not None and loop.time() < self.retry_at:
+                raise self._failure.with_traceback(None)
+            # A task of its own: whoever waits may be cancelled, and the others still want it.
+            self._starting = loop.create_task(self._start_once(tells), name="penstock-guest-start")
+        return await asyncio.shield(self._starting)
 
     async def stop(self) -> None:
         """Let requests and WebSockets inside end in time, then stop."""
-        async with self._lock:
-            server, self._server = self._server, None
-            runtime = self.runtime
+        if self._starting is not None:
+            await asyncio.wait((self._starting,))
+        server, self._server = self._server, None
+        runtime = self.runtime
         if server is None or runtime is None:
             return
         atexit.unregister(server.close_logs)
@@ -115,6 +111,19 @@ class Guest:
         configure_messages(settings.server.log.level)
         self._tell(settings)
         self._prepared = build(settings, objects=self._objects)
+
+    async def _start_once(self, tells: bool) -> Runtime:  # noqa: FBT001 - used once
+        try:
+            self.runtime = await self._start()
+        except Exception as error:
+            self._remember(error)
+            if tells:
+                logger.error("the site could not be started under %s: %s", self._host, failure_text(error))
+            raise
+        finally:
+            self._starting = None
+        self._failure = None
+        return self.runtime
 
     async def _start(self) -> Runtime:
         if self._prepared is None:
@@ -155,7 +164,7 @@ class AsgiGuest:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI 3: lifespan, http and websocket."""
-        loop = asyncio.get_running_loop()
+        loop = _find_loop()
         life = self._lives.get(loop)
         if life is None:
             life = self._lives[loop] = _Life(
@@ -172,6 +181,14 @@ class AsgiGuest:
                 await host.handle(scope, receive, send)
         else:
             raise ValueError(f"Penstock serves the ASGI scopes http, websocket and lifespan, not {kind!r}")
+
+
+def _find_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        what = "Penstock runs on asyncio and uvloop, and this server runs on something else: see its --worker-class or --loop"
+        raise RuntimeError(what) from None
 
 
 class _Life:
