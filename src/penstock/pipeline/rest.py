@@ -71,6 +71,7 @@ class Rest:
     # -- middleware in stages
     frames: list[Frame] | None = None  # those that wait for the request to come back, the innermost last
     crossing: BaseException | None = None  # what one of them raised, on its way to the one around it
+    endpoint_failure: Exception | None = None  # of a socket inside of them
     # -- what it becomes
     websockets: WebSockets | None = None
     # -- for those who look

@@ -65,7 +65,7 @@ def begin_socket(context: Context) -> Signal | None:
     except Exception as error:
         upgrade.flush_failure = error  # told when the endpoint has ended (websockets SW-41)
         context.worker_request.abort()
-    socket = upgrade.socket = _open(context, upgrade, transport)
+    socket = upgrade.socket = open_socket(context, upgrade, transport)
     endpoint, upgrade.endpoint = upgrade.endpoint, None
     if endpoint is not None:
         upgrade.endpoint_task = asyncio.Task(
@@ -83,7 +83,8 @@ def begin_socket(context: Context) -> Signal | None:
     return DONE
 
 
-def _open(context: Context, upgrade: Upgrade, transport: FrameTransport | None) -> WebSocket:
+def open_socket(context: Context, upgrade: Upgrade, transport: FrameTransport | None) -> WebSocket:
+    """The socket over `transport`, as it was accepted."""
     options = upgrade.options
     socket = WebSocket(
         transport,

@@ -124,6 +124,10 @@ def unwind(context: Context) -> Signal | None:
     rest = context.known
     if rest is None or not rest.frames:
         return None
+    if context.response.status_code == 101:
+        from penstock.pipeline.attached_socket import begin_attached  # imported by the first socket
+
+        begin_attached(context)
     context.position -= 1  # the middleware around it finds it here again
     return DONE
 

@@ -128,6 +128,8 @@ async def _end_endpoint(context: Context, failure: BaseException | None) -> None
 
 def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None] | None) -> bool:
     """Judge what came out of a step that was awaited; whether nothing is left to do. Raises it if it is a cancellation."""
+    if _has_frames(context) and _keep_failure(context, error):
+        return True
     if isinstance(error, asyncio.CancelledError):
         if context.task is task and _was_meant(context):
             return False
@@ -150,6 +152,18 @@ def _is_the_end(context: Context, error: BaseException, task: asyncio.Task[None]
         return True
     end_step(context, error)
     return False
+
+
+def _keep_failure(context: Context, error: BaseException) -> bool:
+    """Whether it was the endpoint of a socket behind middleware that has failed: they see to its end, one by one."""
+    from penstock.pipeline.attached_socket import is_attached
+
+    if not is_attached(context):
+        return False
+    if not isinstance(error, Exception):
+        raise error
+    context.rest.endpoint_failure = error
+    return True
 
 
 def _has_frames(context: Context) -> bool:

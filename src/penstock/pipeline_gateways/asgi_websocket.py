@@ -81,6 +81,10 @@ class AsgiSocketExchange(AsgiExchange):
             logger.error("an ASGI application returns None, not %r: what it returned is ignored", type(result).__name__)
 
     @property
+    def _is_upgrading(self) -> bool:
+        return self._context.websockets.is_upgrading
+
+    @property
     def _knows_of_the_end(self) -> bool:
         socket = self._socket
         return self.is_told if socket is None else socket.state is not WebSocketState.OPEN
@@ -128,8 +132,7 @@ class AsgiSocketExchange(AsgiExchange):
 
     def judge_end(self) -> None:
         """The application has returned, or accepted. Raises ContractError for no decision (websockets AS-10)."""
-        context = self._context
-        if context.websockets.is_upgrading:
+        if self._is_upgrading:
             return
         if self._phase == _DENYING:
             if self._response.is_started:
@@ -183,7 +186,7 @@ class AsgiSocketExchange(AsgiExchange):
             raise WebSocketClosedError(f"{kind} was sent after the WebSocket was closed or refused")
         if self._phase == _DENYING:
             await self._send_body(kind, message)
-        elif self._context.websockets.is_upgrading:
+        elif self._is_upgrading:
             raise ContractError(f"{kind} was sent while {ACCEPT} is under way: wait until that has returned")
         elif kind == ACCEPT:
             await self._accept(message)
@@ -203,13 +206,17 @@ class AsgiSocketExchange(AsgiExchange):
         if self.is_told or self._worker_request.is_disconnected:
             self.is_told = True
             raise ClientGone("the client left before its WebSocket was accepted")
-        options = _read_options(message)
+        options = read_options(message)
         try:
-            self._socket = await self._context.websockets.accept(options, answers_close=True)
+            socket = await self._context.websockets.accept(options, answers_close=True)
         except AcceptLost:
             self._phase = _OVER
             self._let_receivers_go_on()
             raise
+        self._begin_with(socket)
+
+    def _begin_with(self, socket: WebSocket | None) -> None:
+        self._socket = socket
         self._ended = _LOST
         self._let_receivers_go_on()
 
@@ -253,8 +260,8 @@ class AsgiSocketExchange(AsgiExchange):
             self._socket = None
 
 
-def _read_options(message: Message) -> AcceptOptions | None:
-    """Raises ContractError, TypeError or ValueError for what cannot be accepted with (websockets AS-3, AS-4)."""
+def read_options(message: Message) -> AcceptOptions | None:
+    """What an accept says. Raises ContractError, TypeError or ValueError for what cannot be accepted with (websockets AS-3, AS-4)."""
     subprotocol = message.get("subprotocol") or None
     if subprotocol is not None and not isinstance(subprotocol, str):
         raise ContractError(f"the subprotocol of {ACCEPT} is a str or None, not {subprotocol!r}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from penstock.errors import ClientGone, ContractError, RequestRejected
+from penstock.intake.asgi_request import AsgiRequest
 from penstock.pipeline.context import Context
 from penstock.pipeline.sending import send_piece
 from penstock.pipeline_gateways.asgi import COMPLETE, FILTERED, NOT_STARTED, STARTED, STREAMING, AsgiExchange
@@ -16,11 +17,12 @@ class HeldExchange(AsgiExchange):
     A whole answer stays in the response; only `more_body` lets it leave earlier (middleware R-SG-26).
     """
 
-    __slots__ = ("_ended",)
+    __slots__ = ("_ended", "inner")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, False)
         self._ended = False
+        self.inner: AsgiRequest | None = None  # what it leads on to, if it is a middleware in a stage
 
     def end(self) -> None:
         """The application has returned, or failed: nothing more is taken from it."""
@@ -32,6 +34,11 @@ class HeldExchange(AsgiExchange):
             return
         what = "returned in the middle of its answer" if self._state != NOT_STARTED else "returned without an answer"
         raise ContractError(f"{name} {what}")
+
+    def _merge(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        # What came back from behind it has the headers that modules had set before.
+        is_relayed = self.inner is not None and self.inner.has_sent_head
+        return headers if is_relayed else super()._merge(headers)
 
     def _send_piece(self, body: bytes) -> Awaitable[None] | None:
         response = self._response

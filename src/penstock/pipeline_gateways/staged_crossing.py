@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import logging
-
-from penstock.errors import HTTPError
 from penstock.http.websocket_handshake import asks_for_websocket
 from penstock.pipeline.context import Context
-
-logger = logging.getLogger("penstock")
 
 
 def come_back(context: Context) -> None:
@@ -33,16 +28,6 @@ def cross(context: Context, error: Exception, *, has_led_on: bool) -> None:
         come_back(context)
         context.position = context.plan.unwind_at + 1
     raise error
-
-
-def refuse_websocket(context: Context, name: str) -> None:
-    """A middleware that cannot carry a WebSocket is never bypassed: it may be the one that lets nobody in.
-
-    Raises HTTPError (501) for a handshake.
-    """
-    if is_handshake(context):
-        logger.warning("a WebSocket to %s was refused: the middleware %s cannot carry it", context.original_path, name)
-        raise HTTPError(501, "no WebSocket passes here")
 
 
 def is_handshake(context: Context) -> bool:

@@ -15,7 +15,7 @@ from penstock.pipeline.context import Context
 from penstock.pipeline.loop import advance
 from penstock.pipeline.rest import Frame
 from penstock.pipeline.task import drive
-from penstock.pipeline_gateways.staged_crossing import come_back, cross, refuse_websocket
+from penstock.pipeline_gateways.staged_crossing import come_back, cross, is_handshake
 
 Around = Callable[[Any, Callable[[], Awaitable[None]]], Any]
 
@@ -36,7 +36,6 @@ class NativeMiddleware:
         frames = context.rest.frames
         if frames is not None and any(frame.is_of(self) for frame in frames):
             return None  # the request was re-dispatched, and is inside it already
-        refuse_websocket(context, self.name)
         return NativePassage(context, self).run()
 
     def lead_on(self, context: Context) -> Awaitable[None]:
@@ -99,10 +98,7 @@ class NativePassage:
         context.task, context.variables = asyncio.current_task(), copy_context()
         frames = rest.frames = [*(rest.frames or ()), self]
         try:
-            await drive(context, advance(context))
-            leading = context.task
-            if leading is not None and leading is not asyncio.current_task():
-                await asyncio.wait((leading,))  # an application has answered from a task of its own
+            await self._pass()
             error = rest.crossing
             if error is None and self._piece.relays_errors:
                 error = rest.error
@@ -113,3 +109,28 @@ class NativePassage:
         finally:
             rest.frames = frames[:-1] or None
             context.task, context.variables = task, variables
+
+    async def _pass(self) -> None:
+        context = self._context
+        failure: BaseException | None = None
+        try:
+            await drive(context, advance(context))
+            leading = context.task
+            if leading is not None and leading is not asyncio.current_task():
+                await asyncio.wait((leading,))  # an application has answered from a task of its own
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            if is_handshake(context):
+                await self._end_socket(failure)
+
+    async def _end_socket(self, failure: BaseException | None) -> None:
+        """A WebSocket that was accepted lives behind it, and nothing goes on before it has ended."""
+        from penstock.pipeline.attached_socket import end_attached  # few requests are handshakes
+
+        rest = self._context.rest
+        failed, rest.endpoint_failure = rest.endpoint_failure, None
+        await end_attached(self._context, failure or failed)
+        if failed is not None and self._piece.relays_errors:
+            raise failed
