@@ -60,7 +60,7 @@ def test_websockets_h10_what_came_with_the_handshake_comes_first() -> None:
     frames, wire, sink = opened(b"\x81\x01a\x81")
     assert wire.calls == ["pause_reading"]
     frames.data_received(b"\x01b")
-    frames.attach(sink)  # type: ignore[arg-type]
+    frames.attach(sink)
     assert wire.calls == ["pause_reading", "resume_reading"]
     frames.data_received(b"\x82\x01c")
     assert [each for each in sink.told if each[0] == "take_message"] == [
@@ -72,7 +72,7 @@ def test_websockets_h10_what_came_with_the_handshake_comes_first() -> None:
 
 def test_rfc6455_section_5_1_a_backend_does_not_mask() -> None:
     frames, _, sink = opened()
-    frames.attach(sink)  # type: ignore[arg-type]
+    frames.attach(sink)
     frames.data_received(b"\x81\x81aaaab")
     assert sink.told == [("fail", 1002, "a server's frame is masked")]
     assert issubclass(WebSocketProtocolError, Exception)
@@ -81,7 +81,7 @@ def test_rfc6455_section_5_1_a_backend_does_not_mask() -> None:
 def test_a_lost_connection_is_told_once_and_drops_what_is_written() -> None:
     async def journey() -> None:
         frames, wire, sink = opened()
-        frames.attach(sink)  # type: ignore[arg-type]
+        frames.attach(sink)
         frames.pause_writing()
         assert frames.is_paused
         frames.resume_writing()
@@ -97,7 +97,7 @@ def test_a_lost_connection_is_told_once_and_drops_what_is_written() -> None:
             late()
         assert (wire.written, len(wire.calls)) == ([], calls)
         late_sink = Sink()
-        frames.attach(late_sink)  # type: ignore[arg-type]
+        frames.attach(late_sink)
         assert late_sink.told == [("lose", None)]
         await asyncio.sleep(0)
 

@@ -62,12 +62,12 @@ async def echo(connection: ServerConnection) -> None:
 def test_messages_of_every_kind_and_size_come_and_go(loop: str, compression: bool) -> None:
     async def journey() -> None:
         rules = WebSocketSettings(compression=True)
-        texts = ["", "Käse", "x" * 200, "ä" * 300, urandom(300_000).hex()]
+        texts: list[str | bytes] = ["", "Käse", "x" * 200, "ä" * 300, urandom(300_000).hex()]
         async with (
             relaying(echo, rules=rules) as client,
             client.websocket("/chat", compression=compression) as websocket,
         ):
-            for message in (*texts, b"", b"\0\xff", urandom(60_000), urandom(3_000_000)):
+            for message in [*texts, b"", b"\0\xff", urandom(60_000), urandom(3_000_000)]:
                 await websocket.send(message)
                 assert await websocket.receive() == message
 
