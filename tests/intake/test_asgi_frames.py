@@ -262,6 +262,20 @@ class TestEnds:
             await opened.rest()
             opened.finishing.cancel()
             await opened.sink.wait_for("lose")
+            await asyncio.wait((opened.finishing,))
+            assert opened.finishing.cancelled()
+            assert opened.server.sent[1:] == [{"type": "websocket.close", "code": 1001, "reason": ""}]
+
+        asyncio.run(run())
+
+    def test_a_server_that_ends_us_and_takes_nothing_more(self) -> None:
+        async def run() -> None:
+            opened = Opened()
+            await opened.sent(0)
+            opened.server.failure = BrokenPipeError()
+            opened.finishing.cancel()
+            await asyncio.wait((opened.finishing,))
+            assert opened.finishing.cancelled()
 
         asyncio.run(run())
 

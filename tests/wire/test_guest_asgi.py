@@ -313,6 +313,18 @@ class TestLife:
             assert '"GET /hello/Ada HTTP/1.1" 200 11' in guest.text  # our own access log, to the last line
             assert "Traceback" not in guest.text
 
+    @pytest.mark.parametrize(("server", "code"), [("uvicorn", 1012), ("hypercorn", 1001)])
+    def test_websockets_py12_sockets_end_when_the_server_stops(self, server: str, code: int, tmp_path: Path) -> None:
+        write_site(tmp_path, application=APPLICATION, site=SITE)
+        with guest_of(server, tmp_path) as guest, open_socket(guest, "later") as websocket:
+            websocket.send("hello")
+            assert websocket.recv(timeout=10) == "hello"
+            guest.process.terminate()
+            with pytest.raises(ConnectionClosed) as caught:
+                websocket.recv(timeout=10)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == code  # uvicorn closes them itself
+
     def test_services_ho07_without_lifespan_it_starts_at_the_first_request(self, tmp_path: Path) -> None:
         write_site(tmp_path, application=APPLICATION, site=SITE)
         with guest_of("uvicorn", tmp_path, "--lifespan", "off") as guest:

@@ -24,6 +24,8 @@ Send = Callable[[Message], Awaitable[None]]
 
 # So much of a file is read and sent at a time.
 _PIECE: Final = 256 * 1024
+# Seconds in which a client may take the Close of a server that stops.
+_LAST_WORDS: Final = 1.0
 # What the host of the connection says itself (RFC 9110 section 7.6.1).
 _HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 _EARLY_HINT: Final = "http.response.early_hint"
@@ -301,13 +303,23 @@ class AsgiRequest(AsgiReceiving):
                 else:
                     self._wake = self._loop.create_future()
                     await self._wake
-        except BaseException:
+        except BaseException as error:
             self._lose()  # the server has ended us: it takes nothing more
+            if self.frames is not None and isinstance(error, asyncio.CancelledError):
+                await self._go_away()
             raise
         finally:
             self.release()
         if self.is_aborted and not self.is_disconnected:
             raise ClientGone("the answer was cut off")
+
+    async def _go_away(self) -> None:
+        """The server stops: the client of a WebSocket is told, if it takes that at once (RFC 6455 section 7.4.1)."""
+        try:
+            async with asyncio.timeout(_LAST_WORDS):
+                await self._send({"type": "websocket.close", "code": 1001, "reason": ""})
+        except Exception as error:
+            logger.debug("a WebSocket could not be closed when the server stopped: %s", error)
 
     def release(self) -> None:
         """The server wants its `receive` and `send` back."""
