@@ -29,6 +29,25 @@ SERVERS = {
     ),
     "penstock": (["penstock", "serve", "penstock.toml", "--port", "{port}"], r"serving"),
 }
+_GUNICORN = ["gunicorn", "--no-control-socket", "--bind", "127.0.0.1:{port}", APPLICATION]
+# The same for guests that are no ASGI applications.
+RSGI_SERVERS = {
+    "granian-rsgi": (
+        ["granian", "--interface", "rsgi", APPLICATION, "--host", "127.0.0.1", "--port", "{port}"],
+        r"Started worker-1",
+    ),
+}
+WSGI_SERVERS = {
+    "gunicorn-sync": (_GUNICORN, r"Booting worker"),
+    "gunicorn-gthread": ([*_GUNICORN, "--worker-class", "gthread", "--threads", "4"], r"Booting worker"),
+    "gunicorn-preload": ([*_GUNICORN, "--preload", "--threads", "4"], r"Booting worker"),
+    "waitress": (["waitress", "--listen=127.0.0.1:{port}", APPLICATION], r"Serving on"),
+    "waitress-1": (["waitress", "--threads=1", "--listen=127.0.0.1:{port}", APPLICATION], r"Serving on"),
+    "granian-wsgi": (
+        ["granian", "--interface", "wsgi", APPLICATION, "--host", "127.0.0.1", "--port", "{port}"],
+        r"Started worker-1",
+    ),
+}
 
 
 class GuestServer:
@@ -80,7 +99,7 @@ class GuestServer:
 @contextmanager
 def guest_of(server: str, folder: Path, *options: str, ready: str = "") -> Iterator[GuestServer]:
     """`server` with `guest:application` of `folder` as its application."""
-    command, says = SERVERS[server]
+    command, says = {**SERVERS, **RSGI_SERVERS, **WSGI_SERVERS}[server]
     port = free_port()
     source = str(Path(penstock.__file__).parents[1])
     process = subprocess.Popen(
@@ -115,9 +134,14 @@ def free_port() -> int:
         return port
 
 
-def write_site(folder: Path, *, application: str, site: str, options: str = "", guest: str = "") -> None:
-    """A folder with a site file, what it names, and the module that a server is given; `guest` is what else is in that."""
+def write_site(
+    folder: Path, *, application: str, site: str, options: str = "", guest: str = "", face: str = "asgi"
+) -> None:
+    """A folder with a site file, what it names, and the module that a server is given; `guest` is what else is in that.
+
+    `face` is as what it is served: asgi, rsgi or wsgi.
+    """
     (folder / "subject.py").write_text(application, encoding="utf-8")
     (folder / "penstock.toml").write_text(site, encoding="utf-8")
-    text = f'import penstock\n\napplication = penstock.asgi("penstock.toml"{options})\n{guest}'
+    text = f'import penstock\n\napplication = penstock.{face}("penstock.toml"{options})\n{guest}'
     (folder / "guest.py").write_text(text, encoding="utf-8")
