@@ -374,9 +374,11 @@ class TestNeeds:
         told = "[[site.route]] /echo is a WebSocket, which a test does not carry: such requests are answered with 501"
         assert caplog.messages == [told]
 
-    def test_services_ho13_a_strict_one_does_not_start(self) -> None:
+    @pytest.mark.parametrize("is_said_in_file", [False, True])
+    def test_services_ho13_a_strict_one_does_not_start(self, is_said_in_file: bool) -> None:
         async def journey() -> None:
-            guest = Guest(settings_of(), host="a test", capabilities=Capability.NONE, strict_host=True)
+            settings = settings_of(server=ServerSettings(strict_host=is_said_in_file))
+            guest = Guest(settings, host="a test", capabilities=Capability.NONE, strict_host=not is_said_in_file)
             with pytest.raises(ConfigurationError, match="/echo is a WebSocket, which a test does not carry"):
                 await guest.start()
             assert guest.runtime is None

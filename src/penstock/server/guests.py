@@ -141,7 +141,7 @@ class Guest:
         if keys:
             logger.info("under %s these keys of the site file are without effect: %s", self._host, ", ".join(keys))
         beyond = list(needs_beyond(settings, self._capabilities))
-        if beyond and self._is_strict:
+        if beyond and (self._is_strict or settings.server.strict_host):
             raise ConfigurationError([Problem(f"{each}, which {self._host} does not carry") for each in beyond])
         for each in beyond:
             logger.warning("%s, which %s does not carry: such requests are answered with 501", each, self._host)

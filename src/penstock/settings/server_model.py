@@ -210,6 +210,13 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     verifier: Annotated[
         bool, Meta(description="Whether modules and handlers are watched for breaches of their contract, and named.")
     ] = False
+    # off: a site may well do without what a server cannot do
+    strict_host: Annotated[
+        bool,
+        Meta(
+            description="Under somebody else's server: whether to refuse to start when it cannot do what the site needs."
+        ),
+    ] = False
     limits: Annotated[LimitSettings, Meta(description="What one client may ask of the server.")] = LimitSettings()
     tls: Annotated[
         TlsSettings | None, Meta(description="Certificate for every site without one; without any it is plain HTTP.")
