@@ -52,15 +52,17 @@ class Playground:
         if recipe.venv:
             places["python"] = str(self.pythons[variant if recipe.venv == "ours" else recipe.venv])
         if recipe.template:
-            self.render(recipe.template, port)
+            render(recipe.template, self.work, port=port)
         return [part.format_map(places) for part in recipe.command]
 
-    def render(self, template: str, port: int) -> None:
-        text = (BENCHMARKS / "servers" / template).read_text()
-        user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""  # or its workers could not read the files
-        for name, value in {"@PORT@": str(port), "@WORK@": str(self.work), "@USER@": user}.items():
-            text = text.replace(name, value)
-        (self.work / template).write_text(text)
+
+def render(template: str, work: Path, *, port: int) -> None:
+    """A file of benchmarks/servers with its places filled in, in the folder `work`."""
+    text = (BENCHMARKS / "servers" / template).read_text()
+    user = f"user {getpass.getuser()};" if os.geteuid() == 0 else ""  # or its workers could not read the files
+    for name, value in {"@PORT@": str(port), "@WORK@": str(work), "@USER@": user}.items():
+        text = text.replace(name, value)
+    (work / template).write_text(text)
 
 
 def file_bytes(length: int) -> bytes:
