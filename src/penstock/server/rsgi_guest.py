@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from penstock.errors import ConfigurationError, RequestRejected, StartupError
 from penstock.hosts.rsgi_host import CAPABILITIES, RsgiHost, refuse_request
-from penstock.server.guests import Guest, Subject
+from penstock.server.guests import Guest, Subject, failure_text
+
+logger = logging.getLogger("penstock")
 
 # As of the command line: the site could not be started.
 EXIT_STARTUP: Final = 3
@@ -26,9 +29,12 @@ class RsgiGuest:
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the site; the loop does not run yet. SystemExit, when that fails, ends the worker; the log says why."""
+        life = self._life_on(loop)
         try:
-            loop.run_until_complete(self._life_on(loop).start())
-        except (ConfigurationError, StartupError):
+            life.guest.prepare()
+            loop.run_until_complete(life.start(tells=False))
+        except (ConfigurationError, StartupError) as error:
+            logger.error("the site could not be started under an RSGI server: %s", failure_text(error))
             raise SystemExit(EXIT_STARTUP) from None
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -63,8 +69,8 @@ class _Life:
         self.guest = guest
         self.host: RsgiHost | None = None
 
-    async def start(self) -> RsgiHost:
-        runtime = await self.guest.start()
+    async def start(self, *, tells: bool = True) -> RsgiHost:
+        runtime = await self.guest.start(tells=tells)
         if self.host is None:
             self.host = RsgiHost(runtime, self.guest.settings.server.limits)
         return self.host
