@@ -8,6 +8,7 @@ import pytest
 
 import penstock
 from penstock.server.rsgi_guest import RsgiGuest
+from penstock.settings import RouteSettings
 from tests.hosts.rsgi_server import RsgiProtocol, SocketProtocol, scope_of
 from tests.server.test_guests import Life, echo, hello, settings_of
 
@@ -87,6 +88,14 @@ def test_a_failure_at_the_start_ends_the_server(
     assert len(told) == 1
     assert told[0].startswith("the site could not be started under an RSGI server: ")
     assert "no database" in told[0]
+
+
+def test_strict_host_refuses_sub_protocols(loop: asyncio.AbstractEventLoop, caplog: pytest.LogCaptureFixture) -> None:
+    routes = (RouteSettings(at="/echo", websocket="the:echo", subprotocols=("v1",)),)
+    served = Served(subject=settings_of(routes=routes), strict_host=True)
+    with pytest.raises(SystemExit):
+        served.application.__rsgi_init__(loop)
+    assert "/echo is a WebSocket with sub-protocols, which an RSGI server does not carry" in caplog.text
 
 
 def test_it_is_a_public_name() -> None:

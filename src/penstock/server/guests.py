@@ -280,12 +280,13 @@ def keys_left_to_the_host(settings: Settings) -> Iterator[str]:
 
 def needs_beyond(settings: Settings, capabilities: Capability) -> Iterator[str]:
     """What the sites need and a host with `capabilities` does not do, one line each."""
-    if Capability.UPGRADE in capabilities:
-        return
+    can_upgrade, is_bare = Capability.UPGRADE in capabilities, Capability.BARE_UPGRADE in capabilities
     for site in settings.sites:
         for route in site.routes:
-            if route.websocket:
+            if route.websocket and not can_upgrade:
                 yield f"[[site.route]] {route.at} is a WebSocket"
+            elif route.websocket and route.subprotocols and is_bare:
+                yield f"[[site.route]] {route.at} is a WebSocket with sub-protocols"
 
 
 def failure_text(error: Exception) -> str:
