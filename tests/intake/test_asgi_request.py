@@ -62,9 +62,10 @@ class TestHeads:
     @pytest.mark.parametrize("status", [204, 304])
     def test_rfc9110_section_8_6_no_length_where_there_is_no_body(self, status: int) -> None:
         # uvicorn waits for the body that a 304 tells of, and breaks the connection.
-        messages = answer_of(head(status, (b"content-length", b"5"), (b"etag", b'"1"')), b"")
-        assert start_of(messages) == {b"etag": b'"1"'}
-        assert messages[1]["body"] == b""
+        for fields in ([(b"content-length", b"5")], []):
+            messages = answer_of(head(status, *fields, (b"etag", b'"1"')), b"")
+            assert start_of(messages) == {b"etag": b'"1"'}
+            assert messages[1]["body"] == b""
 
     def test_rfc9110_section_7_6_1_hop_by_hop_fields_are_the_servers(self) -> None:
         fields = [(b"transfer-encoding", b"chunked"), (b"keep-alive", b"1"), (b"upgrade", b"a"), (b"x-a", b"1")]

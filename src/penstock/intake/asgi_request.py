@@ -117,15 +117,13 @@ class AsgiRequest(AsgiReceiving):
         headers = [pair for pair in head.raw_headers if pair[0] not in _HOP_BY_HOP]
         is_empty = is_bodiless(head.status_code)
         has_body = not is_empty and not self.head.line.is_head
-        if not has_body:
-            if is_empty and promised >= 0:
-                # RFC 9110 section 8.6: none with 204, and nobody needs it with 304, where uvicorn waits for such a body.
-                headers = [pair for pair in headers if pair[0] != b"content-length"]
-            elif promised < 0 and not more:
-                headers.append((b"content-length", b"%d" % len(body)))
-            promised, body = -1, b""
+        if is_empty:
+            # RFC 9110 section 8.6: none with 204, and nobody needs it with 304, where uvicorn waits for such a body.
+            headers = [pair for pair in headers if pair[0] != b"content-length"]
         elif promised < 0 and not more:
             headers.append((b"content-length", b"%d" % len(body)))
+        if not has_body:
+            promised, body = -1, b""
         _check_length(promised, len(body), more)
         if notes & CLOSES and self.head.version in ("1.1", "1.0"):
             headers.append((b"connection", b"close"))
