@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Call = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+# Where a scope says what a branch that has come to its end is to do, if that is not 404 (middleware R-SG-36).
+AT_THE_END: Final = "penstock.at_the_end"
 
 
 class Application:

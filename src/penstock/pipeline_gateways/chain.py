@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from penstock.pipeline.stages import Stage
 from penstock.pipeline_gateways.as_native import Answering, AroundApplication
-from penstock.pipeline_gateways.asgi_application import Application
+from penstock.pipeline_gateways.asgi_application import AT_THE_END, Application
 from penstock.pipeline_gateways.branches import Branch, Branching
 from penstock.pipeline_gateways.conversions import Conversions, losses_of
 from penstock.pipeline_gateways.middleware_shapes import Form, Middleware, detect_application
@@ -22,8 +22,6 @@ MIDDLEWARE: Final = "middleware"
 APPLICATION: Final = "application"
 BRANCH: Final = "branch"
 MARKER: Final = "marker"
-# Where a piece of the pipeline says what a branch that has come to its end is to do (middleware R-SG-36).
-AT_THE_END: Final = "penstock.pass_through"
 
 
 class Item:

@@ -112,21 +112,20 @@ class NativePassage:
 
     async def _pass(self) -> None:
         context = self._context
-        failure: BaseException | None = None
         try:
             await drive(context, advance(context))
             leading = context.task
             if leading is not None and leading is not asyncio.current_task():
                 await asyncio.wait((leading,))  # an application has answered from a task of its own
         except BaseException as error:
-            failure = error
+            await self._end_socket(error)
             raise
-        finally:
-            if is_handshake(context):
-                await self._end_socket(failure)
+        await self._end_socket(None)
 
     async def _end_socket(self, failure: BaseException | None) -> None:
         """A WebSocket that was accepted lives behind it, and nothing goes on before it has ended."""
+        if not is_handshake(self._context):
+            return
         from penstock.pipeline.attached_socket import end_attached  # few requests are handshakes
 
         rest = self._context.rest

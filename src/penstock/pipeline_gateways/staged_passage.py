@@ -24,7 +24,7 @@ from penstock.pipeline.principal import ANONYMOUS, Principal
 from penstock.pipeline.response import ContextResponse
 from penstock.pipeline.task import drive
 from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
-from penstock.pipeline_gateways.asgi_application import Receive, Send
+from penstock.pipeline_gateways.asgi_application import AT_THE_END, Receive, Send
 from penstock.pipeline_gateways.held_exchange import HeldExchange
 from penstock.pipeline_gateways.staged_crossing import come_back, cross
 
@@ -37,7 +37,7 @@ KEY: Final = "penstock.frame"
 # What the application behind it has of its own.
 _OWN: Final = (
     "asgi", "client", "headers", "http_version", "method", "path", "query_string", "raw_path", "root_path", "scheme",
-    "server", "subprotocols", "type", KEY,
+    "server", "subprotocols", "type", AT_THE_END, KEY,
 )  # fmt: skip
 
 
@@ -204,27 +204,31 @@ class StagedPassage:
 
     async def _pass_socket(self, inner: AsgiRequest) -> None:
         """The same for a WebSocket, whose messages pass meanwhile, until it is gone."""
+        pump = asyncio.ensure_future(inner.finish())
+        try:
+            await self._lead_socket(inner, pump)
+        except BaseException:
+            await _end(pump)
+            raise
+        await _end(pump)
+
+    async def _lead_socket(self, inner: AsgiRequest, pump: asyncio.Future[None]) -> None:
         from penstock.pipeline.attached_socket import end_attached, is_attached
 
         context = self._context
         rest = context.rest
-        pump = asyncio.ensure_future(inner.finish())
         try:
-            try:
-                await self._pass()
-            except BaseException as error:
-                await end_attached(context, error)
-                raise
-            failure, rest.endpoint_failure = rest.endpoint_failure, None
-            if not is_attached(context) and inner.frames is None:
-                await self._replay(inner)  # it was refused
-            await end_attached(context, failure)
-            await asyncio.wait((pump,))
-            if failure is not None and self._relays_errors:
-                raise failure
-        finally:
-            pump.cancel()
-            await asyncio.gather(pump, return_exceptions=True)
+            await self._pass()
+        except BaseException as error:
+            await end_attached(context, error)
+            raise
+        failure, rest.endpoint_failure = rest.endpoint_failure, None
+        if not is_attached(context) and inner.frames is None:
+            await self._replay(inner)  # it was refused
+        await end_attached(context, failure)
+        await asyncio.wait((pump,))
+        if failure is not None and self._relays_errors:
+            raise failure
 
     async def _replay(self, inner: AsgiRequest) -> None:
         """Send what was answered behind the middleware through it (middleware R-SG-25)."""
@@ -274,6 +278,11 @@ class _Around:
         context.worker_request, context.response, context.exchange = self.worker_request, self.response, self._exchange
         context.task, context.variables = self._task, self._variables
         rest.request, rest.disconnected, rest.websockets = self._request, self._disconnected, self._websockets
+
+
+async def _end(pump: asyncio.Future[None]) -> None:
+    pump.cancel()
+    await asyncio.gather(pump, return_exceptions=True)
 
 
 def _head_of(scope: Scope, head: RequestHead) -> RequestHead:

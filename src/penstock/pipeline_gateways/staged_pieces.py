@@ -29,7 +29,11 @@ def hook_middleware(hooks: Hooks, stage: Stage, middleware: Middleware, *, relay
 
     Raises NoConversion for middleware that cannot wait in a stage, such as WSGI's, and whatever it raises itself.
     """
-    piece = make_piece(middleware, name=hooks.module, relays_errors=relays_errors)
+    return hook_piece(hooks, stage, make_piece(middleware, name=hooks.module, relays_errors=relays_errors))
+
+
+def hook_piece(hooks: Hooks, stage: Stage, piece: Piece) -> Piece:
+    """Let `piece` take part in `stage`."""
     hooks.has_frame = True
     hooks.on(stage, piece.step, priority=PRIORITY)
     if isinstance(piece, StagedMiddleware):

@@ -112,6 +112,7 @@ class _Composer:
             *self._offline_module(),
             *self._each(self._module, site.modules, "module"),
             *self._each(self._middleware, site.middleware, "middleware"),
+            *(self._try(self._builder, "builder") or ()),
         ]
         routes = self._each(partial(route_target, load=self._load), site.routes, "route")
         mounts = self._each(partial(app_target, load=self._load), site.apps, "app")
@@ -171,6 +172,15 @@ class _Composer:
         from penstock.server.middleware import middleware_hooks
 
         return middleware_hooks(settings, _name_of(settings), self._load)
+
+    def _builder(self) -> list[Hooks]:
+        if self._site.builder is None:
+            return []
+        from penstock.server.middleware import builder_hooks
+
+        named: list[Named] = [*self._site.modules, *self._site.middleware]
+        taken = [_name_of(each) for each in named]
+        return builder_hooks(self._site.builder, self._load, taken)
 
     def _offline_module(self) -> list[Hooks]:
         """The module in front of all others, where the site has an offline file (pipeline E-07)."""

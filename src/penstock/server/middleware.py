@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from penstock.errors import ConfigurationError, PenstockError, Problem, StartupError
 from penstock.pipeline.module import Hooks
@@ -28,3 +28,25 @@ def middleware_hooks(settings: MiddlewareSettings, name: str, load: Callable[[st
     except Exception as error:
         raise StartupError(f"middleware {settings.use} failed to start: {error}") from error
     return hooks
+
+
+def builder_hooks(reference: str, load: Callable[[str], object], taken: Iterable[str]) -> list[Hooks]:
+    """The hooks of a site's `builder`: a Builder, or a function that is given one. Raises as `middleware_hooks`."""
+    from penstock.pipeline_gateways.builder import Builder
+    from penstock.pipeline_gateways.staged_builder import hook_builder
+
+    found: Any = load(reference)
+    if not isinstance(found, Builder) and not callable(found):
+        kind = type(found).__name__
+        told = f"builder {reference} is {kind!r}: it is a Builder, or a function that is given one"
+        raise ConfigurationError([Problem(told)])
+    try:
+        builder = found
+        if not isinstance(found, Builder):
+            builder = Builder()
+            found(builder)
+        return hook_builder(builder, taken)
+    except (PenstockError, TypeError, ValueError) as error:
+        raise ConfigurationError([Problem(f"builder {reference}: {error}")]) from error
+    except Exception as error:
+        raise StartupError(f"builder {reference} failed to start: {error}") from error

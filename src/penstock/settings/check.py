@@ -28,6 +28,8 @@ def references_of(tree: Table) -> Iterator[tuple[KeyPath, str]]:
         path: KeyPath = ("site", number)
         yield from _of_tables(site, "module", keys=("use",), path=path)
         yield from _of_tables(site, "middleware", keys=("use",), path=path)
+        if site.get("builder"):
+            yield (*path, "builder"), site["builder"]
         yield from _of_tables(site, "route", keys=("function", "handler", "factory", "websocket"), path=path)
         yield from _of_tables(site, "app", keys=("asgi", "wsgi", "owin", "app"), path=path)
         for index, location in enumerate(site.get("location", [])):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from penstock.settings.forms import HOST, REFERENCE_FORM
+from penstock.settings.forms import HOST, REFERENCE, REFERENCE_FORM
 from penstock.settings.location_model import ErrorSettings, FilteringSettings, LocationLimitSettings, LocationSettings
 from penstock.settings.middleware_model import MiddlewareSettings
 from penstock.settings.proxy_model import BackendSettings, HealthSettings
@@ -89,6 +89,14 @@ class SiteSettings(
     middleware: Annotated[
         tuple[MiddlewareSettings, ...], Meta(description="Middleware that waits in a stage, behind the modules.")
     ] = ()
+    # none: the key `middleware` does without code
+    builder: Annotated[
+        Annotated[str, REFERENCE] | None,
+        Meta(
+            description="A Builder, or a function that is given one: its middleware waits where its stage markers say.",
+            examples=["shop.asgi:configure"],
+        ),
+    ] = None
     routes: Annotated[tuple[RouteSettings, ...], Meta(description="What answers single paths, by path template.")] = ()
     apps: Annotated[tuple[AppSettings, ...], Meta(description="Applications, by path prefix.")] = ()
     proxies: Annotated[tuple[BackendSettings, ...], Meta(description="Servers that are asked, by path prefix.")] = ()

@@ -68,6 +68,8 @@ def overview_lines(settings: Settings) -> Iterator[str]:
             yield f"  every request passes {module.use}"
         for each in site.middleware:
             yield f"  every request enters {name_text(each)} at {each.stage.upper()}"
+        if site.builder:
+            yield f"  every request enters what {site.builder} has built"
         for location in site.locations:
             yield f"  rules below {location.at}"
             yield from _aligned(rule_rows(settings, site, location.at), indent="    ")
