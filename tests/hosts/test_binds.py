@@ -31,6 +31,22 @@ class TestParseBind:
         assert parse_bind(text).fd == 3
 
     @pytest.mark.parametrize(
+        ("text", "expected"),
+        [
+            ("fcgi://127.0.0.1:9000", ("127.0.0.1", 9000, "", -1)),
+            ("fcgi://:9000/", ("", 9000, "", -1)),
+            ("fcgi+unix:/run/app.sock", ("", 0, "/run/app.sock", -1)),
+            ("fcgi+fd:3", ("", 0, "", 3)),
+        ],
+    )
+    def test_places_for_fastcgi(self, text: str, expected: tuple[str, int, str, int]) -> None:
+        bind = parse_bind(text)
+        assert (bind.host, bind.port, bind.path, bind.fd) == expected
+        assert bind.is_fastcgi
+        assert bind.text == text
+        assert not parse_bind("fcgi:9000").is_fastcgi  # a host of that name
+
+    @pytest.mark.parametrize(
         ("text", "advice"),
         [
             ("", "does not say where to listen"),

@@ -11,6 +11,8 @@ class TestListen:
         [
             "127.0.0.1:8000", ":8000", "[::]:8000", "[::1]:0", "localhost:80", "my-host.example.org:65535",
             "unix:/run/app.sock", "unix:app.sock", "unix:///run/app.sock", "fd:3", "fd://3", "[fe80::1%eth0]:80",
+            "fcgi://127.0.0.1:9000", "fcgi://:9000", "fcgi://[::1]:9000/", "fcgi+unix:/run/app.sock", "fcgi+unix:///run/app.sock",
+            "fcgi+fd:3", "fcgi:9000",
         ],
     )  # fmt: skip
     def test_good(self, text: str) -> None:
@@ -40,6 +42,17 @@ class TestListen:
             ("a b:80", "bad host"),
             ("http://localhost:80", "bad host"),
             ("ä:80", "bad host"),
+            ("fcgi://", '"fcgi://" is no place for FastCGI'),
+            ("fcgi://localhost", 'write "localhost:8000"'),
+            ("fcgi://localhost:x", '"x" is not a whole number'),
+            ("fcgi://::1:9000", 'write "[::1]:9000"'),
+            ("fcgi:///run/app.sock", 'write "fcgi+unix:/run/app.sock"'),
+            ("fcgi://unix:/run/app.sock", 'write "fcgi+unix:/run/app.sock"'),
+            ("fcgi+unix:", "no path"),
+            ("fcgi+fd:x", 'write "fd:3"'),
+            ("fcgi+tcp://a:1", 'write "fcgi://127.0.0.1:9000"'),
+            ("fcgi:127.0.0.1:9000", 'write "fcgi://127.0.0.1:9000"'),
+            ("fastcgi://a:1", 'write "fcgi://127.0.0.1:9000"'),
         ],
     )
     def test_bad(self, text: str, advice: str) -> None:

@@ -106,6 +106,11 @@ class TestPaths:
         assert len(resolve({"site": [{"root": "publik", "files": {"fallback": "x"}}]}, folder)) == 1
 
     def test_sockets_are_relative_to_the_site_file(self, folder: Path) -> None:
-        tree = {"server": {"listen": ["unix:a.sock", "unix:///run/b.sock", ":80"]}}
+        tree = {"server": {"listen": ["unix:a.sock", "unix:///run/b.sock", ":80", "fcgi+unix:c.sock"]}}
         assert resolve(tree, folder) == []
-        assert tree["server"]["listen"] == [f"unix:{folder}/a.sock", "unix:/run/b.sock", ":80"]
+        assert tree["server"]["listen"] == [
+            f"unix:{folder}/a.sock",
+            "unix:/run/b.sock",
+            ":80",
+            f"fcgi+unix:{folder}/c.sock",
+        ]

@@ -58,6 +58,33 @@ class TestApplications:
         assert told in message
 
 
+class TestFastCgi:
+    @pytest.mark.parametrize(
+        "server",
+        [
+            {"listen": ["fcgi://127.0.0.1:9000", "fcgi+unix:/a.sock"]},
+            {"listen": ["fcgi://127.0.0.1:9000", "fcgi+unix:/a.sock"], "proxy": {"trusted": ["*"]}},
+            {"listen": ["fcgi://127.0.0.1:9000", "fcgi+unix:/a.sock"], "proxy": {"trusted": ["10.0.0.1", "unix:"]}},
+            {"listen": [":8000", "unix:/a.sock"], "proxy": {"trusted": []}},
+        ],
+    )
+    def test_good(self, server: dict[str, Any]) -> None:
+        assert judge({"server": server}) == []
+
+    @pytest.mark.parametrize(
+        ("place", "trusted", "advice"),
+        [
+            ("fcgi+unix:/a.sock", ["10.0.0.1"], 'add "unix:" to trusted in [server.proxy]'),
+            ("fcgi://:9000", ["unix:"], "add the address of the web server to trusted in [server.proxy]"),
+            ("fcgi://:9000", [], "add the address of the web server to trusted in [server.proxy]"),
+        ],
+    )
+    def test_a_place_where_nobody_is_trusted(self, place: str, trusted: list[str], advice: str) -> None:
+        ((path, message),) = judge({"server": {"listen": [":80", place], "proxy": {"trusted": trusted}}})
+        assert path == ("server", "listen", 1)
+        assert message == f'"{place}" would turn every web server away: {advice}'
+
+
 class TestRoutes:
     @pytest.mark.parametrize(
         "keys",

@@ -88,6 +88,8 @@ class Server:
         )
         self._serve_sites(self.sites)
         fastcgi = _open_fastcgi(service, bound, trust)
+        if fastcgi is not None and all(each.bind.is_fastcgi for each in bound):
+            _tell_limits_of_fastcgi(self.settings)
         self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls, fastcgi=fastcgi)
         self.addresses = await self._host.open()
 
@@ -194,6 +196,14 @@ def _open_fastcgi(service: Http1Service, bound: Sequence[BoundSocket], trust: Tr
     from penstock.hosts.fastcgi_service import FastCgiService
 
     return FastCgiService(service, lambda host, is_unix: trust.trusts(host, is_unix=is_unix))
+
+
+def _tell_limits_of_fastcgi(settings: Settings) -> None:
+    from penstock.hosts.fastcgi_request import CAPABILITIES
+    from penstock.server.guests import needs_beyond
+
+    for each in needs_beyond(settings, CAPABILITIES):
+        logger.warning("%s, which FastCGI does not carry: such requests are answered with 501", each)
 
 
 def open_listeners(settings: Settings) -> list[BoundSocket]:

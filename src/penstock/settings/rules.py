@@ -59,6 +59,7 @@ class Rules:
         """Report everything that is wrong between keys."""
         sites: Sequence[Table] = tree.get("site", [])
         self._judge_headers(tree.get("server", {}), path=("server",))
+        self._judge_fastcgi(tree.get("server", {}))
         self._judge_hosts(sites)
         for number, site in enumerate(sites):
             path: KeyPath = ("site", number)
@@ -80,6 +81,18 @@ class Rules:
                     self._judge_page(page, path=place)
             for index, trace in enumerate(site.get("trace", [])):
                 self._judge_trace(trace, path=(*path, "trace", index))
+
+    def _judge_fastcgi(self, server: Table) -> None:
+        """A place for web servers is of no use where none of them is trusted: whoever may connect says who the client is."""
+        trusted = server.get("proxy", {}).get("trusted")
+        if trusted is None or "*" in trusted:
+            return
+        for index, text in enumerate(server.get("listen", [])):
+            is_unix = text.startswith("fcgi+unix:")
+            if (is_unix and "unix:" not in trusted) or (text.startswith("fcgi://") and not set(trusted) - {"unix:"}):
+                told = 'add "unix:"' if is_unix else "add the address of the web server"
+                advice = f"{told} to trusted in [server.proxy]"
+                self._report(("server", "listen", index), f'"{text}" would turn every web server away: {advice}')
 
     def _judge_headers(self, table: Table, *, path: KeyPath) -> None:
         # RFC 9110 section 5.1: field names are case-insensitive
