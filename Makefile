@@ -31,11 +31,11 @@ serve: .venv/tour .venv/penstock
 	.venv/bin/penstock serve examples/tour/penstock.toml --port $(PORT)
 
 test: .venv/test .venv/penstock
-	@.ci/system-packages browser
+	@.ci/system-packages browser web
 	PENSTOCK_WHEEL=pure .venv/bin/python -m pytest $(T)
 
 test-compiled: .venv-compiled/test .venv-compiled/penstock
-	@.ci/system-packages browser
+	@.ci/system-packages browser web
 	PENSTOCK_WHEEL=compiled .venv-compiled/bin/python -m pytest $(T)
 
 check: check-style check-types check-layers
