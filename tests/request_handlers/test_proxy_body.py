@@ -81,11 +81,12 @@ def test_the_body_limit_of_the_location_holds() -> None:
         async with Backend(echo) as backend:
             limits = LocationLimitSettings(body=10)
             site = SiteSettings(
-                proxies=proxy_site(backend).proxies, locations=(LocationSettings(at="/", limits=limits),)
+                proxies=proxy_site(backend, connections=1).proxies, locations=(LocationSettings(at="/", limits=limits),)
             )
             async with open_client(site, server=quiet()) as client:
                 assert (await client.post("/", b"x" * 11)).status == 413
                 assert backend.heads == []
+                assert (await client.post("/", b"x" * 10)).body == b"x" * 10
                 request = client.open("POST", "/", body=growing())
                 await request.wait_finished()
                 assert request.response_head is not None

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from penstock.request_handlers.proxy_answer_head import AnswerHead, AnswerReader, BadAnswer
-from penstock.request_handlers.proxy_connection import BackendConnection, BrokenConnection, SlowBackend
+from penstock.request_handlers.proxy_connection import BackendConnection
+from penstock.request_handlers.proxy_failures import BrokenConnection, SlowBackend
 from tests.pipeline.subject import run
 
 WHOLE = [

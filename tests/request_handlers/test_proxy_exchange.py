@@ -1,10 +1,12 @@
 """One request to a scripted backend and its answer: every shape of answer, every fault, both loops."""
 
 import asyncio
+import gc
 
 import pytest
 
 from penstock import Context, Stage
+from penstock.request_handlers.proxy_exchange import Exchange
 from penstock.server import open_client
 from penstock.settings import LimitSettings, ModuleSettings, SiteSettings
 from penstock.testing import ClientResponse
@@ -440,5 +442,22 @@ def test_modules_change_what_passes() -> None:
                 assert answer.headers.get_all("x-both") == ["backend"]
                 assert answer.headers["x-before"] == "module"
                 assert len(answer.headers.get_all("set-cookie")) == 2
+
+    run(journey)
+
+
+def test_nothing_is_left_for_the_garbage_collector() -> None:
+    async def journey() -> None:
+        async with proxying(saying(OK)) as (client, _):
+            await client.get("/")
+            gc.collect()
+            gc.disable()
+            try:
+                for _ in range(50):
+                    await client.get("/")
+                left = [each for each in gc.get_objects() if type(each) is Exchange]
+            finally:
+                gc.enable()
+            assert len(left) <= 1
 
     run(journey)

@@ -13,6 +13,7 @@ from penstock.errors import RequestRejected
 from penstock.http.framing import ChunkedBody, LengthBody
 from penstock.http.messages import CHUNKED
 from penstock.request_handlers.proxy_answer_head import UNTIL_CLOSE, AnswerHead, BadAnswer
+from penstock.request_handlers.proxy_failures import BrokenConnection, SlowBackend
 
 if TYPE_CHECKING:
     from penstock.request_handlers.proxy_exchange import Exchange
@@ -21,14 +22,6 @@ if TYPE_CHECKING:
 # Interim answers to one request; whoever sends more wants to keep us busy.
 _MOST_INTERIM: Final = 100
 _SWITCHING: Final = 101
-
-
-class BrokenConnection(Exception):
-    """The backend closed or reset the connection in front of the end of its answer; the text says when, for the log."""
-
-
-class SlowBackend(Exception):
-    """The backend said nothing for too long; the text says when, for the log."""
 
 
 class BackendConnection(asyncio.Protocol):
@@ -264,7 +257,7 @@ class BackendConnection(asyncio.Protocol):
         exchange = self.exchange
         if exchange is None or now - self.since < read_timeout or self.is_read_paused:
             return
-        if not exchange.is_sent and not self.is_paused and self._head is None:
+        if not exchange.is_sent and not self.is_paused:
             return  # it is the client who is waited for
         self.exchange = None
         told = f"it has said nothing for {read_timeout:g} s"

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from penstock.errors import BackendFailed, ClientGone, ContractError
+from penstock.errors import ClientGone
 from penstock.http.response_head import is_trailer
 from penstock.http.status import is_bodiless
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.task import resume
-from penstock.request_handlers.proxy_answer_head import BadAnswer
 from penstock.request_handlers.proxy_body import BodySender
-from penstock.request_handlers.proxy_connection import BrokenConnection, SlowBackend
+from penstock.request_handlers.proxy_failures import BrokenConnection, describe_error, failure_of
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 _SMALL: Final = 65536
 _HOLD: Final = 0.02
 _CONTINUE: Final = 100
+_GONE: Final = cast(Any, None)
 _EARLY_HINTS: Final = 103
 
 # RFC 9110 section 9.2.2: asking twice does no more than asking once. A proxy never repeats the others.
@@ -47,6 +47,7 @@ class Exchange:
         "_is_again",
         "_is_held",
         "_is_inside",
+        "_is_over",
         "_is_parked",
         "_proxy",
         "_retries",
@@ -89,6 +90,7 @@ class Exchange:
         self._is_parked = False
         self._is_held = False
         self._is_inside = False
+        self._is_over = False
         self._is_again = False
         self._hold: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -126,6 +128,7 @@ class Exchange:
             await self._begin_response()
         finally:
             self.close()
+            self._forget_request()
 
     async def _begin_response(self) -> None:
         pending = self.respond()
@@ -143,7 +146,7 @@ class Exchange:
             try:
                 connection = await self._open(backend)
             except OSError as error:  # TimeoutError is one
-                backend.health.note_failure(_text_of(error), asyncio.get_running_loop().time())
+                backend.health.note_failure(describe_error(error), asyncio.get_running_loop().time())
                 self._tried.append(backend)
                 if not self._retries or not self._proxy.backends.has_untried(self._tried):
                     self.backend = backend
@@ -164,7 +167,12 @@ class Exchange:
         assert self.connection is not None
         assert self.backend is not None
         sender = self._sender = BodySender(self, self.connection)
-        sender.begin(self._head(self.backend))
+        try:
+            sender.begin(self._head(self.backend))
+        except BaseException:
+            if self.connection.exchange is not self:
+                self.connection.pool.release(self.connection)  # it has seen nothing of this request
+            raise
 
     # -- the answer comes in -------------------------------------------------------------------------------------------------
 
@@ -219,6 +227,7 @@ class Exchange:
                 resume(context)
             else:
                 self.close()
+                self._forget_request()
             return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -242,7 +251,7 @@ class Exchange:
 
     def lose_client(self) -> None:
         """The client has left: nobody wants the answer any more."""
-        if self.is_whole and not self.pieces:
+        if self._is_over or (self.is_whole and not self.pieces):
             return
         self.fail(ClientGone("the client left"), has_begun=True)
         self._drop_connection()
@@ -252,6 +261,7 @@ class Exchange:
         """Called when the deadline of the request has passed while it was parked: it has been answered for."""
         self._is_parked = False
         self.close()
+        self._forget_request()
 
     # -- the answer goes out -------------------------------------------------------------------------------------------------
 
@@ -260,12 +270,16 @@ class Exchange:
         if self.error is not None:
             if not self._may_repeat():
                 self.close()
+                self._forget_request()
                 raise self._failure(self.error)
             self._forget_answer()
             return self._go()
-        if self.is_whole:
+        if not self.is_whole:
+            return self._stream_apart()
+        try:
             return self.respond()
-        return self._stream_apart()
+        finally:
+            self._forget_request()
 
     def respond(self) -> Awaitable[None] | None:
         """Make the answer of the backend the response; an awaitable, when there is more of it to come."""
@@ -304,6 +318,7 @@ class Exchange:
             await self._stream()
         finally:
             self.close()
+            self._forget_request()
 
     async def _stream(self) -> None:
         response = self.response
@@ -352,6 +367,11 @@ class Exchange:
         self._leave()
         self._drop_connection()
 
+    def _forget_request(self) -> None:
+        """Let go of the request, which knows us by `on_disconnect`: nothing is left for the garbage collector."""
+        self._is_over = True
+        self.context, self.worker_request, self.response = _GONE, _GONE, _GONE
+
     def _enter(self, backend: Backend, connection: BackendConnection) -> None:
         self.backend = backend
         self.connection = connection
@@ -393,28 +413,4 @@ class Exchange:
         self.pieces.clear()
 
     def _failure(self, error: Exception) -> Exception:
-        """`error` as the client is told of it, and the log."""
-        if isinstance(error, (ClientGone, ContractError)):
-            return error
-        name = "a backend" if self.backend is None else self.backend.name
-        if isinstance(error, SlowBackend):
-            return BackendFailed(504, "the server behind this one did not answer in time", reason=f"{name}: {error}")
-        if isinstance(error, BadAnswer):
-            return BackendFailed(
-                502, "the server behind this one gave an answer that is not HTTP", reason=f"{name}: {error}"
-            )
-        if isinstance(error, BrokenConnection):
-            return BackendFailed(502, "the server behind this one broke the connection", reason=f"{name}: {error}")
-        if isinstance(error, TimeoutError):
-            return BackendFailed(
-                504, "the server behind this one could not be reached in time", reason=f"{name}: {_text_of(error)}"
-            )
-        if isinstance(error, OSError):
-            return BackendFailed(
-                502, "the server behind this one cannot be reached", reason=f"{name}: {_text_of(error)}"
-            )
-        return error
-
-
-def _text_of(error: OSError) -> str:
-    return "no connection in time" if isinstance(error, TimeoutError) and not error.args else f"no connection: {error}"
+        return failure_of(error, "a backend" if self.backend is None else self.backend.name)
