@@ -104,6 +104,26 @@ class TestHeads:
 
         with_host(many)
 
+    def test_fields_that_are_remembered_belong_to_every_line(self) -> None:
+        async def twice(host: RsgiHost, _: Runtime) -> None:
+            first, second = host.head_of(scope_of(path="/1")), host.head_of(scope_of(path="/2", method="POST"))
+            assert (first.path, second.path, second.method, second.host) == ("/1", "/2", "POST", "example.org")
+            assert first.headers is second.headers
+            with pytest.raises(RequestRejected):
+                host.head_of(scope_of(path="/" + "a" * 10_000))
+
+        with_host(twice)
+
+    def test_what_is_remembered_of_fields_has_a_bound(self) -> None:
+        async def many(host: RsgiHost, _: Runtime) -> None:
+            for number in range(1000):
+                head = host.head_of(scope_of(headers=[HOST, ("x-a", str(number))]))
+                assert head.headers[1] == (b"x-a", b"%d" % number)
+            long = [HOST, ("x-a", "a" * 3000)]
+            assert host.head_of(scope_of(headers=long)).headers is not host.head_of(scope_of(headers=long)).headers
+
+        with_host(many)
+
 
 class TestRefusals:
     def test_a_request_that_is_none_is_answered_and_counted(self) -> None:

@@ -22,6 +22,9 @@ from penstock.intake.worker_request import Capability
 CAPABILITIES: Final = Capability.SEND_FILE | Capability.UPGRADE | Capability.BARE_UPGRADE
 
 _REMEMBERED: Final = 1024
+_REMEMBERED_HEADS: Final = 256
+_MOST_FIELDS: Final = 30
+_MOST_BYTES: Final = 2048
 # RFC 3986 section 3.3: pchar, and the slash between segments. What the server has decoded is encoded again.
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _PLAIN: Final = PATH.replace(b"%", b"")
@@ -31,7 +34,7 @@ _WITHOUT_BODY: Final = ("GET", "HEAD")
 class RsgiHost:
     """Takes what one RSGI server hands over on one loop into `runtime`."""
 
-    __slots__ = ("_limits", "_lines", "_loop", "_runtime")
+    __slots__ = ("_heads", "_limits", "_lines", "_loop", "_runtime")
 
     def __init__(self, runtime: Runtime, limits: HeadLimits) -> None:
         """`limits` are those of heads; the server has its own, and the narrower ones hold."""
@@ -40,6 +43,7 @@ class RsgiHost:
         self._limits = limits
         # Lines come again and again: what they say, and what they lead to, is remembered up to a bound (pipeline H-02).
         self._lines: dict[tuple[str, str, str, str], RequestLine] = {}
+        self._heads: dict[tuple[tuple[str, str], ...], RequestHead] = {}
 
     async def handle(self, scope: Any, protocol: Any) -> None:
         """Serve one request or WebSocket to its end.
@@ -75,18 +79,40 @@ class RsgiHost:
 
     def head_of(self, scope: Any) -> RequestHead:
         """The head of a request, judged as those that come to our own sockets. Raises RequestRejected."""
-        headers = fields_from_server(scope.headers.items())
         version: str = scope.http_version
-        if version == "1":
-            version = "1.0"
+        line = self._find_line(scope.method, scope.path, scope.query_string, "1.0" if version == "1" else version)
+        if version != "1.1" or scope.proto != "http" or scope.authority:
+            return self._read_head(scope, line)
+        # Clients repeat themselves: fields that were judged once are so again, up to a bound.
+        items = tuple(scope.headers.items())
+        known = self._heads.get(items)
+        if known is not None and len(line.target) <= self._limits.request_line:
+            return RequestHead(line, known.headers, known.authority, known.host, known.framing)
+        head = self._judge(line, fields_from_server(items))
+        self._remember(items, head)
+        return head
+
+    def _read_head(self, scope: Any, line: RequestLine) -> RequestHead:
+        headers = fields_from_server(scope.headers.items())
+        version = line.version
         authority = scope.authority if version != "1.0" else None
         if authority:
             headers = _with_authority(headers, authority.encode("latin-1", "replace"), version)
-        line = self._find_line(scope.method, scope.path, scope.query_string, version)
+        if scope.proto != "ws":
+            return self._judge(line, headers)
         judge_size(self._limits, len(line.target), headers)
-        if scope.proto == "ws":
-            return foreign_handshake(line, headers)
-        return foreign_head(line, headers, may_have_body=version[:1] != "1" and line.method not in _WITHOUT_BODY)
+        return foreign_handshake(line, headers)
+
+    def _judge(self, line: RequestLine, headers: list[tuple[bytes, bytes]]) -> RequestHead:
+        judge_size(self._limits, len(line.target), headers)
+        return foreign_head(line, headers, may_have_body=line.version[:1] != "1" and line.method not in _WITHOUT_BODY)
+
+    def _remember(self, items: tuple[tuple[str, str], ...], head: RequestHead) -> None:
+        if len(items) > _MOST_FIELDS or sum([len(value) for _, value in items]) > _MOST_BYTES:
+            return
+        if len(self._heads) >= _REMEMBERED_HEADS:
+            self._heads.clear()
+        self._heads[items] = head
 
     def _find_line(self, method: str, path: str, query: str, version: str) -> RequestLine:
         key = (method, path, query, version)

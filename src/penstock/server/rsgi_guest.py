@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Coroutine
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
@@ -41,15 +42,11 @@ class RsgiGuest:
         """Let what is inside end in time, then stop; the loop does not run any more."""
         loop.run_until_complete(self._life_on(loop).guest.stop())
 
-    async def __rsgi__(self, scope: Any, protocol: Any) -> None:
+    def __rsgi__(self, scope: Any, protocol: Any) -> Coroutine[Any, Any, None]:
         """Serve one request or WebSocket."""
         loop = asyncio.get_running_loop()
-        life = self._lives.get(loop)
-        host = None if life is None else life.host
-        if host is None:
-            await self._life_on(loop).handle(scope, protocol)
-        else:
-            await host.handle(scope, protocol)
+        life = self._lives.get(loop) or self._life_on(loop)
+        return life.handle(scope, protocol) if life.host is None else life.host.handle(scope, protocol)
 
     def _life_on(self, loop: asyncio.AbstractEventLoop) -> _Life:
         life = self._lives.get(loop)
