@@ -15,6 +15,7 @@ from penstock.http.response_head import is_trailer
 from penstock.http.status import is_bodiless
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.task import resume
+from penstock.request_handlers.proxy_answer import ArrivingAnswer
 from penstock.request_handlers.proxy_body import BodySender
 from penstock.request_handlers.proxy_failures import BrokenConnection, describe_error, failure_of
 
@@ -36,13 +37,11 @@ _EARLY_HINTS: Final = 103
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
 
 
-class Exchange:
+class Exchange(ArrivingAnswer):
     """What has come of one answer, and what is still to come. The connection calls `begin_answer` to `notify`."""
 
     __slots__ = (
-        "_buffered",
         "_chosen",
-        "_has_begun",
         "_hold",
         "_is_again",
         "_is_held",
@@ -55,38 +54,29 @@ class Exchange:
         "_trailers",
         "_tried",
         "_waiter",
-        "answer",
         "backend",
-        "connection",
         "context",
         "error",
-        "is_head",
         "is_sent",
         "is_whole",
-        "pieces",
         "response",
         "worker_request",
     )
 
     def __init__(self, context: Context, proxy: Proxy) -> None:
         self.context = context
+        super().__init__(proxy.buffer, is_head=context.worker_request.head.line.is_head)
         # Its own: middleware in a stage puts others into the context for what it wraps.
         self.worker_request = context.worker_request
         self.response = context.response
-        self.is_head = context.worker_request.head.line.is_head
         self.backend: Backend | None = None
-        self.connection: BackendConnection | None = None
-        self.answer: AnswerHead | None = None
-        self.pieces: list[bytes] = []
         self.error: Exception | None = None
         self.is_whole = False
         self.is_sent = False  # the request, to its last byte
         self._proxy = proxy
         self._sender: BodySender | None = None
-        self._buffered = 0
         self._chosen: Backend | None = None
         self._trailers: Sequence[tuple[bytes, bytes]] = ()
-        self._has_begun = False
         self._is_parked = False
         self._is_held = False
         self._is_inside = False
@@ -176,18 +166,6 @@ class Exchange:
 
     # -- the answer comes in -------------------------------------------------------------------------------------------------
 
-    def begin_answer(self, head: AnswerHead) -> None:
-        """The head of the answer has come."""
-        self._has_begun = True
-        self.answer = head
-
-    def feed(self, pieces: list[bytes]) -> None:
-        """More of the body has come."""
-        self.pieces += pieces
-        self._buffered += sum(map(len, pieces))
-        if self._buffered > self._proxy.buffer and self.connection is not None:
-            self.connection.pause_reading()
-
     def end(self, trailers: Sequence[tuple[bytes, bytes]]) -> None:
         """The answer is whole."""
         self.is_whole = True
@@ -198,12 +176,12 @@ class Exchange:
         """The rest of the answer will not come; `has_begun` is whether a byte of it has."""
         if self.error is None and not self.is_whole:
             self.error = error
-            self._has_begun = self._has_begun or has_begun
+            self.has_begun = self.has_begun or has_begun
         self._leave()
 
     def take_interim(self, head: AnswerHead) -> None:
         """An interim answer has come: the body may be sent, or the client is told what it may fetch (RFC 9110 section 15.2)."""
-        self._has_begun = True
+        self.has_begun = True
         if head.status == _CONTINUE and self._sender is not None:
             self._sender.go_on()
         worker_request = self.worker_request
@@ -286,9 +264,7 @@ class Exchange:
         self._set_head()
         if not self.is_whole:
             return self._stream()
-        pieces = self.pieces
-        self.response.content = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
+        self.response.content = self.take()
         self._set_trailers()
         return None
 
@@ -322,11 +298,11 @@ class Exchange:
 
     async def _stream(self) -> None:
         response = self.response
-        pending = response.send_piece(self._take())
+        pending = response.send_piece(self.take())
         while True:
             if pending is not None:
                 await pending
-            piece = self._take()
+            piece = self.take()
             if self.is_whole:
                 # The last piece leaves with the end of the body, in END.
                 response.content = piece
@@ -339,18 +315,6 @@ class Exchange:
             else:
                 pending = None
                 await self._wait()
-
-    def _take(self) -> bytes:
-        pieces = self.pieces
-        if not pieces:
-            return b""
-        body = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._buffered = 0
-        connection = self.connection
-        if connection is not None and connection.exchange is self and connection.is_read_paused:
-            connection.resume_reading()
-        return body
 
     async def _wait_ready(self) -> None:
         while not self._is_ready():
@@ -395,7 +359,7 @@ class Exchange:
 
     def _may_repeat(self) -> bool:
         """Whether asking again can do no harm (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1)."""
-        if not self._retries or self._has_begun or not isinstance(self.error, BrokenConnection):
+        if not self._retries or self.has_begun or not isinstance(self.error, BrokenConnection):
             return False
         if self._sender is not None and self._sender.has_begun:
             return False
