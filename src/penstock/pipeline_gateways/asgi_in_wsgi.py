@@ -69,6 +69,8 @@ class AsgiInWsgi:
             return {"type": "lifespan.startup"}
 
         async def send(message: Message) -> None:
+            if not message["type"].startswith("lifespan."):
+                raise ContractError(f"{message['type']!r} is no message of the lifespan protocol")
             if message["type"] == "lifespan.startup.failed":
                 logger.error("an ASGI application behind WSGI failed to start: %s", message.get("message", ""))
             if not started.done():
