@@ -1,6 +1,7 @@
 """A site that passes requests on: keys of the site file, places beside other answers, and its life."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from penstock.settings import (
     BackendSettings,
     ErrorSettings,
     LocationSettings,
+    MiddlewareSettings,
     ModuleSettings,
     RouteSettings,
     SiteSettings,
@@ -185,5 +187,35 @@ def test_a_request_that_is_inside_ends_when_the_server_is_stopped_hard(is_warm: 
             assert request.response_head is not None
             assert request.response_head.status == 503
             await backend.ended.wait()
+
+    run(journey)
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [(OK,), (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\no\r\n", b"1\r\nk\r\n0\r\n\r\n")],
+    ids=["whole", "pieces"],
+)
+def test_middleware_g1_a_proxy_answers_through_middleware_in_a_stage(pieces: tuple[bytes, ...]) -> None:
+    class Marking:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            async def marked(message: Any) -> None:
+                if message["type"] == "http.response.start":
+                    message["headers"] = [*message["headers"], (b"x-marked", b"1")]
+                await send(message)
+
+            await self.app(scope, receive, marked)
+
+    async def journey() -> None:
+        async with Backend(saying(*pieces)) as backend:
+            middleware = (MiddlewareSettings(use="t:marking", stage="authorize"),)
+            site = SiteSettings(proxies=proxy_site(backend).proxies, middleware=middleware)
+            async with open_client(site, server=quiet(), objects={"t:marking": Marking}) as client:
+                for method in ("GET", "GET", "POST", "HEAD"):
+                    answer = await client.request(method, "/", body=b"x" if method == "POST" else b"")
+                    assert (answer.body, answer.headers["x-marked"]) == (b"" if method == "HEAD" else b"ok", "1")
 
     run(journey)
