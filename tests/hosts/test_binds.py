@@ -65,6 +65,10 @@ class TestParseBind:
             ("fd:", "names no descriptor"),
             ("fd:three", "names no descriptor"),
             ("fd:-1", "names no descriptor"),
+            ("fcgi://127.0.0.1", "is no place for FastCGI"),
+            ("fcgi://::1:9000", 'write "[::1]:8000"'),
+            ("fcgi+unix:", "names no path"),
+            ("fcgi+tcp:a:1", "holds an IPv6 address without brackets"),
         ],
     )
     def test_what_cannot_be_a_place_is_refused_with_what_would_be(self, text: str, advice: str) -> None:

@@ -26,11 +26,15 @@ class Lines(logging.Handler):
         self.told.append(record.getMessage())
 
     def __enter__(self) -> list[str]:
-        logging.getLogger("penstock").addHandler(self)
+        logger = logging.getLogger("penstock")
+        logger.addHandler(self)
+        logger.setLevel(logging.INFO)
         return self.told
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("penstock").removeHandler(self)
+        logger = logging.getLogger("penstock")
+        logger.removeHandler(self)
+        logger.setLevel(logging.NOTSET)
 
 
 class TestRequests:
@@ -268,7 +272,9 @@ class TestWhatIsNoRequest:
     @run
     async def test_a_request_that_http_does_not_allow_is_answered(self) -> None:
         wired = await FastCgiWired().begin()
-        wired.receive(web.ask(web.parameters(HTTP_HOST="a b"), flags=web.KEEP_CONN))
+        with Lines() as told:
+            wired.receive(web.ask(web.parameters(HTTP_HOST="a b"), flags=web.KEEP_CONN))
+        assert told == ["request from 192.0.2.7 refused with 400: malformed Host (RFC 9110 section 7.2)"]
         output, *ends = wired.take()
         assert output[2].startswith(b"Status: 400 Bad Request\r\n")
         assert output[2].endswith(b"malformed Host\n")

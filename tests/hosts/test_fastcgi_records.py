@@ -12,6 +12,7 @@ from penstock.hosts.fastcgi_records import (
     write_pairs,
     write_record,
     write_stream,
+    write_values,
 )
 from tests.wire import fastcgi_client as web
 
@@ -127,6 +128,10 @@ class TestWriting:
         assert b"".join(piece for _, _, piece in records) == content
         assert all(len(piece) <= 65535 for _, _, piece in records)
         assert len(records) == -(-size // 65528)
+
+    def test_section_4_1_values_that_are_asked_for(self) -> None:
+        asked = web.pairs([("FCGI_MPXS_CONNS", ""), ("FCGI_UNHEARD_OF", "")])
+        assert write_values(asked, 7) == web.record(web.VALUES, web.pairs([("FCGI_MPXS_CONNS", "0")]), number=0)
 
     def test_no_bytes_are_no_record_for_that_would_end_the_stream(self) -> None:
         assert write_stream(6, 1, b"") == []

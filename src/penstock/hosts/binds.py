@@ -36,7 +36,10 @@ def parse_bind(text: str, *, where: str = "") -> Bind:
     for prefix, plain in _FASTCGI:
         if text.startswith(prefix):
             rest = text.removeprefix(prefix)
-            bind = parse_bind(plain + rest if plain else rest.removesuffix("/"), where=where)
+            try:
+                bind = parse_bind(plain + rest if plain else rest.removesuffix("/"), where=where)
+            except ConfigurationError as error:
+                raise refusal(f'"{text}" is no place for FastCGI: {error.problems[0].message}', where) from None
             return bind._replace(text=text, is_fastcgi=True)
     kind, _, rest = text.partition(":")
     if kind == "unix":

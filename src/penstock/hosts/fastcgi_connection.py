@@ -11,14 +11,13 @@ from penstock.errors import ClientGone, RequestRejected
 from penstock.hosts.addresses import find_peer
 from penstock.hosts.endings import LINGER
 from penstock.hosts.fastcgi_body import FastCgiBody
-from penstock.hosts.fastcgi_head import FastCgiHead
+from penstock.hosts.fastcgi_head import ArrivingParameters, FastCgiHead, client_of
 from penstock.hosts.fastcgi_records import (
     ABORT_REQUEST,
     BEGIN_REQUEST,
     CANT_MPX_CONN,
     DATA,
     GET_VALUES,
-    GET_VALUES_RESULT,
     KEEP_CONN,
     PARAMS,
     REQUEST_COMPLETE,
@@ -29,11 +28,10 @@ from penstock.hosts.fastcgi_records import (
     UNKNOWN_TYPE,
     FastCgiError,
     RecordReader,
-    read_pairs,
     write_end,
-    write_pairs,
     write_record,
     write_stream,
+    write_values,
 )
 from penstock.hosts.fastcgi_request import FastCgiRequest
 from penstock.hosts.foreign_refusals import reason_of, refusal_of
@@ -48,7 +46,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("penstock")
 
 _BEGIN_SIZE: Final = 8
-_LARGEST_VALUES: Final = 4096
 # Without fastcgi_keep_conn, nginx takes the end of the connection for the end of the answer. What may come at any time, but
 # belongs to no answer (section 4.2), is an error to it; to whoever waits for FCGI_END_REQUEST it is nothing.
 _UNFINISHED: Final = write_record(UNKNOWN_TYPE, 0, bytes(8))
@@ -63,7 +60,6 @@ class FastCgiConnection(asyncio.Protocol):
         "_has_ended_input",
         "_is_reading",
         "_parameters",
-        "_parameters_size",
         "_records",
         "_wants_end",
         "is_arriving",
@@ -103,8 +99,7 @@ class FastCgiConnection(asyncio.Protocol):
         self.lingers_until = 0.0
         self.write_rate: DataRate | None = None
         self._records = RecordReader()
-        self._parameters: list[bytes] = []
-        self._parameters_size = 0
+        self._parameters: ArrivingParameters | None = None
         self._has_ended_input = True
         self._is_reading = False
         self._wants_end = False
@@ -210,13 +205,7 @@ class FastCgiConnection(asyncio.Protocol):
         if kind != GET_VALUES:
             self._answer_unknown(kind)
             return
-        if len(content) > _LARGEST_VALUES:
-            raise FastCgiError(f"FCGI_GET_VALUES asks with more than {_LARGEST_VALUES} bytes")
-        most = b"%d" % self.service.runtime.admission.limit
-        known = {b"FCGI_MAX_CONNS": most, b"FCGI_MAX_REQS": most, b"FCGI_MPXS_CONNS": b"0"}
-        asked = {name for name, _ in read_pairs(content)}
-        told = [(name, value) for name, value in known.items() if name in asked]
-        self._reply(write_record(GET_VALUES_RESULT, 0, write_pairs(told)))
+        self._reply(write_values(content, self.service.runtime.admission.limit))
 
     def _answer_unknown(self, kind: int) -> None:
         self._reply(write_record(UNKNOWN_TYPE, 0, bytes((kind, 0, 0, 0, 0, 0, 0, 0))))
@@ -243,31 +232,25 @@ class FastCgiConnection(asyncio.Protocol):
             return
         self.number = number
         self.is_arriving = True
+        self._parameters = ArrivingParameters(self.service.largest_parameters)
         self.since = self.service.clock.now
         self._has_ended_input = False
 
     def _take_parameters(self, content: bytes) -> None:
+        arriving = self._parameters
+        if arriving is None:
+            return
         if content:
-            self._parameters_size += len(content)
-            if self._parameters_size <= self.service.largest_parameters:
-                self._parameters.append(content)
-            else:
-                self._parameters.clear()  # none of it is of use; the answer waits for its end
-            if self._parameters_size > 2 * self.service.largest_parameters:
-                raise FastCgiError(f"FCGI_PARAMS have more than {2 * self.service.largest_parameters} bytes")
+            arriving.feed(content)
             return
         self.is_arriving = False
-        parameters, self._parameters = b"".join(self._parameters), []
-        size, self._parameters_size = self._parameters_size, 0
-        service = self.service
+        self._parameters = None
+        pairs = arriving.end()
         try:
-            if size > service.largest_parameters:
-                raise RequestRejected(
-                    431, f"the parameters are larger than {service.largest_parameters} bytes", rule="RFC 6585 section 5"
-                )
-            asked = service.reader.read(read_pairs(parameters))
+            arriving.judge_size()
+            asked = self.service.reader.read(pairs)
         except RequestRejected as error:
-            self._refuse(error)
+            self._refuse(error, client_of(dict(pairs)) or self.peer)
         else:
             self._process(asked)
 
@@ -352,8 +335,7 @@ class FastCgiConnection(asyncio.Protocol):
         if request is None and not self.is_arriving:
             return
         self.is_arriving = False
-        self._parameters = []
-        self._parameters_size = 0
+        self._parameters = None
         self._has_ended_input = True
         if request is not None:
             drain, self._drain = self._drain, None
@@ -363,11 +345,11 @@ class FastCgiConnection(asyncio.Protocol):
             request.lose()
         self._write_end([])
 
-    def _refuse(self, error: RequestRejected) -> None:
+    def _refuse(self, error: RequestRejected, client: Address | None) -> None:
         """Answer a request that never got inside (pipeline E-04)."""
         head, body = refusal_of(error)
         text = write_head(ResponseHead(head.status_code, head.raw_headers))[0][_STATUS_AT:]
-        self.service.runtime.reject(None, error.status, reason=reason_of(error), client=self.peer)
+        self.service.runtime.reject(None, error.status, reason=reason_of(error), client=client)
         self.keeps_alive = False
         self._write_end(write_stream(STDOUT, self.number, b"Status: %b\r\n%b" % (text, body)))
 

@@ -6,6 +6,7 @@ from typing import Final
 from urllib.parse import quote
 
 from penstock.errors import RequestRejected
+from penstock.hosts.fastcgi_records import FastCgiError, read_pairs
 from penstock.hosts.foreign_refusals import judge_size
 from penstock.hosts.listener import peer_address
 from penstock.http.foreign_head import foreign_head, foreign_line
@@ -25,6 +26,37 @@ _OWN_VARIABLES: Final = {b"content-length": b"CONTENT_LENGTH", b"content-type": 
 # IIS says -1 of a body whose length it does not know.
 _UNKNOWN: Final = (b"", b"-1")
 _WITHOUT_BODY: Final = ("GET", "HEAD")
+
+
+class ArrivingParameters:
+    """FCGI_PARAMS as they come, record by record."""
+
+    __slots__ = ("_most", "_pieces", "_size")
+
+    def __init__(self, most: int) -> None:
+        """`most` is how many bytes are read; beyond them a request is refused, beyond twice as many there is none."""
+        self._most = most
+        self._pieces: list[bytes] = []
+        self._size = 0
+
+    def feed(self, content: bytes) -> None:
+        """Take a record. Raises FastCgiError for more than any web server sends."""
+        self._size += len(content)
+        if self._size <= self._most:
+            self._pieces.append(content)
+        else:
+            self._pieces.clear()  # none of it is of use; the answer waits for the end
+        if self._size > 2 * self._most:
+            raise FastCgiError(f"FCGI_PARAMS have more than {2 * self._most} bytes")
+
+    def end(self) -> list[tuple[bytes, bytes]]:
+        """The parameters; none when there are too many. Raises FastCgiError when they are malformed."""
+        return read_pairs(b"".join(self._pieces))
+
+    def judge_size(self) -> None:
+        """Raise RequestRejected (431) when they are too many."""
+        if self._size > self._most:
+            raise RequestRejected(431, f"the parameters are larger than {self._most} bytes", rule="RFC 6585 section 5")
 
 
 class FastCgiHead:

@@ -30,6 +30,7 @@ _END_BODY: Final = Struct(">IB3x")
 _HEADER_SIZE: Final = 8
 # Section 3.3 allows 65535 bytes of content, and advises multiples of eight.
 _LARGEST: Final = 65528
+_LARGEST_VALUES: Final = 4096
 _LONG: Final = 0x80  # section 3.4: a length of more than 127 has four bytes, and this bit in the first
 
 # Type, request and content.
@@ -128,6 +129,18 @@ def write_stream(kind: int, number: int, content: bytes) -> list[bytes]:
 def write_end(number: int, status: int) -> bytes:
     """The record that ends a request, with the protocol's `status` (section 5.5)."""
     return write_record(END_REQUEST, number, _END_BODY.pack(0, status))
+
+
+def write_values(asked: bytes, most: int) -> bytes:
+    """The answer to FCGI_GET_VALUES (section 4.1): `most` requests, each on a connection of its own.
+
+    Raises FastCgiError when what is asked is malformed, or unreasonably long.
+    """
+    if len(asked) > _LARGEST_VALUES:
+        raise FastCgiError(f"FCGI_GET_VALUES asks with more than {_LARGEST_VALUES} bytes")
+    known = {b"FCGI_MAX_CONNS": b"%d" % most, b"FCGI_MAX_REQS": b"%d" % most, b"FCGI_MPXS_CONNS": b"0"}
+    names = {name for name, _ in read_pairs(asked)}
+    return write_record(GET_VALUES_RESULT, 0, write_pairs([pair for pair in known.items() if pair[0] in names]))
 
 
 def _read_length(content: bytes, position: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from penstock.errors import ConfigurationError, Problem
 from penstock.settings import ProxySettings, ServerSettings, Settings, TlsSettings
 
-_TCP: Final = re.compile(r"(?!unix:|fd:)(.*):(\d+)")
+_TCP: Final = re.compile(r"(?!unix:|fd:|fcgi://|fcgi\+)(.*):(\d+)")
 _HEADER: Final = re.compile(
     r"([A-Za-z0-9!#$%&'*+.^_`|~-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*)"
 )  # RFC 9110 sections 5.1, 5.5
