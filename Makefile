@@ -44,7 +44,7 @@ format: .venv/check
 	.venv/bin/ruff check --fix-only
 	.venv/bin/ruff format
 
-bench: .venv-bench/tour .venv-bench/penstock .venv-bench-compiled/tour .venv-bench-compiled/penstock .venv-peers/peers
+bench: .venv-bench/guests .venv-bench/penstock .venv-bench-compiled/guests .venv-bench-compiled/penstock .venv-peers/peers
 	@.ci/system-packages bench
 	.venv-bench/bin/python benchmarks/run.py $(B)
 
@@ -119,6 +119,7 @@ endef
 
 $(eval $(call installs,runtime,))
 $(eval $(call installs,tour,requirements/runtime.txt))
+$(eval $(call installs,guests,requirements/tour.txt requirements/runtime.txt))
 $(eval $(call installs,test,requirements/tour.txt requirements/runtime.txt))
 $(eval $(call installs,check,requirements/test.txt requirements/tour.txt requirements/runtime.txt))
 $(eval $(call installs,compile,requirements/runtime.txt))

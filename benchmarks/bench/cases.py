@@ -10,6 +10,7 @@ from benchmarks.bench.exchanges import (
     TEN_KILOBYTES,
     TEN_MEGABYTES,
 )
+from benchmarks.bench.guest_cases import GUEST_CASES
 from benchmarks.bench.h2load import ConstantRate
 from benchmarks.bench.model import EVENTS, MEMORY, P99, PER_CONNECTION, REQUESTS, START, Case, Exchange, Rival
 from benchmarks.bench.playground import file_bytes
@@ -235,6 +236,7 @@ CASES = (
     file_case("1k", 1024, pure=1.0, compiled=1.15),
     file_case("50k", 50_000, pure=0.6, compiled=0.6),
     file_case("1m", 1_048_576, pure=0.9, compiled=0.9),
+    *GUEST_CASES,
     *PROXY_CASES,
     Case(
         name="mixed",
