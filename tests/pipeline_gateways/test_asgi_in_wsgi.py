@@ -18,7 +18,7 @@ WAIT = 10.0
 class Call:
     """One call of a WSGI application."""
 
-    def __init__(self, app: Any, body: bytes = b"", **environ: Any) -> None:
+    def __init__(self, app: Any, body: bytes = b"", environ: dict[str, Any] | None = None) -> None:
         self.status = ""
         self.headers: list[tuple[str, str]] = []
         self.exc_info: Any = None
@@ -34,7 +34,7 @@ class Call:
             "CONTENT_LENGTH": str(len(body)) if body else "",
             "wsgi.input": io.BytesIO(body),
             "wsgi.url_scheme": "http",
-            **environ,
+            **(environ or {}),
         }
         self.pieces = app(self.environ, self.start)
 
@@ -55,7 +55,7 @@ def test_status_headers_and_body() -> None:
         await send({"type": "http.response.start", "status": 418, "headers": headers})
         await send({"type": "http.response.body", "body": b"teapot"})
 
-    call = Call(AsgiInWsgi(app), PATH_INFO="/pot")
+    call = Call(AsgiInWsgi(app), environ={"PATH_INFO": "/pot"})
     assert (call.body(), call.status[:4]) == (b"teapot", "418 ")
     assert call.headers == [("x-path", "/pot"), ("set-cookie", "a"), ("set-cookie", "b")]
 
@@ -78,7 +78,7 @@ def test_the_body_is_read_by_the_thread_of_the_caller() -> None:
         await answering(body)(scope, receive, send)
 
     body = b"x" * 200_000
-    call = Call(AsgiInWsgi(echo), body, **{"wsgi.input": Input(body)})
+    call = Call(AsgiInWsgi(echo), body, {"wsgi.input": Input(body)})
     assert call.body() == body
     assert set(threads) == {threading.current_thread()}
 
@@ -87,9 +87,9 @@ def test_without_a_length_there_is_no_body() -> None:
     async def echo(scope: Any, receive: Any, send: Any) -> None:
         await answering(repr(await receive()).encode())(scope, receive, send)
 
-    call = Call(AsgiInWsgi(echo), **{"wsgi.input": io.BytesIO(b"of the next request")})
+    call = Call(AsgiInWsgi(echo), environ={"wsgi.input": io.BytesIO(b"of the next request")})
     assert call.body() == b"{'type': 'http.request', 'body': b'', 'more_body': False}"
-    call = Call(AsgiInWsgi(echo), **{"wsgi.input": io.BytesIO(b"chunks"), "wsgi.input_terminated": True})
+    call = Call(AsgiInWsgi(echo), environ={"wsgi.input": io.BytesIO(b"chunks"), "wsgi.input_terminated": True})
     assert b"'body': b'chunks', 'more_body': True" in call.body()
 
 

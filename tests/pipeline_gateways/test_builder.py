@@ -414,7 +414,7 @@ class TestShapes:
     def test_middleware_r_py_04_one_without_parameters_is_refused(self) -> None:
         def nothing() -> None: ...
 
-        with pytest.raises(TypeError, match="nothing.*takes no application"):
+        with pytest.raises(TypeError, match=r"nothing.*takes no application"):
             Builder().use(nothing)
 
     def test_an_application_is_no_middleware(self) -> None:

@@ -10,12 +10,12 @@ import pytest
 from penstock import Context
 from penstock.pipeline_gateways.hosted import host_native, host_owin, host_wsgi
 from tests.pipeline.subject import run
-from tests.pipeline_gateways.chain_subject import Message, ask_app, asked, scope_of, shaken, wsgi_page
+from tests.pipeline_gateways.chain_subject import ask_app, asked, scope_of, shaken, wsgi_page
 
 WAIT = 10.0
 
 
-async def silent() -> Message:
+async def silent() -> Any:
     """The `receive` of a client that sends nothing, and stays."""
     await asyncio.Event().wait()
     raise AssertionError
@@ -41,9 +41,9 @@ class TestWsgi:
             yield b"three"
 
         async def journey() -> list[bytes]:
-            sent: list[Message] = []
+            sent: list[Any] = []
 
-            async def send(message: Message) -> None:
+            async def send(message: Any) -> None:
                 sent.append(message)
                 gate.set()
 
@@ -63,6 +63,7 @@ class TestWsgi:
 
     def test_middleware_15_4_d_a_client_that_leaves_has_it_closed_once(self) -> None:
         closes: list[str] = []
+        closed = threading.Event()
 
         class Pieces:
             def __iter__(self) -> Iterator[bytes]:
@@ -71,6 +72,7 @@ class TestWsgi:
 
             def close(self) -> None:
                 closes.append("closed")
+                closed.set()
 
         def page(environ: Any, start_response: Any) -> Any:
             start_response("200 OK", [])
@@ -79,16 +81,14 @@ class TestWsgi:
         async def journey() -> None:
             count = 0
 
-            async def send(message: Message) -> None:
+            async def send(message: Any) -> None:
                 nonlocal count
                 count += 1
                 if count > 3:
                     raise OSError("gone")
 
             await host_wsgi(page)(scope_of(), silent, send)
-            async with asyncio.timeout(WAIT):
-                while not closes:
-                    await asyncio.sleep(0.001)
+            assert await asyncio.to_thread(closed.wait, WAIT)
 
         run(journey)
         assert closes == ["closed"]

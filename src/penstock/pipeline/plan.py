@@ -98,7 +98,7 @@ class Plan:
         self.send_at = self.detour_at - 3
         self.authorize_at = self._find(Stage.AUTHORIZE)
         self.log_at = self._find(Stage.LOG)
-        self.unwind_at = self._find(Stage.END) - 1 if site.has_frames else -1
+        self.unwind_at = self._find(Stage.END) if site.has_frames else -1
         release_at = self._find(Stage.RELEASE_STATE)
         self.release_at = release_at if self.stages[release_at] is Stage.RELEASE_STATE else self.log_at
         self.map_end = next(
@@ -140,6 +140,9 @@ def assemble(
     ends = scope_ends | scopes.ends_of(subscriptions)
     lines: list[Step] = []
     for stage in Stage:
+        if stage is Stage.END and site.has_frames:
+            lines.append(Step(stage, "", steps.unwind, hook="unwind", rule="back through middleware in stages (G11)"))
+            lines.append(Step(stage, "", steps.unwind_further, hook="unwind", rule="and through the one around it"))
         lines += _steps_in_front(stage, subscriptions, ends)
         lines += [_step_of(each) for each in subscriptions if each.stage is stage and not each.is_post]
         if stage is Stage.AUTHENTICATE and any(line.stage is stage for line in lines):
@@ -149,8 +152,6 @@ def assemble(
         lines += _steps_of_target(stage, target, location, has_rules=site.has_rules)
         lines += [_step_of(each) for each in subscriptions if each.stage is stage and each.is_post]
         lines += scopes.steps_behind(stage, subscriptions, ends)
-        if stage is Stage.LOG and site.has_frames:
-            lines.append(Step(stage, "", steps.unwind, is_post=True, rule="back through middleware in stages (G11)"))
         if stage is Stage.RELEASE_STATE and any(line.stage is stage for line in lines):
             lines.append(Step(stage, "", steps.skip_when_complete, is_post=True))
     lines += _last_steps()

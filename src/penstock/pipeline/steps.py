@@ -128,8 +128,15 @@ def unwind(context: Context) -> Signal | None:
         from penstock.pipeline.attached_socket import begin_attached  # imported by the first socket
 
         begin_attached(context)
-    context.position -= 1  # the middleware around it finds it here again
-    return DONE
+    return DONE  # and the request is in END, wherever middleware entered it (middleware R-SG-31)
+
+
+def unwind_further(context: Context) -> Signal | None:
+    """Behind `unwind`: it is where a middleware finds the request again, and where the one around it does."""
+    signal = unwind(context)
+    if signal is not None:
+        context.position -= 1
+    return signal
 
 
 def require_principal(context: Context) -> None:

@@ -242,7 +242,15 @@ class StagedPassage:
                     await pending
         if inner.is_aborted:
             raise ClientGone("the answer was cut off")
-        await inner.drain()
+        try:
+            await inner.drain()
+        except ClientGone:
+            failure = inner.failure
+            if failure is None or isinstance(failure, OSError):
+                raise
+        else:
+            return
+        raise failure  # what the middleware, or who is around it, did not take
 
 
 class _Around:
