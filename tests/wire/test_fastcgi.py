@@ -1,5 +1,8 @@
 """This file is the test of FastCGI by real sockets: nginx in front, and a client written from the specification."""
 
+import os
+import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+import penstock
 from penstock.hosts.fastcgi_service import FastCgiService
 from penstock.server import ServerThread
 from penstock.settings import LogSettings, ProxySettings
@@ -288,3 +292,26 @@ class TestByTheSpecification:
             assert client.read_answer().body == b"late"
             assert client.is_closed()
             assert eventually(lambda: served.thread.server._host is None)
+
+
+def test_section_2_2_a_socket_handed_over_as_descriptor_0(tmp_path: Path) -> None:
+    (tmp_path / "fcgi_spawned.py").write_text("def hello():\n    return 'spawned'\n", "utf-8")
+    site = '[server]\nlisten = ["fcgi+fd:0"]\n[[site]]\nroute = [{ at = "/", function = "fcgi_spawned:hello" }]\n'
+    (tmp_path / "penstock.toml").write_text(site, "utf-8")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "penstock", "serve", "penstock.toml"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(penstock.__file__).parents[1])},
+            stdin=listening.fileno(),
+            stdout=subprocess.PIPE,
+        )
+        try:
+            with FastCgiClient(listening.getsockname()) as client:
+                client.send(web.ask(web.parameters()))
+                assert client.read_answer().body == b"spawned"
+            process.terminate()
+            assert process.wait(20) == 0
+        finally:
+            process.kill()
+            process.communicate()
