@@ -73,11 +73,11 @@ def test_those_that_were_tried_come_last_and_those_that_are_down_not_at_all() ->
         assert backends.has_untried(places[:2])
         assert not backends.has_untried(places)
         now = asyncio.get_running_loop().time()
-        places[2].health.note_failure("refused", now)
+        places[2].health.note_no_connection("refused", now)
         assert not backends.has_untried(places[:2])
         assert {backends.choose() for _ in range(6)} == set(places[:2])
         for each in places:
-            each.health.note_failure("refused", now)
+            each.health.note_no_connection("refused", now)
         with pytest.raises(BackendFailed) as caught:
             backends.choose()
         assert (caught.value.status, caught.value.headers) == (503, ((b"retry-after", b"5"),))

@@ -12,20 +12,20 @@ class TestWithoutQuestions:
     def test_connects_that_fail_in_a_row_close_it_for_a_while(self) -> None:
         health = Health("b", interval=5, unhealthy_after=3)
         for _ in range(2):
-            health.note_failure("refused", 0)
+            health.note_no_connection("refused", 0)
         health.note_connected()
         for _ in range(2):
-            health.note_failure("refused", 10)
+            health.note_no_connection("refused", 10)
         assert health.is_open(10)
         with logged() as lines:
-            health.note_failure("refused", 10)
+            health.note_no_connection("refused", 10)
         assert lines == ["the backend b is down, and gets no requests: refused"]
         assert not health.is_open(14.9)
         assert health.retry_after(11) == 4
 
     def test_a_single_request_tries_it_when_the_time_is_over(self) -> None:
         health = Health("b", interval=5, unhealthy_after=1)
-        health.note_failure("refused", 0)
+        health.note_no_connection("refused", 0)
         assert health.is_open(5)
         assert not health.is_open(5), "one at a time"
         assert not health.is_open(9)
@@ -38,15 +38,23 @@ class TestWithoutQuestions:
 class TestWithQuestions:
     def test_good_answers_in_a_row_open_it_again(self) -> None:
         health = Health("b", path="/health", interval=5, unhealthy_after=1, healthy_after=2)
-        health.note_failure("refused", 0)
+        health.note_no_connection("refused", 0)
         assert not health.is_open(1000), "it is asked, so time alone does not heal"
         health.note_connected()
         health.note_good_answer()
-        health.note_failure("500", 0)
+        health.note_bad_answer("500")
         health.note_good_answer()
         assert not health.is_open(0)
         health.note_good_answer()
         assert health.is_open(0)
+
+    def test_connects_that_succeed_do_not_outweigh_bad_answers(self) -> None:
+        health = Health("b", path="/health", unhealthy_after=2)
+        for _ in range(2):
+            assert health.is_up
+            health.note_connected()
+            health.note_bad_answer("500")
+        assert not health.is_up
 
     def test_what_counts_as_a_good_answer(self) -> None:
         async def journey() -> None:

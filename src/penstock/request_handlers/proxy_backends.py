@@ -57,6 +57,8 @@ class Backends:
             raise BackendFailed(503, "the server is stopping", reason="the proxy is not running")
         start = self._next
         self._next = (start + 1) % len(self._all)
+        if not self._is_least and not tried and self._all[start].health.is_up:
+            return self._all[start]
         order = [*self._all[start:], *self._all[:start]]
         if self._is_least:
             order.sort(key=lambda each: each.inside)

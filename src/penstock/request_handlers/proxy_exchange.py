@@ -136,7 +136,7 @@ class Exchange(ArrivingAnswer):
             try:
                 connection = await self._open(backend)
             except OSError as error:  # TimeoutError is one
-                backend.health.note_failure(describe_error(error), asyncio.get_running_loop().time())
+                backend.health.note_no_connection(describe_error(error), asyncio.get_running_loop().time())
                 self._tried.append(backend)
                 if not self._retries or not self._proxy.backends.has_untried(self._tried):
                     self.backend = backend

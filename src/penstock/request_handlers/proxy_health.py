@@ -21,6 +21,7 @@ class Health:
     """
 
     __slots__ = (
+        "_failed_connects",
         "_failures",
         "_retry_at",
         "_successes",
@@ -50,6 +51,7 @@ class Health:
         self.unhealthy_after = unhealthy_after
         self.healthy_after = healthy_after
         self.is_up = True
+        self._failed_connects = 0
         self._failures = 0
         self._successes = 0
         self._retry_at = 0.0
@@ -69,16 +71,21 @@ class Health:
 
     def note_connected(self) -> None:
         """A connect has succeeded."""
-        if self.is_up:
-            self._failures = 0
-        elif not self.path:
+        self._failed_connects = 0
+        if not self.is_up and not self.path:
             self._become_up("it accepts connections")
 
-    def note_failure(self, reason: str, now: float) -> None:
-        """A connect, or a question, has failed."""
+    def note_no_connection(self, reason: str, now: float) -> None:
+        """A connect has failed."""
+        self._failed_connects += 1
+        self._retry_at = now + self.interval
+        if self.is_up and self._failed_connects >= self.unhealthy_after:
+            self._become_down(reason)
+
+    def note_bad_answer(self, reason: str) -> None:
+        """It was asked how it is, and is not well, or does not say."""
         self._successes = 0
         self._failures += 1
-        self._retry_at = now + self.interval
         if self.is_up and self._failures >= self.unhealthy_after:
             self._become_down(reason)
 
@@ -91,18 +98,17 @@ class Health:
 
     def _become_up(self, reason: str) -> None:
         self.is_up = True
-        self._failures = self._successes = 0
+        self._failed_connects = self._failures = self._successes = 0
         logger.warning("the backend %s is up again: %s", self.name, reason)
 
     def _become_down(self, reason: str) -> None:
         self.is_up = False
-        self._failures = self._successes = 0
+        self._failed_connects = self._failures = self._successes = 0
         logger.warning("the backend %s is down, and gets no requests: %s", self.name, reason)
 
 
 async def watch(health: Health, *, host: str, port: int, path: str, host_field: str) -> None:
     """Ask one backend how it is, again and again, until cancelled; `path` is that of its Unix socket, or ""."""
-    loop = asyncio.get_running_loop()
     question = f"GET {health.path} HTTP/1.1\r\nhost: {host_field}\r\nconnection: close\r\n\r\n".encode()
     while True:
         try:
@@ -113,7 +119,7 @@ async def watch(health: Health, *, host: str, port: int, path: str, host_field: 
         except (OSError, ValueError) as error:
             reason = f"{health.path} could not be asked: {error}"
         if reason:
-            health.note_failure(reason, loop.time())
+            health.note_bad_answer(reason)
         else:
             health.note_good_answer()
         await asyncio.sleep(health.interval)
