@@ -481,7 +481,10 @@ class TestVariables:
 
             return middleware
 
-        client = open_site(Staged(Stage.AUTHENTICATE, wrap), function=lambda: VARIABLE.get())
+        def page() -> str:
+            return VARIABLE.get()
+
+        client = open_site(Staged(Stage.AUTHENTICATE, wrap), function=page)
 
         async def journey() -> list[str]:
             async with client:
