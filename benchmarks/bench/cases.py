@@ -31,6 +31,7 @@ from benchmarks.bench.recipes import (
     without_modules,
 )
 from benchmarks.bench.socket_cases import SOCKET_CASES
+from benchmarks.bench.staged_cases import STAGED_CASES
 from benchmarks.bench.wrk import Wrk
 
 HELLO = Exchange(expected=GREETING)
@@ -236,6 +237,7 @@ CASES = (
     file_case("1k", 1024, pure=1.0, compiled=1.15),
     file_case("50k", 50_000, pure=0.6, compiled=0.6),
     file_case("1m", 1_048_576, pure=0.9, compiled=0.9),
+    *STAGED_CASES,
     *GUEST_CASES,
     *PROXY_CASES,
     Case(

@@ -28,6 +28,7 @@ PER_CONNECTION = Metric(unit="KB per connection", more_is_better=False)
 MESSAGES = Metric(unit="messages/s", more_is_better=True)
 DELIVERIES = Metric(unit="deliveries/s", more_is_better=True)
 PER_SOCKET = Metric(unit="KB per socket", more_is_better=False)
+COST = Metric(unit="CPU µs per request", more_is_better=False)
 START = Metric(unit="ms to first answer", more_is_better=False)
 
 
@@ -54,12 +55,14 @@ class Recipe:
 
     In `command`, `{python}` is the interpreter of `venv` ("ours" or "peers"), `{port}` the port, `{work}` the folder
     with applications, sites, files and certificate, and `{conf}` the rendered `template` from benchmarks/servers.
+    `without` is the same server without what is to be measured, which is then the difference in processor time.
     """
 
     name: str
     venv: str
     command: tuple[str, ...]
     template: str = ""
+    without: "Recipe | None" = None
 
     @property
     def shown(self) -> str:

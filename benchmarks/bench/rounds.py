@@ -60,8 +60,24 @@ def run(servers: Sequence[Runs], playground: Playground, *, rounds: int, seconds
 
 def run_once(runs: Runs, playground: Playground, *, seconds: float) -> None:
     runs.command = runs.recipe.shown
-    launch = playground.launch(runs.recipe, runs.variant)
+    without = runs.recipe.without
     try:
-        runs.samples.append(runs.load.measure(launch, runs.exchange, seconds=seconds))
+        sample = measured(runs, runs.recipe, playground, seconds=seconds)
+        if without is not None:
+            runs.command += f"; {without.shown}"
+            sample = added(sample, measured(runs, without, playground, seconds=seconds))
+        runs.samples.append(sample)
     except (BenchError, OSError) as error:
         runs.failure = str(error)
+
+
+def measured(runs: Runs, recipe: Recipe, playground: Playground, *, seconds: float) -> Sample:
+    return runs.load.measure(playground.launch(recipe, runs.variant), runs.exchange, seconds=seconds)
+
+
+def added(sample: Sample, without: Sample) -> Sample:
+    """What the first one costs more than the second one. Raises BenchError where that is nothing."""
+    cost, bare = sample.cpu_us or 0.0, without.cpu_us or 0.0
+    if cost <= bare:
+        raise BenchError(f"{cost:.2f} µs with it and {bare:.2f} without: the machine was not quiet")
+    return Sample(value=round(cost - bare, 3), details={"cpu_us_with": cost, "cpu_us_without": bare})

@@ -19,14 +19,16 @@ from benchmarks.apps import (
     hello_asgi,
     hello_function,
     hello_starlette,
+    one_middleware,
 )
 from benchmarks.bench import results, rounds, tables
-from benchmarks.bench.model import Sample
+from benchmarks.bench.model import BenchError, Sample
 from benchmarks.bench.plain_socket import BINARY, TEXT, PlainSocket, as_frame, binary_message, text_message
 from benchmarks.bench.socket_cases import SOCKET_CASES
+from benchmarks.bench.staged_cases import STAGED_CASES
 from penstock import Hooks
 from penstock.server import open_client
-from penstock.settings import AppSettings, ModuleSettings, RouteSettings, SiteSettings
+from penstock.settings import AppSettings, MiddlewareSettings, ModuleSettings, RouteSettings, SiteSettings
 from penstock.testing import Client, ClientResponse
 
 FIVE = ("RequestId", "Timing", "Cors", "ErrorPage", "HeaderCheck")
@@ -110,6 +112,30 @@ def test_every_hook_has_twenty(asynchronous: bool) -> None:
     hooks = Hooks("EveryHook")
     every_hook.EveryHook(asynchronous=asynchronous).attach(hooks)
     assert len(hooks.subscriptions) == 20
+
+
+def test_a_middleware_in_a_stage_answers_as_around_the_application() -> None:
+    staged = SiteSettings(
+        middleware=(MiddlewareSettings(use="the:AddHeader", stage="authenticate"),),
+        apps=(AppSettings(at="/", asgi="the:application"),),
+    )
+    objects = {"the:AddHeader": one_middleware.AddHeader, "the:application": hello_asgi.hello}
+    here = asyncio.run(ask(open_client(staged, objects=objects), "GET", target="/", headers={}))
+    wrapped = one_middleware.AddHeader(hello_asgi.hello)
+    there = asyncio.run(ask(open_client(wrapped), "GET", target="/", headers={}))
+    assert told(here) == told(there)
+    assert (here.text, here.headers["x-served-by"]) == ("Hello, world!", "bench")
+
+
+def test_what_a_middleware_adds_is_the_difference() -> None:
+    case = STAGED_CASES[1]
+    assert [rival.recipe.without is not None for rival in case.rivals] == [case.ours.without is not None] == [True]
+    dear, cheap = Sample(value=1.0, requests=1, cpu_us=20.5), Sample(value=2.0, requests=1, cpu_us=18.0)
+    sample = rounds.added(dear, cheap)
+    assert (sample.value, sample.cpu_us) == (2.5, None)
+    assert sample.details == {"cpu_us_with": 20.5, "cpu_us_without": 18.0}
+    with pytest.raises(BenchError, match=r"18\.00 µs with it and 20\.50 without"):
+        rounds.added(cheap, dear)
 
 
 def native_site() -> Client:
