@@ -60,9 +60,9 @@ UNBUFFERED = PLAIN + "fastcgi_buffering off; fastcgi_request_buffering off;"
 
 
 @contextmanager
-def behind_nginx(folder: Path, *, kind: str = "tcp", way: str = PLAIN) -> Iterator[Behind]:
+def behind_nginx(folder: Path, *, kind: str = "tcp", way: str = PLAIN, loop: str = "auto") -> Iterator[Behind]:
     path = folder / "penstock.sock"
-    with serving_fastcgi(f"fcgi+unix:{path}") as served:
+    with serving_fastcgi(f"fcgi+unix:{path}", loop=loop) as served:
         place = f"unix:{path}" if kind == "unix" else "{}:{}".format(*served.address)
         location = f"location / {{ {FASTCGI_PARAMETERS} {way.format(place=place)} }}"
         http = f"upstream kept {{ server {place}; keepalive 4; }}"
@@ -96,8 +96,9 @@ class TestBehindNginx:
             assert client.post("/echo", content=iter([body[:100_000], body[100_000:]])).content == body
             assert behind.nginx.errors == ""
 
-    def test_an_answer_that_breaks_off_is_none(self, tmp_path: Path, kind: str, way: str) -> None:
-        with behind_nginx(tmp_path, kind=kind, way=way) as behind, behind.client() as client:
+    @pytest.mark.parametrize("loop", ["uvloop", "asyncio"])
+    def test_an_answer_that_breaks_off_is_none(self, tmp_path: Path, kind: str, way: str, loop: str) -> None:
+        with behind_nginx(tmp_path, kind=kind, way=way, loop=loop) as behind, behind.client() as client:
             with pytest.raises(httpx.RemoteProtocolError):
                 client.get("/broken")
             assert client.get("/hello").text == "hello"
