@@ -118,6 +118,16 @@ def test_pipeline_x07_errors_have_the_pages_of_the_location() -> None:
     run(journey)
 
 
+def test_row_82_a_path_that_is_refused_takes_no_connection() -> None:
+    async def journey() -> None:
+        async with proxying(saying(OK), connections=1) as (client, backend):
+            for target in ("/", "/..;/x", "/..;/x", "/"):
+                assert (await client.get(target)).status == (400 if ";" in target else 200)
+            assert len(backend.heads) == 2
+
+    run(journey)
+
+
 def test_hooks_that_wait_in_front_of_it_do_no_harm() -> None:
     async def wait(context: Context) -> None:
         await asyncio.sleep(0)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from penstock.errors import RequestRejected
 from penstock.http.head import read_head
 from penstock.http.messages import RequestHead
 from penstock.http.targets import rewritten
@@ -58,6 +59,21 @@ def test_the_path_stays_as_it_was_sent(target: str, strips: bool, seen: bytes) -
 @pytest.mark.parametrize("target", ["/x/../api/y", "/api/./y", "/api/x/%2e%2e/y", "/api/x/..%2fy", "/api/x/%2e%2E%2Fy"])
 def test_row_82_dots_are_resolved_as_they_were_for_the_rules(target: str) -> None:
     assert written(request(target))[0] == b"GET /api/y HTTP/1.1"
+
+
+@pytest.mark.parametrize(
+    "target", ["/api/..;/y", "/api/.;x/y", "/api/%2e%2e;/y", "/api/..%5Cy", "/api/x%5C..%5Cy", "/api/x\\..\\y"]
+)
+def test_row_82_dots_that_some_servers_resolve_and_others_do_not_are_refused(target: str) -> None:
+    writer = RequestWriter("/api")
+    with pytest.raises(RequestRejected) as caught:
+        writer.judge(request(target).head.line)
+    assert caught.value.status == 400
+
+
+@pytest.mark.parametrize("target", ["/api/a..b", "/api/...", "/api/a;b=..c", "/api/a%5Cb", "/api/.well-known"])
+def test_dots_that_nobody_resolves_may_stand(target: str) -> None:
+    assert written(request(target))[0] == f"GET {target} HTTP/1.1".encode()
 
 
 def test_pipeline_h06_a_rewritten_path_is_the_one_that_is_asked_for() -> None:

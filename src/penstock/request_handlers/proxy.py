@@ -65,14 +65,16 @@ class Proxy:
         await backends.stop()
 
     def execute(self, context: Context) -> Awaitable[None] | Signal:
-        """Pass the request on. Raises BackendFailed (503) when there is no backend to pass it to."""
-        framing = context.worker_request.head.framing
-        if framing.is_upgrade and self._settings.websockets and asks_for_websocket(context.worker_request.head):
+        """Pass the request on. Raises BackendFailed (503) when there is no backend to pass it to, RequestRejected."""
+        head = context.worker_request.head
+        framing = head.framing
+        self.writer.judge(head.line)
+        if framing.is_upgrade and self._settings.websockets and asks_for_websocket(head):
             from penstock.request_handlers.proxy_socket import open_socket  # imported by the first socket
 
             return open_socket(context, self)
         exchange = Exchange(context, self)
-        if framing.content_length or context.worker_request.head.method in WITH_BODY:
+        if framing.content_length or head.method in WITH_BODY:
             return exchange.run()
         backend = self.backends.choose()
         connection = backend.pool.find_idle()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes
 
+from penstock.errors import RequestRejected
 from penstock.http.grammar import FIELD_VALUE
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ _OF_HANDSHAKES: Final = frozenset(
 _REMEMBERED: Final = 512
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _DOTS: Final = (b"/./", b"/../")
+# Dots that some servers take for a way up and others for a name: with parameters behind them, or beside backslashes.
+_HIDDEN_DOTS: Final = (b"/.;", b"/..;", b"\\..", b"..\\")
 
 
 class RequestWriter:
@@ -92,6 +95,11 @@ class RequestWriter:
         self._lines: dict[RequestLine, bytes] = {}
         self._fields: dict[tuple[bytes, bytes], bytes] = {}
 
+    def judge(self, line: RequestLine) -> None:
+        """Raise RequestRejected (400) for a path that a backend could read differently than the rules here did."""
+        if line not in self._lines:
+            self._write_line(line)
+
     def write(self, worker_request: WorkerRequest, own_host: bytes, *, is_handshake: bool = False) -> bytes:
         """Request line and fields for a backend called `own_host`; without those of the body, and the empty line."""
         head = worker_request.head
@@ -124,6 +132,8 @@ class RequestWriter:
         if line.path == "*":
             return raw
         decoded = unquote_to_bytes(raw) if b"%" in raw else raw
+        if b".." in decoded or b"/.;" in decoded:
+            _check_dots(decoded)
         if b"/." in decoded and (any(dots in decoded for dots in _DOTS) or decoded.endswith((b"/.", b"/.."))):
             # The path that the rules were looked up for, and no other spelling of it (bad-input rows 82, 83).
             raw = quote(line.path, safe=_PATH_SAFE).encode("ascii")
@@ -148,6 +158,13 @@ class RequestWriter:
         ]
         parts.append(self._set)
         return b"".join(parts)
+
+
+def _check_dots(path: bytes) -> None:
+    if any(dots in path for dots in _HIDDEN_DOTS):
+        raise RequestRejected(
+            400, "the path has dots that servers read in different ways", rule="RFC 3986 section 5.2.4"
+        )
 
 
 def _named_by_connection(headers: Sequence[tuple[bytes, bytes]]) -> frozenset[bytes]:
