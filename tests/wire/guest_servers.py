@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -100,10 +100,17 @@ class GuestServer:
 def guest_of(server: str, folder: Path, *options: str, ready: str = "") -> Iterator[GuestServer]:
     """`server` with `guest:application` of `folder` as its application."""
     command, says = {**SERVERS, **RSGI_SERVERS, **WSGI_SERVERS}[server]
+    with server_of([*command, *options], folder, says=ready or says, is_awaited=not ready) as running:
+        yield running
+
+
+@contextmanager
+def server_of(command: Sequence[str], folder: Path, *, says: str, is_awaited: bool = True) -> Iterator[GuestServer]:
+    """`python -m` with `command` at a free port, in `folder`: from when it `says` so; `is_awaited`: and somebody listens."""
     port = free_port()
     source = str(Path(penstock.__file__).parents[1])
     process = subprocess.Popen(
-        [sys.executable, "-m", *[word.format(port=port) for word in command], *options],
+        [sys.executable, "-m", *[word.replace("{port}", str(port)) for word in command]],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(folder), source)), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
@@ -113,8 +120,8 @@ def guest_of(server: str, folder: Path, *options: str, ready: str = "") -> Itera
     )
     running = GuestServer(process, port)
     try:
-        running.wait_ready(ready or says)
-        assert ready or eventually(running.answers), running.text
+        running.wait_ready(says)
+        assert not is_awaited or eventually(running.answers), running.text
         yield running
     finally:
         try:
