@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ClientGone
 from penstock.http.response_head import is_trailer
@@ -30,11 +30,27 @@ if TYPE_CHECKING:
 _SMALL: Final = 65536
 _HOLD: Final = 0.02
 _CONTINUE: Final = 100
-_GONE: Final = cast(Any, None)
 _EARLY_HINTS: Final = 103
 
 # RFC 9110 section 9.2.2: asking twice does no more than asking once. A proxy never repeats the others.
 _IDEMPOTENT: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"))
+
+
+class ClientWatch:
+    """What the host tells that the client has left: it is kept as long as the request, and the exchange is not.
+
+    So nothing holds itself in a circle, which only the garbage collector could end.
+    """
+
+    __slots__ = ("exchange",)
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange: Exchange | None = exchange
+
+    def tell(self) -> None:
+        """The client has left."""
+        if self.exchange is not None:
+            self.exchange.lose_client()
 
 
 class Exchange(ArrivingAnswer):
@@ -46,7 +62,6 @@ class Exchange(ArrivingAnswer):
         "_is_again",
         "_is_held",
         "_is_inside",
-        "_is_over",
         "_is_parked",
         "_proxy",
         "_retries",
@@ -54,6 +69,7 @@ class Exchange(ArrivingAnswer):
         "_trailers",
         "_tried",
         "_waiter",
+        "_watch",
         "backend",
         "context",
         "error",
@@ -80,10 +96,10 @@ class Exchange(ArrivingAnswer):
         self._is_parked = False
         self._is_held = False
         self._is_inside = False
-        self._is_over = False
         self._is_again = False
         self._hold: asyncio.TimerHandle | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._watch = ClientWatch(self)
         self._retries = proxy.retries
         self._tried: list[Backend] = []
 
@@ -96,12 +112,12 @@ class Exchange(ArrivingAnswer):
         self.is_sent = True
         self.context.exchange = self
         connection.begin(self, self._head(backend) + b"\r\n", connection.pool.loop.time())
-        self.worker_request.on_disconnect(self.lose_client)
+        self.worker_request.on_disconnect(self._watch.tell)
 
     async def run(self, chosen: Backend | None = None) -> None:
         """Send the request, to `chosen` at first, again where that is safe, and answer with what comes of it."""
         self._chosen = chosen
-        self.worker_request.on_disconnect(self.lose_client)
+        self.worker_request.on_disconnect(self._watch.tell)
         await self._go()
 
     async def _go(self) -> None:
@@ -118,7 +134,6 @@ class Exchange(ArrivingAnswer):
             await self._begin_response()
         finally:
             self.close()
-            self._forget_request()
 
     async def _begin_response(self) -> None:
         pending = self.respond()
@@ -205,7 +220,6 @@ class Exchange(ArrivingAnswer):
                 resume(context)
             else:
                 self.close()
-                self._forget_request()
             return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -229,7 +243,7 @@ class Exchange(ArrivingAnswer):
 
     def lose_client(self) -> None:
         """The client has left: nobody wants the answer any more."""
-        if self._is_over or (self.is_whole and not self.pieces):
+        if self.is_whole and not self.pieces:
             return
         self.fail(ClientGone("the client left"), has_begun=True)
         self._drop_connection()
@@ -239,7 +253,6 @@ class Exchange(ArrivingAnswer):
         """Called when the deadline of the request has passed while it was parked: it has been answered for."""
         self._is_parked = False
         self.close()
-        self._forget_request()
 
     # -- the answer goes out -------------------------------------------------------------------------------------------------
 
@@ -248,16 +261,13 @@ class Exchange(ArrivingAnswer):
         if self.error is not None:
             if not self._may_repeat():
                 self.close()
-                self._forget_request()
                 raise self._failure(self.error)
             self._forget_answer()
             return self._go()
         if not self.is_whole:
             return self._stream_apart()
-        try:
-            return self.respond()
-        finally:
-            self._forget_request()
+        self._watch.exchange = None
+        return self.respond()
 
     def respond(self) -> Awaitable[None] | None:
         """Make the answer of the backend the response; an awaitable, when there is more of it to come."""
@@ -294,7 +304,6 @@ class Exchange(ArrivingAnswer):
             await self._stream()
         finally:
             self.close()
-            self._forget_request()
 
     async def _stream(self) -> None:
         response = self.response
@@ -328,13 +337,9 @@ class Exchange(ArrivingAnswer):
 
     def close(self) -> None:
         """Nothing more is to be done for this exchange; a connection whose answer is not whole is dropped."""
+        self._watch.exchange = None
         self._leave()
         self._drop_connection()
-
-    def _forget_request(self) -> None:
-        """Let go of the request, which knows us by `on_disconnect`: nothing is left for the garbage collector."""
-        self._is_over = True
-        self.context, self.worker_request, self.response = _GONE, _GONE, _GONE
 
     def _enter(self, backend: Backend, connection: BackendConnection) -> None:
         self.backend = backend

@@ -128,9 +128,6 @@ class SocketExchange(Exchange):
         if not self._is_accepted:
             super().lose_client()
 
-    def _forget_request(self) -> None:
-        """An accepted socket needs its context to the end."""
-
     def close(self) -> None:
         """As `Exchange.close`; an accepted socket goes on."""
         if not self._is_accepted:
