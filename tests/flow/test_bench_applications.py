@@ -22,7 +22,7 @@ from benchmarks.apps import (
     one_middleware,
 )
 from benchmarks.bench import results, rounds, tables
-from benchmarks.bench.model import BenchError, Sample
+from benchmarks.bench.model import Sample
 from benchmarks.bench.plain_socket import BINARY, TEXT, PlainSocket, as_frame, binary_message, text_message
 from benchmarks.bench.socket_cases import SOCKET_CASES
 from benchmarks.bench.staged_cases import STAGED_CASES
@@ -134,8 +134,7 @@ def test_what_a_middleware_adds_is_the_difference() -> None:
     sample = rounds.added(dear, cheap)
     assert (sample.value, sample.cpu_us) == (2.5, None)
     assert sample.details == {"cpu_us_with": 20.5, "cpu_us_without": 18.0}
-    with pytest.raises(BenchError, match=r"18\.00 µs with it and 20\.50 without"):
-        rounds.added(cheap, dear)
+    assert rounds.added(cheap, dear).value == 0.1
 
 
 def native_site() -> Client:
