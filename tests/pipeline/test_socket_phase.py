@@ -8,8 +8,17 @@ from typing import Any
 
 import pytest
 
-from penstock import Context, ResponseCompleted, Stage, WebSocket, WebSocketDisconnect, WebSocketStateError
-from penstock.testing import Client
+from penstock import (
+    AcceptOptions,
+    Context,
+    Response,
+    ResponseCompleted,
+    Stage,
+    WebSocket,
+    WebSocketDisconnect,
+    WebSocketStateError,
+)
+from penstock.testing import Client, WebSocketRefused
 from tests.pipeline.subject import on, open_site, run, settle
 
 
@@ -212,3 +221,29 @@ class TestSlimming:
                 gone.set()
 
         run(journey)
+
+
+def test_websockets_o01_the_headers_of_an_accept_that_a_callback_takes_back_do_not_leave() -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        raise AssertionError("there is no socket")
+
+    def refuse(response: Response) -> None:
+        response.status_code = 404
+
+    def handler(context: Context) -> None:
+        context.response.headers["x-own"] = "1"
+        context.accept_websocket(endpoint, AcceptOptions(headers={"x-of-the-socket": "1"}))
+        context.response.on_sending_headers(refuse)
+
+    async def journey() -> None:
+        client = open_site(function=handler)
+        async with client:
+            with pytest.raises(WebSocketRefused) as caught:
+                async with client.websocket("/"):
+                    pass
+            assert caught.value.response.status == 404
+            assert "x-own" in caught.value.response.headers
+            assert "x-of-the-socket" not in caught.value.response.headers
+            assert counters(client) == (0, 0, 0, 0)
+
+    run(journey)

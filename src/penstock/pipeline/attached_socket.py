@@ -12,20 +12,22 @@ import logging
 from typing import TYPE_CHECKING
 
 from penstock.http.websocket_handshake import read_handshake
-from penstock.intake.open_sockets import Entry
-from penstock.intake.worker_request import client_name
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.sending import take_head
-from penstock.pipeline.socket_phase import end_endpoint, open_socket, run_endpoint
+from penstock.pipeline.socket_phase import (
+    end_endpoint,
+    open_socket,
+    register,
+    switch_protocols,
+    take_switching_head,
+)
 from penstock.request_sockets.upgrade import Outcome, Phase, Upgrade
 
 if TYPE_CHECKING:
-    from penstock.intake.frame_transport import FrameTransport
     from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.context import Context
     from penstock.pipeline.response import Response
     from penstock.request_sockets.options import AcceptOptions
-    from penstock.request_sockets.websocket import WebSocket
 
 logger = logging.getLogger("penstock")
 
@@ -44,26 +46,10 @@ def begin_attached(context: Context) -> None:
             logger.error("%s has status 101 without an accepted WebSocket: answered with 500", describe(context))
             response.status_code = 500  # websockets DV-22
         return
-    head = _take_head(upgrade, response)
-    if response.status_code != 101:
-        response.reopen()
+    head = take_switching_head(response, upgrade)
+    if head is None:
         return
-    upgrade.move_to(Phase.TRANSITION_STARTED)
-    transport: FrameTransport | None = None
-    try:
-        transport = context.worker_request.upgrade(head, upgrade.terms())
-    except Exception as error:
-        upgrade.flush_failure = error  # told when the endpoint has ended (websockets SW-41)
-        context.worker_request.abort()
-    socket = upgrade.socket = open_socket(context, upgrade, transport)
-    endpoint, upgrade.endpoint = upgrade.endpoint, None
-    if endpoint is not None:
-        upgrade.endpoint_task = asyncio.Task(
-            run_endpoint(context, endpoint),
-            loop=context.runtime.loop,
-            name="penstock-websocket",
-            context=upgrade.variables,
-        )
+    transport, socket = switch_protocols(context, upgrade, head)
     register(context, socket, upgrade.endpoint_task)
     upgrade.move_to(Phase.TRANSITION_COMPLETED)
     if transport is not None:
@@ -148,14 +134,6 @@ async def end_outside(
             context.runtime.sockets.complete()
         upgrade.socket = None
         socket.context = None
-
-
-def register(context: Context, socket: WebSocket, task: asyncio.Task[None] | None) -> None:
-    """Count it among those that are open."""
-    worker_request, runtime = context.worker_request, context.runtime
-    client = "" if worker_request.client is None else client_name(worker_request.client)
-    entry = Entry(worker_request.head.path, client, runtime.loop.time(), task=task, site=context.plan.site)
-    runtime.sockets.add(socket, entry)
 
 
 def _take_head(upgrade: Upgrade, response: Response) -> Response:

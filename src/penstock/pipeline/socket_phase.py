@@ -28,8 +28,10 @@ from penstock.request_sockets.upgrade import Endpoint, Outcome, Phase
 from penstock.request_sockets.websocket import WebSocket, WebSocketState
 
 if TYPE_CHECKING:
+    from penstock.http.messages import ResponseHead
     from penstock.intake.frame_transport import FrameTransport
     from penstock.pipeline.context import Context
+    from penstock.pipeline.response import Response
     from penstock.pipeline.rest import Rest
     from penstock.request_sockets.upgrade import Upgrade
 
@@ -50,14 +52,35 @@ def begin_socket(context: Context) -> Signal | None:
     upgrade = None if rest.websockets is None else rest.websockets.upgrade
     if upgrade is None:
         raise ContractError("status 101 without an accepted WebSocket")  # websockets DV-22
-    response = context.response
-    if upgrade.options is not None:
-        response.raw_headers += upgrade.options.headers
-    head = take_head(response)
-    if response.status_code != 101:
-        response.reopen()
+    head = take_switching_head(context.response, upgrade)
+    if head is None:
         return None
     call_completed(context, rest)
+    transport, socket = switch_protocols(context, upgrade, head)
+    _leave(context, rest, upgrade)
+    upgrade.move_to(Phase.TRANSITION_COMPLETED)
+    if transport is not None:
+        transport.attach(socket)
+    return DONE
+
+
+def take_switching_head(response: Response, upgrade: Upgrade) -> ResponseHead | None:
+    """The head of the 101, with the fields of whoever accepted.
+
+    None when a callback of `on_sending_headers` has answered otherwise: those fields are not for its answer.
+    """
+    added = [] if upgrade.options is None else upgrade.options.headers
+    response.raw_headers += added
+    head = take_head(response)
+    if response.status_code == 101:
+        return head
+    response.raw_headers = [pair for pair in response.raw_headers if pair not in added]
+    response.reopen()
+    return None
+
+
+def switch_protocols(context: Context, upgrade: Upgrade, head: ResponseHead) -> tuple[FrameTransport | None, WebSocket]:
+    """Let the 101 leave, and make the socket; the endpoint of a deferred accept gets its task."""
     upgrade.move_to(Phase.TRANSITION_STARTED)
     transport: FrameTransport | None = None
     try:
@@ -75,12 +98,7 @@ def begin_socket(context: Context) -> Signal | None:
             context=upgrade.variables,
         )
         upgrade.variables = None
-        del endpoint
-    _leave(context, rest, upgrade)
-    upgrade.move_to(Phase.TRANSITION_COMPLETED)
-    if transport is not None:
-        transport.attach(socket)
-    return DONE
+    return transport, socket
 
 
 def open_socket(context: Context, upgrade: Upgrade, transport: FrameTransport | None) -> WebSocket:
@@ -118,6 +136,12 @@ def _leave(context: Context, rest: Rest, upgrade: Upgrade) -> None:
     assert socket is not None
     if task is not None:
         runtime.background.discard(task)
+    register(context, socket, task)
+
+
+def register(context: Context, socket: WebSocket, task: asyncio.Task[None] | None) -> None:
+    """Count it among those that are open."""
+    worker_request, runtime = context.worker_request, context.runtime
     client = "" if worker_request.client is None else client_name(worker_request.client)
     entry = Entry(worker_request.head.path, client, runtime.loop.time(), task=task, site=context.plan.site)
     runtime.sockets.add(socket, entry)

@@ -6,9 +6,10 @@ from collections.abc import Awaitable
 
 from penstock.errors import ClientGone, ContractError, RequestRejected
 from penstock.intake.asgi_request import AsgiRequest
-from penstock.pipeline.attached_socket import accept_outside, end_outside, register
+from penstock.pipeline.attached_socket import accept_outside, end_outside
 from penstock.pipeline.context import Context
 from penstock.pipeline.sending import send_piece
+from penstock.pipeline.socket_phase import register
 from penstock.pipeline_gateways.asgi import COMPLETE, FILTERED, STARTED, STREAMING, Message
 from penstock.pipeline_gateways.asgi_websocket import AsgiSocketExchange, read_options
 from penstock.request_sockets.upgrade import Upgrade
