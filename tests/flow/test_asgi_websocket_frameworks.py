@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from penstock.server import open_client
-from penstock.settings import AppSettings, LocationSettings, LogSettings, ServerSettings, SiteSettings
+from penstock.settings import AppSettings, LocationSettings, LogSettings, ServerSettings, Settings, SiteSettings
 from penstock.settings.websocket_model import WebSocketSettings
 from penstock.testing import ClientWebSocket, WebSocketRefused
 from tests.flow.asgi_socket_subject import closed, talk
@@ -271,6 +271,27 @@ class TestFastapi:
 
         assert run(journey) == 429
         assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+    def test_sockets_of_a_client_on_another_site_are_not_counted(self) -> None:
+        async def journey() -> None:
+            sites = tuple(
+                SiteSettings(
+                    hosts=(host,),
+                    apps=(AppSettings(at="/", asgi="tested:app"),),
+                    locations=(LocationSettings(at="/", websockets=WebSocketSettings(per_client=1)),),
+                )
+                for host in ("a.example", "b.example")
+            )
+            settings = Settings(sites=sites)
+            async with (
+                open_client(settings, objects={"tested:app": self.application()}) as client,
+                client.websocket("/items/1", headers={"host": "a.example"}) as first,
+                client.websocket("/items/2", headers={"host": "b.example"}) as second,
+            ):
+                assert await first.receive() == '[1,"","session"]'
+                assert await second.receive() == '[2,"","session"]'
+
+        run(journey)
 
     def test_a_room_of_two(self) -> None:
         application = FastAPI()

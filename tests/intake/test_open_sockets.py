@@ -88,23 +88,24 @@ class TestPlaces:
     def test_no_more_than_the_limit_are_open_at_once(self) -> None:
         async def journey() -> None:
             sockets = registry(2)
-            give_back = sockets.take_place(("/", "a"), 0)
-            sockets.take_place(("/", "b"), 0)
-            assert refusal(lambda: sockets.take_place(("/", "c"), 0)) == 503
+            give_back = sockets.take_place(("site", "/", "a"), 0)
+            sockets.take_place(("site", "/", "b"), 0)
+            assert refusal(lambda: sockets.take_place(("site", "/", "c"), 0)) == 503
             give_back()
-            sockets.take_place(("/", "c"), 0)
+            sockets.take_place(("site", "/", "c"), 0)
 
         run(journey)
 
     def test_a_client_has_so_many_at_a_place_of_the_site_and_others_are_not_counted(self) -> None:
         async def journey() -> None:
             sockets = registry()
-            give_back = sockets.take_place(("/", "a"), 1)
-            assert refusal(lambda: sockets.take_place(("/", "a"), 1)) == 429
-            sockets.take_place(("/", "b"), 1)
-            sockets.take_place(("/chat", "a"), 1)
+            give_back = sockets.take_place(("site", "/", "a"), 1)
+            assert refusal(lambda: sockets.take_place(("site", "/", "a"), 1)) == 429
+            sockets.take_place(("site", "/", "b"), 1)
+            sockets.take_place(("site", "/chat", "a"), 1)
+            sockets.take_place(("another site", "/", "a"), 1)
             give_back()
-            sockets.take_place(("/", "a"), 1)
+            sockets.take_place(("site", "/", "a"), 1)
 
         run(journey)
 
@@ -112,7 +113,7 @@ class TestPlaces:
         async def journey() -> None:
             sockets = registry()
             sockets.go_away()
-            assert refusal(lambda: sockets.take_place(("/", "a"), 0)) == 503
+            assert refusal(lambda: sockets.take_place(("site", "/", "a"), 0)) == 503
 
         run(journey)
 
@@ -190,6 +191,36 @@ class TestEnd:
             assert task.cancelled() or task.done()
             assert sockets.statistics()[:4] == (1, 0, 0, 1)
             await asyncio.wait((task,))
+
+        run(journey)
+
+    def test_websockets_t17_endpoints_that_begin_while_the_server_stops_come_to_their_end(self) -> None:
+        async def endpoint(sockets: OpenSockets, socket: FakeSocket) -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                sockets.remove(socket, succeeded=False)
+                sockets.complete()
+
+        async def journey() -> None:
+            sockets, first = registry(), FakeSocket()
+            sockets.add(first, entry())
+            stopping = asyncio.ensure_future(sockets.stop(0.01))
+            await settle()
+            first.drained.set()
+            tasks = []
+            for _ in range(10):  # one of them is there when they are cancelled, and has not begun
+                late = FakeSocket()
+                tasks.append(asyncio.ensure_future(endpoint(sockets, late)))
+                sockets.add(late, entry(tasks[-1]))
+                await asyncio.sleep(0)
+            await stopping
+            ended = [task for task in tasks if task.done()]
+            assert ended
+            assert len(ended) == sockets.statistics().failed, "each has counted its socket out"
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
         run(journey)
 

@@ -14,6 +14,9 @@ GOING_AWAY: Final = 1001
 # The registry of close codes at IANA: the service is restarted, and a client may come back at once.
 RESTARTING: Final = 1012
 
+# A site, a place in it, and the address of a client there: other sites have clients of their own.
+Holder = tuple[object, str, str]
+
 
 class OpenSocket(Protocol):
     """What the registry must know of a WebSocket."""
@@ -89,7 +92,7 @@ class OpenSockets:
         self._lock = threading.Lock()
         self._entries: dict[OpenSocket, Entry] = {}
         self._places = 0
-        self._places_by_client: dict[tuple[str, str], int] = {}
+        self._places_by_client: dict[Holder, int] = {}
         self._give_one_back: Callable[[], None] = self._give_back  # one for all: 400 bytes less of each idle socket
         self._ending = 0
         self._empty: asyncio.Future[None] | None = None
@@ -103,10 +106,10 @@ class OpenSockets:
 
     # -- places ------------------------------------------------------------------------------------------------------------
 
-    def take_place(self, client: tuple[str, str], limit: int) -> Callable[[], None]:
+    def take_place(self, client: Holder, limit: int) -> Callable[[], None]:
         """Take a place for a socket that was accepted; the result gives it back.
 
-        `client` is the place in the site and the address; `limit` how many sockets it may have there, 0 for any number.
+        `client` is who holds it, and where; `limit` how many sockets it may have there, 0 for any number.
         Raises RequestRejected, told in one line of the log: 503 when the server stops or has too many sockets, 429 when the
         client has.
         """
@@ -127,7 +130,7 @@ class OpenSockets:
                 return lambda: self._give_back(client)
         return self._give_one_back
 
-    def _give_back(self, client: tuple[str, str] | None = None) -> None:
+    def _give_back(self, client: Holder | None = None) -> None:
         with self._lock:
             self._places -= 1
             if client is not None:
@@ -236,5 +239,6 @@ class OpenSockets:
         await asyncio.sleep(0)
         tasks = [entry.task for entry in self._entries.values() if entry.task is not None and not entry.task.done()]
         for task in tasks:
-            task.cancel()
+            # Behind its first step: a task that is cancelled in front of it ends without a line of its coroutine having run.
+            self._loop.call_soon(task.cancel)
         await self.wait_empty(within)

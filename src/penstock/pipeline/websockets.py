@@ -133,7 +133,7 @@ class WebSockets:
             _check_bare(options)
         location = context.plan.location
         client = context.worker_request.client
-        holder = (location.at, "" if client is None else client[0])
+        holder = (context.plan.site, location.at, "" if client is None else client[0])
         upgrade.release_place = context.runtime.sockets.take_place(holder, location.sockets.per_client)
         upgrade.options = options
         upgrade.move_to(Phase.ACCEPT_CALLED)
