@@ -379,7 +379,7 @@ def _status_line(head: ResponseHead) -> str:
 def _part_of(descriptor: int, offset: int, count: int) -> FilePart:
     """A part of an open file with a descriptor of its own: one with a place of its own, too, where the system has a way."""
     try:
-        own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+        own = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY)
     except OSError:
         return FilePart(os.dup(descriptor), offset, count, is_to_the_end=False)
     return FilePart(own, offset, count, is_to_the_end=offset + count >= os.fstat(own).st_size)
