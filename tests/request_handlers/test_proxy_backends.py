@@ -100,6 +100,20 @@ def test_when_one_cannot_be_reached_another_is_asked(method: str, loop: str) -> 
     run(journey, loop)
 
 
+@pytest.mark.parametrize(("retries", "statuses"), [(0, {200, 502}), (1, {200})])
+def test_each_is_tried_once(retries: int, statuses: set[int]) -> None:
+    async def journey() -> None:
+        async with Backend(saying(OK)) as backend:
+            gone = [f"http://127.0.0.1:{free_port()}" for _ in range(3)]
+            health = HealthSettings(unhealthy_after=1000)
+            async with open_client(
+                proxy_site(*gone, backend, retries=retries, health=health), server=quiet()
+            ) as client:
+                assert {(await client.get("/")).status for _ in range(8)} == statuses
+
+    run(journey)
+
+
 def test_502_when_the_only_one_refuses_then_503_until_it_is_tried_again() -> None:
     async def journey() -> None:
         backend = Backend(saying(OK))

@@ -308,7 +308,7 @@ class TestUvicorn:
             assert str(uvicorn.port) not in answer.text
 
     def test_one_that_hangs(self, uvicorn: Uvicorn) -> None:
-        with proxy_to(uvicorn.url, read_timeout=0.3) as front, httpx.Client(base_url=url_of(front)) as client:
+        with proxy_to(uvicorn.url, read_timeout=1.0) as front, httpx.Client(base_url=url_of(front)) as client:
             assert client.get("/").status_code == 200
             assert client.get("/hang").status_code == 504
             uvicorn.send(signal.SIGSTOP)

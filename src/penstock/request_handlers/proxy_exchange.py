@@ -153,10 +153,9 @@ class Exchange(ArrivingAnswer):
             except OSError as error:  # TimeoutError is one
                 backend.health.note_no_connection(describe_error(error), asyncio.get_running_loop().time())
                 self._tried.append(backend)
-                if not self._retries or not self._proxy.backends.has_untried(self._tried):
+                if not self._proxy.retries or not self._proxy.backends.has_untried(self._tried):
                     self.backend = backend
                     raise self._failure(error) from None
-                self._retries -= 1
                 continue
             backend.health.note_connected()
             if self.error is not None:  # the client left meanwhile
