@@ -83,9 +83,18 @@ class GuestServer:
 
     def stop(self) -> int:
         """As a person would; the exit code, when all it had to say has been read."""
-        if self.process.poll() is None:
-            self.process.terminate()
-        code = self.process.wait(30)
+        code = self.process.poll()
+        for _ in range(6):
+            if code is not None:
+                break
+            self.process.terminate()  # again: granian can miss a signal that comes while it begins
+            try:
+                code = self.process.wait(10)
+            except subprocess.TimeoutExpired:
+                continue
+        if code is None:
+            self.process.kill()
+            code = self.process.wait(30)
         if self._reader.ident is not None:
             self._reader.join(30)
         return code
