@@ -59,9 +59,9 @@ class SocketRules:
 class AcceptOptions:
     """What an endpoint may say when it accepts; None means: as its location says (websockets section 1.4).
 
-    `subprotocol` must be one of those offered. `headers` are added to the handshake. `extra` is for other hosts, and not
-    looked at. Raises ValueError for a subprotocol that is no token (SW-23) and for headers that the handshake sets itself
-    (PY-23), ContractError for headers that HTTP does not allow.
+    `subprotocol` must be one of those offered. `headers` are added to the handshake. `receive_buffer_size` and `extra`
+    are for other hosts, and not looked at. Raises ValueError for a subprotocol that is no token (SW-23) and for headers
+    that the handshake sets itself (PY-23), ContractError for headers that HTTP does not allow.
     """
 
     __slots__ = (

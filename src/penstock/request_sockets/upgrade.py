@@ -32,11 +32,10 @@ class Phase(IntEnum):
 
 
 class Outcome(Enum):
-    """What became of a handshake: DECLINED - answered otherwise; LOST - accepted, and did not happen."""
+    """What became of an accept. LOST: it did not happen, for the request was answered otherwise."""
 
     PENDING = "pending"
     RUNNING = "running"
-    DECLINED = "declined"
     LOST = "lost"
     DONE = "done"
     FAILED = "failed"
