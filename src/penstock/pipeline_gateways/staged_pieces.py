@@ -113,7 +113,5 @@ def _refuse(shape: str | None, name: str) -> None:
             f"{name} is middleware for WSGI, which would hold a thread in its stage for every request: put it around its "
             "application, as in wsgi = ... or with Builder().use(...).run(...)"
         )
-    if shape is Shape.RSGI or shape is Shape.OWIN or shape is Shape.WEBSOCKET:
-        raise NoConversion(
-            f"{name} is middleware for {shape.value}, which no stage has; those for ASGI 3 and (context, next) do"
-        )
+    if shape is not None and shape not in (Shape.ASGI3, Shape.ASGI2, Shape.NATIVE):
+        raise NoConversion(f"{name} is middleware for {shape}: what waits in a stage is for ASGI 3, or (context, next)")
