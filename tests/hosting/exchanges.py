@@ -46,7 +46,6 @@ EXCHANGES: dict[str, Exchange] = {
     "function DELETE": Exchange("DELETE", "/nothing", 204),
     "function cookies": Exchange("GET", "/cookies", 200, '{"a":"1","b":"2"}', (("cookie", "a=1; b=2"),)),
     "function stream": Exchange("GET", "/stream", 200, "0\n1\n2\n3\n4\n"),
-    "function extras": Exchange("GET", "/extras", 200, "extras"),
     "function form": Exchange(
         "POST", "/form", 200, '"colours":["red","blue"]', (_FORM,), b"name=x&colour=red&colour=blue"
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from penstock.http.websocket_handshake import asks_for_websocket
+from penstock.intake.worker_request import Capability
 from penstock.pipeline.context import Context
 
 
@@ -31,6 +32,9 @@ def cross(context: Context, error: Exception, *, has_led_on: bool) -> None:
 
 
 def is_handshake(context: Context) -> bool:
-    """Whether the request wants to become a WebSocket."""
-    head = context.worker_request.head
+    """Whether the request wants to become a WebSocket, on a host that carries them; elsewhere it is an ordinary request."""
+    worker_request = context.worker_request
+    if Capability.UPGRADE not in worker_request.capabilities:
+        return False  # what would accept it answers with 501 (websockets section 7.3)
+    head = worker_request.head
     return head.framing.is_upgrade and head.line.method == "GET" and asks_for_websocket(head)

@@ -17,9 +17,15 @@ class SiteName:
 
     def _begin(self, context: Context) -> None:
         context.response.on_sending_headers(self._name)
+        if context.request.path == "/reason":
+            # Here, outside of the middleware in stages: ASGI has no reason phrases.
+            context.response.on_sending_headers(self._give_reason)
 
-    def _name(self, response: object) -> None:
-        response.headers["x-site"] = "acceptance"  # type: ignore[attr-defined]
+    def _give_reason(self, response: Response) -> None:
+        response.reason = "Nobody Home"
+
+    def _name(self, response: Response) -> None:
+        response.headers["x-site"] = "acceptance"
 
 
 def hello(name: str) -> str:
@@ -88,7 +94,16 @@ async def first_piece(request: Request) -> str:
 
 
 async def watching(context: Context) -> None:
+    """Until the client has left, or, where nobody notices that, the gate is opened."""
+    gate.clear()
     events.append("watching")
+    left, opened = asyncio.ensure_future(_notice(context)), asyncio.ensure_future(gate.wait())
+    await asyncio.wait((left, opened), return_when=asyncio.FIRST_COMPLETED)
+    left.cancel()
+    opened.cancel()
+
+
+async def _notice(context: Context) -> None:
     await context.disconnected
     events.append("noticed")
 
@@ -103,10 +118,8 @@ async def extras(context: Context) -> str:
     return "extras"
 
 
-def reason(context: Context) -> str:
-    context.response.status = 404
-    context.response.reason = "Nobody Home"
-    return "nobody"
+def reason() -> Response:
+    return Response(b"nobody", status=404, content_type="text/plain")
 
 
 async def echo(websocket: WebSocket) -> None:
