@@ -78,6 +78,11 @@ class AsgiGateway:
         self._capabilities = Capability.NONE
         self._offered = self._extensions
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it adds nothing to a scope but its state: it is at the root, and offers nothing of its own."""
+        return not self._mount and not self._extensions
+
     def execute(self, context: Context) -> Awaitable[None]:
         """The step of stage EXECUTE: call the application."""
         head = context.worker_request.head

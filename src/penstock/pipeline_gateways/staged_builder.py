@@ -16,8 +16,9 @@ from penstock.pipeline_gateways.conversions import Conversions
 from penstock.pipeline_gateways.placement import placed, warnings_of
 from penstock.pipeline_gateways.shapes import Shape
 from penstock.pipeline_gateways.staged_middleware import StagedMiddleware
-from penstock.pipeline_gateways.staged_passage import KEY, StagedPassage
+from penstock.pipeline_gateways.staged_passage import StagedPassage
 from penstock.pipeline_gateways.staged_pieces import Piece, hook_middleware, hook_piece
+from penstock.pipeline_gateways.staged_straight import KEY
 
 logger = logging.getLogger("penstock")
 

@@ -10,7 +10,8 @@ from penstock.pipeline.context import Context
 from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
 from penstock.pipeline_gateways.asgi_application import Application, Receive, Send
 from penstock.pipeline_gateways.staged_crossing import is_handshake
-from penstock.pipeline_gateways.staged_passage import KEY, StagedPassage
+from penstock.pipeline_gateways.staged_passage import StagedPassage
+from penstock.pipeline_gateways.staged_straight import KEY
 
 Wrap = Callable[[AsgiApplication], AsgiApplication]
 

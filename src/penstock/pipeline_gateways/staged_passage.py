@@ -27,13 +27,12 @@ from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
 from penstock.pipeline_gateways.asgi_application import AT_THE_END, Receive, Send
 from penstock.pipeline_gateways.held_exchange import HeldExchange
 from penstock.pipeline_gateways.staged_crossing import come_back, cross
+from penstock.pipeline_gateways.staged_straight import KEY, StraightAnswer, find_gateway, judged, scope_for
 
 logger = logging.getLogger("penstock")
 
 Scope = MutableMapping[str, Any]
 
-# Where a scope says to whom it belongs. A middleware may copy its scope, and does not know what else is in it.
-KEY: Final = "penstock.frame"
 # What the application behind it has of its own.
 _OWN: Final = (
     "asgi", "client", "headers", "http_version", "method", "path", "query_string", "raw_path", "root_path", "scheme",
@@ -158,6 +157,53 @@ class StagedPassage:
         self._has_led_on = True
         self._scope = scope
         self._skipped = skipping
+        if self._is_straight(scope):
+            found = find_gateway(self._context.plan, self._context.position)
+            if found is not None:
+                await self._lead_straight(found[0], found[1], scope, receive, send)
+                return
+        await self._lead_framed(scope, receive, send)
+
+    def _is_straight(self, scope: Scope) -> bool:
+        """Whether what is behind it can do without a request and a response of its own, if it is a bare application."""
+        context = self._context
+        head = context.worker_request.head
+        return (
+            scope["type"] == "http"
+            and not context.response.is_special
+            and not context.response.raw_headers
+            and not head.line.is_head
+            and not head.framing.is_upgrade
+            and _head_of(scope, head) is head
+            and asyncio.current_task() is context.task
+        )
+
+    async def _lead_straight(self, gateway: AsgiGateway, at: int, scope: Scope, receive: Receive, send: Send) -> None:
+        context = self._context
+        behind = context.position = at + 1
+        _adopt_user(context, scope)
+        answer = StraightAnswer(send)
+        failure: BaseException | None
+        try:
+            await gateway.application(scope_for(gateway, scope), receive, answer.send)
+        except BaseException as error:
+            failure = error
+        else:
+            failure = judged(answer, is_told=self._exchange.is_told)
+        if failure is None and context.position == behind:
+            context.position = context.plan.unwind_at + 1
+            return
+        await self._lead_framed(scope, receive, send, failure=failure, answer=answer)
+
+    async def _lead_framed(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+        *,
+        failure: BaseException | None = None,
+        answer: StraightAnswer | None = None,
+    ) -> None:
         is_socket = scope["type"] == "websocket"
         if is_socket and (await receive())["type"] != "websocket.connect":
             raise ClientGone("the client left before its WebSocket was accepted")
@@ -169,6 +215,9 @@ class StagedPassage:
         inner.started = around.worker_request.started
         response = ContextResponse(context)
         response.raw_headers = around.response.raw_headers.copy()
+        if answer is not None and answer.has_sent:
+            inner.has_sent_head = response.is_started = response.is_special = True
+            inner.has_sent_all = answer.is_complete
         context.worker_request, context.response, context.exchange = inner, response, None
         context.task, context.variables = asyncio.current_task(), copy_context()
         rest.request = rest.disconnected = rest.websockets = None
@@ -178,7 +227,7 @@ class StagedPassage:
             if is_socket:
                 await self._pass_socket(inner)
             else:
-                await self._pass()
+                await self._pass(failure)
                 await self._replay(inner)
         finally:
             inner.release()
@@ -186,11 +235,11 @@ class StagedPassage:
             rest.frames = frames[:-1] or None
             around.restore(context)
 
-    async def _pass(self) -> None:
+    async def _pass(self, failure: BaseException | None = None) -> None:
         """The rest of the plan. Raises what crosses to this middleware."""
         context = self._context
         rest = context.rest
-        await drive(context, advance(context))
+        await drive(context, advance(context) if failure is None else _raised(failure))
         leading = context.task
         if leading is not None and leading is not asyncio.current_task():
             await asyncio.wait((leading,))  # an application has answered from a task of its own
@@ -286,6 +335,10 @@ class _Around:
         context.worker_request, context.response, context.exchange = self.worker_request, self.response, self._exchange
         context.task, context.variables = self._task, self._variables
         rest.request, rest.disconnected, rest.websockets = self._request, self._disconnected, self._websockets
+
+
+async def _raised(failure: BaseException) -> None:
+    raise failure
 
 
 async def _end(pump: asyncio.Future[None]) -> None:
