@@ -6,6 +6,7 @@ from penstock.settings import (
     LocationLimitSettings,
     LocationSettings,
     LogSettings,
+    MiddlewareSettings,
     ModuleSettings,
     ServerSettings,
     Settings,
@@ -92,6 +93,22 @@ def test_filtering_and_error_pages_come_with_their_source() -> None:
     assert [row for row in found if row[0] == "error page"] == [
         ("error page", "404: path /nf (/a)"),
         ("error page", "404, 5xx: file oops.html (/)"),
+    ]
+
+
+def test_middleware_comes_in_the_order_in_which_it_is_entered() -> None:
+    site = SiteSettings(
+        middleware=(MiddlewareSettings(use="shop:Gzip"), MiddlewareSettings(use="shop:Cors", stage="Authenticate")),
+        locations=(
+            LocationSettings(
+                at="/a", middleware=(MiddlewareSettings(use="shop:Gate", name="gate", stage="authorize"),)
+            ),
+        ),
+    )
+    assert [text for name, text in rows(site, "/a") if name == "middleware"] == [
+        "1. shop:Cors at AUTHENTICATE (the site)",
+        "2. shop:Gate as gate at AUTHORIZE (/a)",
+        "3. shop:Gzip at PRE_EXECUTE (the site)",
     ]
 
 
