@@ -14,11 +14,13 @@ from websockets.exceptions import ConnectionClosed
 from penstock import Context, Stage, WebSocketDisconnect
 from penstock.errors import WebSocketProtocolError
 from penstock.http.websocket_handshake import accept_value
+from penstock.request_sockets.masking import mask_in_python
 from penstock.server import open_client
 from penstock.settings import LocationSettings, ModuleSettings, SiteSettings, WebSocketSettings
 from penstock.testing import Client, WebSocketRefused
 from tests.pipeline.subject import LOOPS, on, run
 from tests.request_handlers.proxy_subject import (
+    Backend,
     Conversation,
     Script,
     logged,
@@ -213,6 +215,43 @@ def test_a_backend_that_breaks_the_protocol_is_a_bad_gateway(sent: bytes, code: 
             with pytest.raises(WebSocketDisconnect) as caught:
                 await websocket.receive()
             assert caught.value.code == code
+            await backend.ended.wait()
+
+    run(journey)
+
+
+@pytest.mark.parametrize("is_alive", [True, False])
+def test_a_backend_that_is_silent_is_pinged_and_dropped_when_it_does_not_answer(is_alive: bool) -> None:
+    pings = 0
+
+    async def silent(conversation: Conversation) -> None:
+        nonlocal pings
+        await answer_handshake(conversation)
+        while True:
+            ping = await conversation.reader.readexactly(10)
+            if ping[:2] != b"\x89\x84":
+                return
+            pings += 1
+            if pings == 3:
+                await conversation.say(b"\x81\x05alive")
+            elif is_alive:
+                await conversation.say(b"\x8a\x04" + mask_in_python(ping[6:], ping[2:6]))
+
+    async def journey() -> None:
+        rules = WebSocketSettings(keep_alive=0.1, keep_alive_timeout=0.5)
+        async with Backend(silent) as backend:
+            site = SiteSettings(
+                proxies=proxy_site(backend).proxies, locations=(LocationSettings(at="/", websockets=rules),)
+            )
+            async with open_client(site, server=quiet()) as client, client.websocket("/") as websocket:
+                if is_alive:
+                    assert await websocket.receive() == "alive"
+                    websocket.leave()
+                else:
+                    with pytest.raises(WebSocketDisconnect) as caught:
+                        await websocket.receive()
+                    assert caught.value.code == 1014
+                    assert pings == 1
             await backend.ended.wait()
 
     run(journey)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, cast
 
+from penstock.intake.frame_transport import PING
 from penstock.request_sockets.frame_writing import encode_frame
 from penstock.request_sockets.frames import FrameReader
 
@@ -25,7 +26,9 @@ class BackendFrames(asyncio.Protocol):
     __slots__ = (
         "_beginning",
         "_drained",
+        "_has_heard",
         "_is_lost",
+        "_is_read_paused",
         "_max_message_size",
         "_reader",
         "_sink",
@@ -41,6 +44,8 @@ class BackendFrames(asyncio.Protocol):
         self._reader: FrameReader | None = None
         self._sink: FrameSink | None = None
         self._is_lost = False
+        self._is_read_paused = False
+        self._has_heard = False
         self._drained: asyncio.Future[None] | None = None
 
     def begin(self, transport: asyncio.Transport, beginning: bytes) -> None:
@@ -53,6 +58,7 @@ class BackendFrames(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come."""
+        self._has_heard = True
         if self._reader is None:
             self._beginning += data
         else:
@@ -107,11 +113,13 @@ class BackendFrames(asyncio.Protocol):
     def pause_reading(self) -> None:
         """As `FrameTransport.pause_reading`."""
         if not self._is_lost:
+            self._is_read_paused = True
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """As `FrameTransport.resume_reading`."""
         if not self._is_lost:
+            self._is_read_paused = False
             self.transport.resume_reading()
 
     def close(self) -> None:
@@ -123,6 +131,25 @@ class BackendFrames(asyncio.Protocol):
         """As `FrameTransport.abort`."""
         if not self._is_lost:
             self.transport.abort()
+
+    async def keep_alive(self, interval: float, patience: float) -> None:
+        """Ping a backend that is silent for `interval` seconds; without a sign of life within `patience` it is dropped.
+
+        Does not end by itself while the backend lives. 0 for `patience` drops nobody.
+        """
+        while not self._is_lost:
+            self._has_heard = False
+            await asyncio.sleep(interval)
+            if not self._is_silent():
+                continue
+            self.write_control(PING, os.urandom(4))
+            await asyncio.sleep(patience or interval)
+            if patience and self._is_silent():
+                self.abort()
+
+    def _is_silent(self) -> bool:
+        # Whatever it sends shows that it is there; while it is not read from, nobody can know.
+        return not self._has_heard and not self._is_read_paused
 
     def wait_drained(self) -> Awaitable[None] | None:
         """As `FrameTransport.wait_drained`."""

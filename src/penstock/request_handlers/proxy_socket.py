@@ -146,12 +146,17 @@ class SocketExchange(Exchange):
     async def _relay(self, client: WebSocket) -> None:
         frames = self._frames
         assert frames is not None
-        backend = WebSocket(frames, close_timeout=self.context.plan.location.sockets.close_timeout)
+        rules = self.context.plan.location.sockets
+        backend = WebSocket(frames, close_timeout=rules.close_timeout)
         frames.attach(backend)
         ways = (_pass_on(client, backend, GOING_AWAY), _pass_on(backend, client, _BAD_GATEWAY))
         tasks = [asyncio.create_task(way, name="penstock-proxy-socket") for way in ways]
+        both = asyncio.gather(*tasks)
+        if rules.keepalive_interval:
+            pinging = frames.keep_alive(rules.keepalive_interval, rules.keepalive_timeout)
+            tasks.append(asyncio.create_task(pinging, name="penstock-proxy-keep-alive"))
         try:
-            await asyncio.gather(*tasks)
+            await both
         finally:
             for task in tasks:
                 task.cancel()
