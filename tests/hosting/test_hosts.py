@@ -1,4 +1,4 @@
-"""This file is the one suite over the acceptance site, on every host: the same answers, byte for byte (issue of guests and hosts)."""
+"""This file is the one suite over the acceptance site, on every host: the same answers, byte for byte."""
 
 import pytest
 
