@@ -632,3 +632,32 @@ class TestNative:
 def test_the_pieces_are_what_the_plan_shows() -> None:
     piece = StagedMiddleware(passing, name="passing")
     assert (piece.name, piece.relays_errors) == ("passing", False)
+
+
+class TestReplays:
+    def test_middleware_r_sg_24_a_body_that_is_offered_for_ever_is_read_once(self) -> None:
+        def wrap(app: Any) -> Any:
+            async def middleware(scope: Any, receive: Any, send: Any) -> None:
+                message = await receive()
+
+                async def again() -> Any:
+                    return message
+
+                await app(scope, again, send)
+
+            return middleware
+
+        async def application(scope: Any, receive: Any, send: Any) -> None:
+            if scope["type"] != "http":
+                raise RuntimeError("no lifespan")
+            body = (await receive())["body"]
+            leaving = asyncio.ensure_future(receive())
+            await settle(5)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+            await send({"type": "http.response.body", "body": b"!"})
+            leaving.cancel()
+
+        pieces = Staged(Stage.AUTHENTICATE, wrap), Staged(Stage.AUTHORIZE, passing)
+        assert ask(open_app(application, *pieces), method="POST", body=b"hello").body == b"hello!"
+        assert ask(open_app(application, pieces[0]), method="POST", body=b"hello").body == b"hello!"

@@ -25,6 +25,8 @@ class AsgiReceiving:
     __slots__ = (
         "_buffered",
         "_callbacks",
+        "_has_ended",
+        "_is_deaf",
         "_is_released",
         "_is_watched",
         "_is_whole",
@@ -63,6 +65,8 @@ class AsgiReceiving:
         self._buffered = 0
         self._taken = 0
         self._is_whole = head.content_length == 0
+        self._has_ended = False  # the last message of the body was received
+        self._is_deaf = False  # what is received says nothing of the client
         self._limit = 1 << 62
         self._waiter: asyncio.Future[None] | None = None
         self._waiting = 0
@@ -124,7 +128,7 @@ class AsgiReceiving:
             self._reading = self._loop.create_task(self._read(), name="penstock-asgi-receive")
 
     def _wants_messages(self) -> bool:
-        if self._is_released or self.is_disconnected:
+        if self._is_released or self.is_disconnected or self._is_deaf:
             return False
         if self.frames is not None:
             return self.frames.wants_messages
@@ -148,9 +152,12 @@ class AsgiReceiving:
         kind = message["type"]
         if self.frames is not None:
             self.frames.take(message)
+        elif kind == "http.request" and self._has_ended:
+            # Middleware that offers a body again may do so for ever: whoever goes on asking would never come to an end.
+            self._is_deaf = True
         elif kind == "http.request":
             piece = bytes(message.get("body") or b"")
-            self._is_whole = not message.get("more_body")
+            self._is_whole = self._has_ended = not message.get("more_body")
             if piece:
                 self._taken += len(piece)
                 self._buffered += len(piece)
