@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Final
 
 from penstock.errors import ContractError
 from penstock.http.status import REASONS
-from penstock.pipeline_gateways.loop_thread import begin_on_loop, the_loop
+from penstock.pipeline_gateways.loop_thread import begin_on_loop, keep, the_loop
 from penstock.pipeline_gateways.wsgi_answer import Environ, StartResponse
 
 logger = logging.getLogger("penstock")
@@ -33,7 +33,7 @@ _LIFESPAN: Final[dict[str, Any]] = {"type": "lifespan", "asgi": {"version": "3.0
 class AsgiInWsgi:
     """The adapter. The application's lifespan begins with the first request, on the same loop, and ends with the process."""
 
-    __slots__ = ("__wrapped_app__", "_begun", "_life", "_state")
+    __slots__ = ("__wrapped_app__", "_begun", "_state")
 
     __gateway__: ClassVar[str] = "wsgi"
     __signature_id__: ClassVar[str] = "asgi3"
@@ -41,7 +41,6 @@ class AsgiInWsgi:
     def __init__(self, application: Any) -> None:
         self.__wrapped_app__ = application
         self._state: dict[str, Any] = {}
-        self._life: asyncio.Future[None] | None = None
         self._begun: Future[Any] = begin_on_loop(self._start())
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Any:
@@ -55,7 +54,7 @@ class AsgiInWsgi:
 
     async def _start(self) -> None:
         started = asyncio.get_running_loop().create_future()
-        self._life = asyncio.ensure_future(self._live(started))
+        keep(asyncio.ensure_future(self._live(started)))
         await started
 
     async def _live(self, started: asyncio.Future[None]) -> None:

@@ -10,11 +10,21 @@ from typing import Any, Final
 
 _lock: Final = threading.Lock()
 _loops: Final[list[asyncio.AbstractEventLoop]] = []
+# What runs there: a loop knows its tasks by weak references only.
+_running: Final[set[Any]] = set()
 
 
 def begin_on_loop(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
     """Let the coroutine run there. From any thread but its own."""
-    return asyncio.run_coroutine_threadsafe(coroutine, the_loop())
+    begun = asyncio.run_coroutine_threadsafe(coroutine, the_loop())
+    keep(begun)
+    return begun
+
+
+def keep(running: Any) -> None:
+    """Let nobody collect a task, or the future of one, before it is done."""
+    _running.add(running)
+    running.add_done_callback(_running.discard)
 
 
 def the_loop() -> asyncio.AbstractEventLoop:
