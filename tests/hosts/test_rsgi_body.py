@@ -79,6 +79,16 @@ class TestBodies:
         assert await read(body_of(protocol, CHUNKED, (b"trailer", b"x-sum"))) == b"hello"
 
     @run
+    async def test_rfc_9113_section_6_1_an_empty_last_frame_is_no_break(self) -> None:
+        protocol = RsgiProtocol()
+        protocol.put_body(b"hello", more=True)
+        protocol.leave()  # the same two empty pieces
+        line = foreign_line("POST", b"/", b"", version="2")
+        head = foreign_head(line, [(b"host", b"a")], may_have_body=True)
+        body = RsgiBody(protocol, head, loop=asyncio.get_running_loop(), lose=lambda: None)
+        assert await read(body) == b"hello"
+
+    @run
     async def test_a_body_that_is_shorter_than_announced_is_none(self) -> None:
         for length in (b"9", b"100000"):
             protocol = RsgiProtocol()

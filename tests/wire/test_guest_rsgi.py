@@ -80,6 +80,20 @@ class TestRequests:
         content: Any = body if pieces == 1 else iter([b"x" * 1000] * pieces)
         assert client.post("/size", content=content).json() == {"size": 50_000}
 
+    def test_a_body_whose_last_chunk_comes_late(self, guest: GuestServer) -> None:
+        with RawClient(guest.address) as raw:
+            raw.send([b"POST /size HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"])
+            assert not eventually(lambda: False, seconds=0.1)
+            raw.send([b"0\r\n\r\n"])
+            assert raw.read_answer().body == b'{"size":5}'
+
+    def test_rfc_9113_bodies_over_http_2(self, guest: GuestServer) -> None:
+        host, port = guest.address
+        with httpx.Client(base_url=f"http://{host}:{port}", http1=False, http2=True) as client:
+            for content in (b"x" * 5000, iter([b"x" * 1000] * 5)):
+                answer = client.post("/size", content=content)
+                assert (answer.http_version, answer.json()) == ("HTTP/2", {"size": 5000})
+
     def test_bad_input_too_long_bodies_are_413(self, client: httpx.Client) -> None:
         assert client.post("/size", content=b"x" * 100_001).status_code == 413
         assert client.post("/size", content=iter([b"x" * 1000] * 101)).status_code == 413
