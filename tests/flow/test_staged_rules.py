@@ -634,6 +634,25 @@ def test_the_pieces_are_what_the_plan_shows() -> None:
     assert (piece.name, piece.relays_errors) == ("passing", False)
 
 
+@pytest.mark.parametrize("flushes", [False, True])
+def test_middleware_py_t30_a_callback_of_one_that_waits_runs_when_the_head_leaves(flushes: bool) -> None:
+    log: list[str] = []
+
+    async def registering(context: Context, following: NEXT) -> None:
+        context.response.on_sending_headers(lambda response: log.append("head"))
+        await following()
+        log.append("behind")
+
+    async def handler(context: Context) -> None:
+        context.response.write("page")
+        if flushes:
+            await context.response.flush()
+        log.append("handler")
+
+    assert asked(Native(Stage.AUTHENTICATE, registering), function=handler).body == b"page"
+    assert log == (["head", "handler", "behind"] if flushes else ["handler", "behind", "head"])
+
+
 class TestReplays:
     def test_middleware_r_sg_24_a_body_that_is_offered_for_ever_is_read_once(self) -> None:
         def wrap(app: Any) -> Any:

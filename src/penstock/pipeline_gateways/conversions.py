@@ -73,7 +73,7 @@ class Conversions:
 
     def reachable(self, source: str) -> list[str]:
         """The signatures that `source` can become."""
-        return list(dict.fromkeys(path[-1].target for path in self._paths_from(source, (source,))))
+        return list(dict.fromkeys([path[-1].target for path in self._paths_from(source, (source,))]))
 
     def convert(self, application: Any, source: str, target: str, *, name: str, needs: Iterable[str] = ()) -> Any:
         """`application`, whose signature is `source`, as one of `target`; what was converted before is unwrapped (R-PY-11).
