@@ -1,6 +1,7 @@
 """The straight way to an application answers as the framed one does, which a module that does nothing makes of it."""
 
 import asyncio
+import gc
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 
 from penstock import Context, Hooks, Stage
 from penstock.errors import ContractError
+from penstock.pipeline_gateways.staged_passage import StagedPassage
 from penstock.pipeline_gateways.staged_straight import StraightAnswer
 from penstock.server import open_client
 from penstock.settings import AppSettings, MiddlewareSettings, ModuleSettings, SiteSettings
@@ -161,14 +163,20 @@ def nameless(text: bytes) -> bytes:
     return re.sub(rb"error id \w+", b"error id", text)
 
 
-def told(middleware: type, application: Any, *, method: str, is_framed: bool, relays: bool = False) -> list[object]:
-    SEEN.clear()
+def site_of(
+    middleware: type, application: Any, *, is_framed: bool, relays: bool = False
+) -> tuple[SiteSettings, dict[str, Any]]:
     site = SiteSettings(
         middleware=(MiddlewareSettings(use="the:Middleware", stage="authenticate", relay_errors=relays),),
         modules=(ModuleSettings(use="the:Idle"),) if is_framed else (),
         apps=(AppSettings(at="/", asgi="the:application"),),
     )
-    objects = {"the:Middleware": middleware, "the:Idle": Idle, "the:application": application}
+    return site, {"the:Middleware": middleware, "the:Idle": Idle, "the:application": application}
+
+
+def told(middleware: type, application: Any, *, method: str, is_framed: bool, relays: bool = False) -> list[object]:
+    SEEN.clear()
+    site, objects = site_of(middleware, application, is_framed=is_framed, relays=relays)
 
     async def journey() -> list[object]:
         async with open_client(site, objects=objects) as client:
@@ -217,3 +225,24 @@ def test_nothing_is_taken_behind_a_whole_answer() -> None:
 
     with pytest.raises(ContractError, match=r"http.response.body after the response was complete"):
         asyncio.run(journey())
+
+
+@pytest.mark.parametrize("is_framed", [False, True])
+@pytest.mark.parametrize("application", [whole, streams, echoes])
+def test_what_is_left_of_a_request_needs_no_garbage_collector(application: Any, is_framed: bool) -> None:
+    site, objects = site_of(Watching, application, is_framed=is_framed)
+
+    async def journey() -> int:
+        async with open_client(site, objects=objects) as client:
+            await client.get("/")
+            await asyncio.sleep(0)
+            gc.collect()
+            gc.disable()
+            try:
+                await client.get("/")
+                await asyncio.sleep(0)
+                return sum(isinstance(each, StagedPassage) for each in gc.get_objects())
+            finally:
+                gc.enable()
+
+    assert asyncio.run(journey()) == 0

@@ -100,6 +100,9 @@ class StagedPassage:
         finally:
             self._ended = True
             exchange.end()
+            # What is left of the request goes without waiting for the garbage collector.
+            exchange.inner = None
+            self._scope = {}
         self._come_back()
 
     async def run_socket(self, application: AsgiApplication, gateway: AsgiGateway) -> None:
