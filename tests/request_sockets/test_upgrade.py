@@ -1,5 +1,7 @@
 """One handshake from its accept to the end of its socket (websockets section 1.1, DV-3, DV-4, DV-17)."""
 
+from typing import Any
+
 import pytest
 
 from penstock import AcceptLost, AcceptOptions, HTTPError
@@ -95,7 +97,7 @@ class TestTerms:
         assert (terms.max_message_size, terms.keepalive_interval, terms.keepalive_timeout) == (9, 0, 4)
 
     def test_websockets_d15_compression_is_agreed_only_when_it_is_offered_and_wanted(self) -> None:
-        offer = {"Sec_WebSocket_Extensions": "permessage-deflate"}
+        offer: dict[str, Any] = {"Sec_WebSocket_Extensions": "permessage-deflate"}
         assert upgrade(**offer).terms().deflate is None
         assert upgrade(SocketRules(compression=True)).terms().deflate is None
         assert upgrade(SocketRules(compression=True), **offer).terms().deflate is not None
@@ -106,7 +108,9 @@ class TestTerms:
 
 class TestLost:
     def test_websockets_dv17_whoever_waits_is_told_and_the_place_is_given_back_once(self) -> None:
-        one, told, freed = upgrade(), [], []
+        one = upgrade()
+        told: list[AcceptLost] = []
+        freed: list[bool] = []
         one.on_lost = told.append
         one.release_place = lambda: freed.append(True)
         one.lose("answered with 403")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sys
 from typing import Final
 
 logger = logging.getLogger("penstock")
@@ -127,7 +128,7 @@ async def watch(health: Health, *, host: str, port: int, path: str, host_field: 
 
 async def _ask(question: bytes, *, host: str, port: int, path: str) -> str:
     """Ask once; "" when the answer is good, else what is wrong with it. Raises OSError."""
-    if path:
+    if path and sys.platform != "win32":
         reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST_LINE)
     else:
         reader, writer = await asyncio.open_connection(host, port, limit=_LONGEST_LINE)
