@@ -17,6 +17,7 @@ Address = tuple[str, int]
 YES, NO = "yes", "no"
 # Seconds for what some hosts never do.
 PATIENCE = 1.5
+HALF = 100_000  # bytes
 
 
 def _yes(is_so: object) -> str:
@@ -47,15 +48,16 @@ def streams_at_once(address: Address) -> str:
 
 
 def reads_while_it_comes(address: Address) -> str:
-    head = f"POST /first-piece HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\ncontent-length: 100\r\n\r\n".encode()
+    """Of a body that is worth it: small ones may be waited for."""
+    head = f"POST /first-piece HTTP/1.1\r\nhost: {HOST}\r\nconnection: close\r\ncontent-length: {2 * HALF}\r\n\r\n".encode()
     with RawClient(address) as client:
-        client.send([head + bytes(50)])
+        client.send([head + bytes(HALF)])
         try:
             client.seconds = PATIENCE
             return _yes(client.read_answer().status == 200)
         except NoAnswer:
             client.seconds = 15
-            client.send([bytes(50)])
+            client.send([bytes(HALF)])
             assert client.read_answer().status == 200
             return NO
 
