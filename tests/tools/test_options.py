@@ -44,6 +44,11 @@ def test_limits_and_times() -> None:
     assert (said.limits.keep_alive, said.graceful_timeout, said.max_requests, said.backlog) == (5.0, 1.0, 7, 9)
 
 
+def test_strict_host_refuses_what_the_host_lacks() -> None:
+    assert server(strict_host=True).strict_host
+    assert not server().strict_host
+
+
 def test_limit_concurrency_lets_nobody_wait_as_with_uvicorn() -> None:
     limits = server(limit_concurrency=3).limits
     assert (limits.requests_inside, limits.queue) == (3, 0)

@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 import penstock
+from penstock import ConfigurationError, WebSocket
 from penstock.hosts.fastcgi_service import FastCgiService
 from penstock.server import ServerThread
-from penstock.settings import LogSettings, ProxySettings
+from penstock.settings import LogSettings, ProxySettings, RouteSettings, ServerSettings, SiteSettings
 from penstock.settings.loader import load
 from tests.wire import fastcgi_client as web
 from tests.wire.fastcgi_client import FastCgiClient
@@ -316,3 +317,19 @@ def test_section_2_2_a_socket_handed_over_as_descriptor_0(tmp_path: Path) -> Non
         finally:
             process.kill()
             process.communicate()
+
+
+def test_services_ho13_strict_host_refuses_to_start_behind_fastcgi_alone(tmp_path: Path) -> None:
+    async def endpoint(websocket: WebSocket) -> None:
+        pass
+
+    site = SiteSettings(routes=(RouteSettings(at="/socket", websocket="tested:endpoint"),))
+    settings = ServerSettings(listen=(f"fcgi+unix:{tmp_path}/a.sock",), strict_host=True)
+    with pytest.raises(ConfigurationError) as caught:
+        ServerThread(site, server=settings, objects={"tested:endpoint": endpoint}).__enter__()
+    assert [each.message for each in caught.value.problems] == [
+        "[[site.route]] /socket is a WebSocket, which FastCGI does not carry"
+    ]
+    both = ServerSettings(listen=(f"fcgi+unix:{tmp_path}/a.sock", "127.0.0.1:0"), strict_host=True)
+    with ServerThread(site, server=both, objects={"tested:endpoint": endpoint}) as thread:
+        assert len(thread.server.addresses) == 2

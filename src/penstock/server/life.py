@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Final
 
+from penstock.errors import ConfigurationError, Problem
 from penstock.hosts.clock import Clock
 from penstock.hosts.http1_service import Http1Service
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
@@ -70,6 +71,8 @@ class Server:
         bound = list(sockets) if sockets is not None else open_listeners(self.settings)
         try:
             tls = open_server_tls(self.settings)
+            if bound and all(each.bind.is_fastcgi for each in bound):
+                _judge_fastcgi(self.settings)
             runtime = await self.start_sites()
         except BaseException:
             for each in bound:
@@ -88,8 +91,6 @@ class Server:
         )
         self._serve_sites(self.sites)
         fastcgi = _open_fastcgi(service, bound, trust)
-        if fastcgi is not None and all(each.bind.is_fastcgi for each in bound):
-            _tell_limits_of_fastcgi(self.settings)
         self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls, fastcgi=fastcgi)
         self.addresses = await self._host.open()
 
@@ -198,11 +199,15 @@ def _open_fastcgi(service: Http1Service, bound: Sequence[BoundSocket], trust: Tr
     return FastCgiService(service, lambda host, is_unix: trust.trusts(host, is_unix=is_unix))
 
 
-def _tell_limits_of_fastcgi(settings: Settings) -> None:
+def _judge_fastcgi(settings: Settings) -> None:
+    """Tell, or with `strict_host` refuse, what the sites need and FastCGI cannot carry, where there is nothing else."""
     from penstock.hosts.fastcgi_request import CAPABILITIES
     from penstock.server.guests import needs_beyond
 
-    for each in needs_beyond(settings, CAPABILITIES):
+    beyond = list(needs_beyond(settings, CAPABILITIES))
+    if beyond and settings.server.strict_host:
+        raise ConfigurationError([Problem(f"{each}, which FastCGI does not carry") for each in beyond])
+    for each in beyond:
         logger.warning("%s, which FastCGI does not carry: such requests are answered with 501", each)
 
 

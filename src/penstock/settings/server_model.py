@@ -214,7 +214,7 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     strict_host: Annotated[
         bool,
         Meta(
-            description="Under somebody else's server: whether to refuse to start when it cannot do what the site needs."
+            description="Under somebody else's server, or behind FastCGI alone: refuse to start when that lacks what a site needs."
         ),
     ] = False
     limits: Annotated[LimitSettings, Meta(description="What one client may ask of the server.")] = LimitSettings()

@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     limit_concurrency: int | None
     limit_max_requests: int | None
     backlog: int | None
+    strict_host: bool | None
     forwarded_allow_ips: str | None
     ssl_certfile: str | None
     ssl_keyfile: str | None
@@ -67,6 +68,7 @@ def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
 _SERVER: Final = {
     "mode": "mode",
     "backlog": "backlog",
+    "strict_host": "strict_host",
     "timeout_graceful_shutdown": "graceful_timeout",
     "limit_max_requests": "max_requests",
 }

@@ -160,6 +160,12 @@ PORT, where no place is named by an option or a variable, is understood as gunic
     help="Connections the kernel holds until they are accepted.  [default: 2048]",
 )
 @option(
+    "--strict-host",
+    is_flag=True,
+    default=None,
+    help="Behind FastCGI alone: refuse to start when it lacks what a site needs.  [default: tell]",
+)
+@option(
     "--forwarded-allow-ips",
     envvar=("FORWARDED_ALLOW_IPS",),
     metavar="LIST",
