@@ -43,9 +43,8 @@ def app_target(settings: AppSettings, load: Load) -> Target:
     if settings.factory:
         application = _call_factory(application, reference)
     if settings.app and getattr(application, "__signature_id__", None) == "wsgi":
-        application = (
-            application.__wrapped_app__
-        )  # a chain of a Builder: its threads are those of here (middleware R-PY-11)
+        # A chain of a Builder, whose threads are those of here (middleware R-PY-11).
+        application = application.__wrapped_app__
     said = "asgi3" if settings.asgi else "wsgi" if settings.wsgi else "owin" if settings.owin else ""
     shape = said if said and callable(application) else _detect(application, reference)
     if shape == "wsgi":
