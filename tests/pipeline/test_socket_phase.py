@@ -11,6 +11,7 @@ import pytest
 from penstock import (
     AcceptOptions,
     Context,
+    ContractError,
     Response,
     ResponseCompleted,
     Stage,
@@ -120,7 +121,7 @@ class TestEnd:
 
         outcome(endpoint)
         with pytest.raises(WebSocketStateError):
-            kept[0].send("late")
+            _ = kept[0].send("late")
 
     def test_websockets_sw38_what_was_deferred_is_closed_behind_the_socket(self) -> None:
         log: list[str] = []
@@ -178,9 +179,12 @@ class TestSlimming:
             with pytest.raises(ResponseCompleted):
                 context.response.write("late")
             assert context.response.body == b""
-            for late in (lambda: context.rewrite("/x"), lambda: context.remap(None), lambda: context.redispatch("/x")):
-                with pytest.raises(Exception, match=r"END|BEGIN|MAP_HANDLER"):
-                    late()
+            with pytest.raises(ContractError, match="in BEGIN"):
+                context.rewrite("/x")
+            with pytest.raises(ContractError, match="before MAP_HANDLER"):
+                context.remap(None)
+            with pytest.raises(ContractError, match="to EXECUTE"):
+                context.redispatch("/x")
 
         async def journey() -> None:
             client = open_site(on(Stage.AUTHENTICATE, lambda context: None), function=handler)
@@ -247,3 +251,28 @@ def test_websockets_o01_the_headers_of_an_accept_that_a_callback_takes_back_do_n
             assert counters(client) == (0, 0, 0, 0)
 
     run(journey)
+
+
+def test_websockets_sw38_a_server_that_drains_waits_for_what_a_socket_has_deferred() -> None:
+    log: list[object] = []
+
+    async def close() -> None:
+        log.append("begun")
+        await settle()
+        log.append("closed")
+
+    async def endpoint(websocket: WebSocket) -> None:
+        websocket.context.defer(close)
+        async for _ in websocket:
+            pass
+
+    async def journey() -> None:
+        client = open_site(function=accepting(endpoint))
+        async with client, client.websocket("/") as websocket:
+            draining = asyncio.ensure_future(client.runtime.drain(60))
+            with pytest.raises(WebSocketDisconnect):
+                await websocket.receive()
+            log.append(await draining)
+
+    run(journey)
+    assert log == ["begun", "closed", True]

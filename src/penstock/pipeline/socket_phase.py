@@ -200,12 +200,31 @@ async def end_endpoint(context: Context, failure: BaseException | None) -> None:
                 "the handshake could not be sent to %s", describe(context), exc_info=failure_of(upgrade.flush_failure)
             )
         try:
-            if not isinstance(failure, GeneratorExit):
-                await socket.abort_async()
+            if isinstance(failure, GeneratorExit):
+                _close_at_once(context, rest)
+            else:
+                await _wait_closed(context, rest, socket)
         finally:
-            close_deferred(context, rest)
             context.runtime.sockets.complete()
             upgrade.socket = None
             socket.context = None
     if is_cancelled and failure is not None:
         raise failure
+
+
+async def _wait_closed(context: Context, rest: Rest, socket: WebSocket) -> None:
+    """Wait until nothing of `socket` is pending, and what was deferred is closed: a server that stops waits for it, too."""
+    try:
+        await socket.abort_async()
+    finally:
+        await close_deferred(context, rest)
+
+
+def _close_at_once(context: Context, rest: Rest) -> None:
+    """Close what was deferred without waiting for any of it."""
+    closing = close_deferred(context, rest)
+    try:
+        closing.send(None)
+    except StopIteration:
+        return
+    closing.close()

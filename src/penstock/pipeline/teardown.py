@@ -52,11 +52,14 @@ def release_handlers(context: Context, rest: Rest) -> None:
         _run(context, [partial(release, handler) for release, handler in releases])
 
 
-def close_deferred(context: Context, rest: Rest) -> None:
-    """Close what was deferred to the end of a socket (websockets SW-38)."""
+async def close_deferred(context: Context, rest: Rest) -> None:
+    """Close what was deferred to the end of a socket (websockets SW-38), one after another.
+
+    Who is cancelled closes the rest without waiting.
+    """
     deferred, rest.deferred = rest.deferred, None
     if deferred:
-        _run(context, [_closing(resource) for resource in reversed(deferred)])
+        await _run_behind(context, None, [_closing(resource) for resource in reversed(deferred)])
 
 
 def count_out(context: Context, status: int, headers: list[tuple[bytes, bytes]]) -> None:
