@@ -117,7 +117,16 @@ class TestExamples:
 
     @pytest.mark.parametrize(
         "name",
-        ["modules.md", "testing.md", "responses.md", "handlers.md", "errors.md", "forms.md", "websockets.md", "middleware.md"],
+        [
+            "modules.md",
+            "testing.md",
+            "responses.md",
+            "handlers.md",
+            "errors.md",
+            "forms.md",
+            "websockets.md",
+            "middleware.md",
+        ],
     )
     def test_tests_on_the_page_pass(self, name: str, tmp_path: Path) -> None:
         """Every example that names its file is put there; those that are tests are run."""

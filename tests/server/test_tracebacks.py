@@ -1,6 +1,6 @@
 from penstock.errors import StartupError
-from penstock.settings.references import load_reference
 from penstock.server.tracebacks import traceback_of
+from penstock.settings.references import load_reference
 
 
 def test_without_a_cause_the_message() -> None:
