@@ -108,7 +108,7 @@ def talked(
 
 @pytest.mark.parametrize("loop", LOOPS)
 class TestAttached:
-    def test_middleware_15_8_messages_pass_through_it_and_end_comes_behind_the_close(self, loop: str) -> None:
+    def test_websockets_o2_messages_pass_through_it_and_end_comes_behind_the_close(self, loop: str) -> None:
         log: Log = []
         outer, inner = wrapping(log, "a"), wrapping(log, "b", Stage.AUTHORIZE)
         modules = (outer, inner, *noted(log, Stage.MAP_HANDLER, Stage.LOG, Stage.END))
@@ -138,7 +138,7 @@ class TestAttached:
         assert log[:4] == ["a> websocket", "handler alice", "LOG", "a.accept"]
         assert [each for each in log if not each.startswith("a.")][-4:] == ["endpoint", "endpoint ends", "a<", "END"]
 
-    def test_a_native_middleware_waits_too(self, loop: str) -> None:
+    def test_websockets_cw5_a_native_middleware_waits_too(self, loop: str) -> None:
         log: Log = []
         modules = (native(log), *noted(log, Stage.LOG, Stage.END))
         assert talked(echoing, one_message, *modules, loop=loop) == "hello"
