@@ -276,3 +276,36 @@ def test_websockets_sw38_a_server_that_drains_waits_for_what_a_socket_has_deferr
 
     run(journey)
     assert log == ["begun", "closed", True]
+
+
+def test_websockets_sw38_an_endpoint_that_is_thrown_away_closes_what_it_deferred_without_waiting() -> None:
+    log: list[object] = []
+
+    async def close() -> None:
+        log.append("begun")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            log.append("given up")
+
+    async def endpoint(websocket: WebSocket) -> None:
+        websocket.context.defer(lambda: log.append("closed"))
+        websocket.context.defer(close)
+        await websocket.receive()
+
+    async def journey() -> None:
+        client = open_site(function=accepting(endpoint))
+        async with client:
+            async with client.websocket("/") as websocket:
+                await settle()
+                task = next(task for task in asyncio.all_tasks() if task.get_name() == "penstock-websocket")
+                running: Any = task.get_coro()
+                running.close()
+                with pytest.raises(WebSocketDisconnect):
+                    await websocket.receive()
+            assert await client.runtime.sockets.wait_empty(60)
+            task.cancel()  # it has nothing left to go on with
+            await asyncio.wait((task,))
+
+    run(journey)
+    assert log == ["begun", "given up", "closed"]
