@@ -255,13 +255,13 @@ class TestEnd:
 
         run(journey)
 
-    def test_websockets_c04_behind_both_closes_the_server_closes_at_once(self) -> None:
+    def test_websockets_c04_behind_both_closes_the_server_ends_its_side_at_once(self) -> None:
         async def journey() -> None:
             connection, transport, sink = opened()
             connection.attach(sink)
             connection.data_received(masked(CLOSE, b"\x03\xe8"))
             connection.close()
-            assert transport.calls == ["close"]
+            assert transport.calls == ["write_eof"]
 
         run(journey)
 

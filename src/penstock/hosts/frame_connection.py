@@ -217,13 +217,15 @@ class FrameConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def close(self) -> None:
-        """As `FrameTransport.close`. A client that still sends is read from for a while, or it could lose our Close."""
+        """As `FrameTransport.close`. A client is read from until it closes too, or what is on its way to it could be lost.
+
+        One that sends behind its own Close would else be answered with a reset (RFC 9112 section 9.6 tells why).
+        """
         if self._is_lost or self._is_closing:
             return
         self._is_closing = True
-        has_ended = self._reader is not None and self._reader.is_closed
         self._lingers_until = self.service.loop.time() + _LINGER
-        if has_ended or not self.transport.can_write_eof():
+        if not self.transport.can_write_eof():
             self.transport.close()
             return
         self.resume_reading()
