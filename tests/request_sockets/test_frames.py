@@ -247,12 +247,6 @@ class TestFaults:
         assert both_ways(data) == [("close", 1000, "bye")]
         assert read(data, frame(TEXT, b"x"), frame(BINARY, bytes(200))) == [("close", 1000, "bye")]
 
-    def test_whether_a_close_has_come(self) -> None:
-        for data, is_closed in ((frame(TEXT), False), (frame(CLOSE), True), (masked(0xF1, 0), False)):
-            reader = FrameReader(Recorder(), max_message_size=MIB)
-            reader.feed(data)
-            assert reader.is_closed is is_closed
-
     def test_websockets_dv01_a_close_without_a_code(self) -> None:
         assert both_ways(frame(CLOSE)) == [("close", 1005, "")]
 

@@ -67,7 +67,6 @@ class FrameReader:
         "_size",
         "_tail",
         "_unmask",
-        "is_closed",
     )
 
     def __init__(
@@ -98,7 +97,6 @@ class FrameReader:
         self._empty_frames = 0
         self._is_done = False
         # Whether a Close has come.
-        self.is_closed = False
         self._be_between_messages()
 
     def feed(self, data: bytes) -> None:
@@ -346,7 +344,6 @@ class FrameReader:
                 self._fail(PROTOCOL_ERROR, "a Close has a code that is not allowed, or a reason that is not UTF-8")
             else:
                 self._stop()
-                self.is_closed = True
                 self._sink.take_close(close[0], close[1])
 
     def _be_between_messages(self) -> None:
