@@ -93,8 +93,9 @@ def test_rfc9113_requests(guest: GuestServer) -> None:
         assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
         assert client.post("/size", content=iter([b"x" * 1000] * 50)).json() == {"size": 50_000}
         assert client.head("/hello/Ada").headers["content-length"] == "11"
+        # hypercorn never resets the stream of an application that failed: its keep-alive time ends the connection instead.
         with pytest.raises(httpx.RemoteProtocolError):
-            client.get("/cut")
+            client.get("/cut", timeout=30)
         assert client.get("/hello/Ada").http_version == "HTTP/2"
 
 
