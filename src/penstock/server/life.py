@@ -61,26 +61,32 @@ class Server:
         self._service: Http1Service | None = None
         self._host: SocketHost | None = None
         self._observation: Observation | None = None
+        self._tls: object = None
         self._stopping = asyncio.Event()
         self._is_forced = asyncio.Event()
 
     async def start(self, sockets: Sequence[BoundSocket] | None = None) -> None:
         """Start the applications, then listen. Raises ConfigurationError or StartupError; then nothing is left open."""
-        settings = self.settings.server
-        loop = asyncio.get_running_loop()
         bound = list(sockets) if sockets is not None else open_listeners(self.settings)
         try:
-            tls = open_server_tls(self.settings)
             if bound and all(each.bind.is_fastcgi for each in bound):
                 _judge_fastcgi(self.settings)
-            runtime = await self.start_sites()
+            self._tls = open_server_tls(self.settings)
+            await self.start_sites()
         except BaseException:
             for each in bound:
                 each.close()
             raise
-        if settings.max_requests:
-            runtime.limit_requests(settings.max_requests, self.stop)
-        clock = Clock(loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
+        if self.settings.server.max_requests:
+            self.started.limit_requests(self.settings.server.max_requests, self.stop)
+        await self.listen(bound)
+
+    async def listen(self, bound: Sequence[BoundSocket]) -> None:
+        """Accept connections on `bound`, which are closed at the end; the applications have started."""
+        settings, runtime = self.settings.server, self.started
+        if self._tls is None:
+            self._tls = open_server_tls(self.settings)
+        clock = Clock(runtime.loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
         trust = Trust(settings.proxy)
         service = self._service = Http1Service(
             runtime,
@@ -91,8 +97,15 @@ class Server:
         )
         self._serve_sites(self.sites)
         fastcgi = _open_fastcgi(service, bound, trust)
-        self._host = SocketHost(service, bound, backlog=settings.backlog, tls=tls, fastcgi=fastcgi)
+        self._host = SocketHost(service, bound, backlog=settings.backlog, tls=self._tls, fastcgi=fastcgi)
         self.addresses = await self._host.open()
+
+    @property
+    def started(self) -> Runtime:
+        """The runtime. Raises RuntimeError before the applications have started."""
+        if self.runtime is None:
+            raise RuntimeError("the applications have not started: call start, or start_sites")
+        return self.runtime
 
     async def start_sites(self) -> Runtime:
         """Start the applications and listen nowhere: somebody else hands the requests over (see `guests`). Raises as `start`."""
