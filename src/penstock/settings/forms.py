@@ -77,6 +77,16 @@ BACKEND = Meta(
     extra_json_schema={"pattern": r"^(unix:.+|http://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?)$"},
 )
 HEALTH_PATH = Meta(extra={"language": "health_path"}, extra_json_schema={"pattern": r"^(/[^#\s]*)?$"})
+# Paths that probes ask for, decoded; empty is none
+PROBE_PATH = Meta(
+    extra={"language": "probe_path"},
+    extra_json_schema={"pattern": r"^(/(?!\.{1,2}(/|$))[^/{}%?#\\\s]+)*$"},
+)
+POOL_NAME = Meta(extra={"language": "pool_name"}, extra_json_schema={"pattern": r"^(?!default$)[a-z0-9_-]{1,32}$"})
+# POSIX.1 section 8.1: names of environment variables
+VARIABLE_NAME = Meta(extra={"language": "variable_name"}, extra_json_schema={"pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"})
+CLOCK = Meta(extra={"language": "clock"}, extra_json_schema={"pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"})
+FILE_MODE = Meta(extra={"language": "file_mode"}, extra_json_schema={"pattern": r"^0?[0-7]{3}$"})
 SUBPROTOCOL = Meta(
     extra={"language": "subprotocol"},
     extra_json_schema={"pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},  # RFC 6455 section 4.1: a token

@@ -97,6 +97,55 @@ def judge_health_path(text: str) -> str:
     return f'"{text}" is not a path to ask for: write it as it is sent, "/health"'
 
 
+def judge_probe_path(text: str) -> str:
+    """What is wrong with a path that probes ask for; an empty one is none."""
+    if text == "/":
+        return '"/" is the front page of every site: take a path of its own, such as "/ready"'
+    return judge_prefix(text) if text else ""
+
+
+def judge_pool_name(text: str) -> str:
+    """What is wrong with the name of a pool, which becomes the name of a socket and a label in logs."""
+    if text == "default":
+        return '"default" is the pool of all applications that name none: take another name'
+    if re.fullmatch(r"[a-z0-9_-]{1,32}", text):
+        return ""
+    if len(text) > 32:
+        return f'"{text}" is too long: a name has 32 characters at most'
+    simple = re.sub(r"[^a-z0-9_-]+", "-", text.lower()).strip("-")
+    advice = f': write "{simple}"' if simple and simple != "default" else ""
+    return f'"{text}" is not the name of a pool, which has small letters, digits, "_" and "-" only{advice}'
+
+
+def judge_variable_name(text: str) -> str:
+    """What is wrong with the name of an environment variable."""
+    if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", text):
+        return ""
+    return f'"{text}" is not the name of a variable: write letters, digits and "_", no digit first'
+
+
+def judge_clock(text: str) -> str:
+    """What is wrong with a time of the day."""
+    if re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        return ""
+    if found := re.fullmatch(r"([0-9]|[01][0-9]|2[0-3])[:.h]([0-5][0-9])(:[0-9]{2})?", text):
+        return f'"{text}" is not a time of the day: write "{int(found[1]):02}:{found[2]}"'
+    if text == "24:00":
+        return '"24:00" is not a time of the day: write "00:00"'
+    return f'"{text}" is not a time of the day: write "03:30", from 00:00 to 23:59'
+
+
+def judge_file_mode(text: str) -> str:
+    """What is wrong with the mode of a socket, which is written as for chmod."""
+    if not re.fullmatch(r"0?[0-7]{3}", text.removeprefix("0o")):
+        return f'"{text}" is not the mode of a file: write "0600" (this user) or "0660" (this group, too)'
+    if text.startswith("0o"):
+        return f'"{text}" is how Python writes it: write "0{text.removeprefix("0o").lstrip("0")}"'
+    if int(text, 8) & 0o600 != 0o600:
+        return f'"{text}" keeps out this user, too: write "0600" (this user) or "0660" (this group, too)'
+    return ""
+
+
 def judge_stage(text: str) -> str:
     """What is wrong with the name of a stage that middleware is to wait in, in capitals or not."""
     if text.lower() in STAGES:
@@ -113,7 +162,9 @@ def judge_root_path(text: str) -> str:
 
 JUDGES: Mapping[str, Callable[[str], str]] = {
     "backend": judge_backend,
+    "clock": judge_clock,
     "extension": judge_extension,
+    "file_mode": judge_file_mode,
     "file_name": judge_file_name,
     "health_path": judge_health_path,
     "header_name": judge_header_name,
@@ -124,7 +175,9 @@ JUDGES: Mapping[str, Callable[[str], str]] = {
     "module_name": judge_module_name,
     "origin": judge_origin,
     "path": judge_path,
+    "pool_name": judge_pool_name,
     "prefix": judge_prefix,
+    "probe_path": judge_probe_path,
     "reference": judge_reference,
     "root_path": judge_root_path,
     "segment": judge_segment,
@@ -133,4 +186,5 @@ JUDGES: Mapping[str, Callable[[str], str]] = {
     "subprotocol": judge_subprotocol,
     "template": judge_template,
     "trusted": judge_trusted,
+    "variable_name": judge_variable_name,
 }

@@ -14,6 +14,8 @@ from msgspec import Meta, Struct
 from penstock.settings.forms import HOST, REFERENCE, REFERENCE_FORM
 from penstock.settings.location_model import ErrorSettings, FilteringSettings, LocationLimitSettings, LocationSettings
 from penstock.settings.middleware_model import MiddlewareSettings
+from penstock.settings.pool_model import PoolSettings
+from penstock.settings.process_model import ControlSettings, DrainSettings, HealthPathSettings, RecycleSettings
 from penstock.settings.proxy_model import BackendSettings, HealthSettings
 from penstock.settings.server_model import LimitSettings, LogSettings, ProxySettings, ServerSettings, TlsSettings
 from penstock.settings.site_model import AppSettings, FilesSettings, ModuleSettings, RouteSettings, TraceSettings
@@ -23,9 +25,12 @@ __all__ = [
     "REFERENCE_FORM",
     "AppSettings",
     "BackendSettings",
+    "ControlSettings",
+    "DrainSettings",
     "ErrorSettings",
     "FilesSettings",
     "FilteringSettings",
+    "HealthPathSettings",
     "HealthSettings",
     "LimitSettings",
     "LocationLimitSettings",
@@ -33,7 +38,9 @@ __all__ = [
     "LogSettings",
     "MiddlewareSettings",
     "ModuleSettings",
+    "PoolSettings",
     "ProxySettings",
+    "RecycleSettings",
     "RouteSettings",
     "ServerSettings",
     "Settings",
@@ -104,10 +111,20 @@ class SiteSettings(
     traces: Annotated[tuple[TraceSettings, ...], Meta(description="Requests that leave a trace, by path prefix.")] = ()
 
 
-class Settings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, rename={"sites": "site"}):
-    """The site file: one server, any number of sites."""
+class Settings(
+    Struct, kw_only=True, frozen=True, forbid_unknown_fields=True, rename={"sites": "site", "pools": "pool"}
+):
+    """The site file: one server, any number of pools and sites."""
 
     server: Annotated[ServerSettings, Meta(description="Listener, limits and log of the whole server.")] = (
         ServerSettings()
     )
+    pools: Annotated[
+        tuple[PoolSettings, ...], Meta(description="Worker processes for the applications that name them.")
+    ] = ()
     sites: Annotated[tuple[SiteSettings, ...], Meta(description="What answers, by host name.")] = ()
+
+    @property
+    def is_supervised(self) -> bool:
+        """Whether worker processes are asked for, so that the process which was started is their supervisor."""
+        return self.server.workers is not None or bool(self.pools) or self.server.control is not None

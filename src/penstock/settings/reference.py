@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import NODEFAULT, Struct, inspect
 
-from penstock.settings.catalog import fields_of, label, plain_type, tables
+from penstock.settings.catalog import fields_of, label, members_of, plain_type, tables
 from penstock.settings.model import AppSettings, ErrorSettings, RouteSettings, WebSocketSettings
 from penstock.settings.positions import KeyPath
 from penstock.settings.shape import plural_of
@@ -172,6 +172,8 @@ def _about(field: inspect.Field) -> Mapping[str, Any]:
 
 def _type_text(declared: inspect.Type) -> str:
     kind, _ = plain_type(declared)
+    if isinstance(kind, inspect.UnionType):
+        return " or ".join(_type_text(member) for member in members_of(kind))
     if isinstance(kind, inspect.LiteralType):
         return ", ".join(f'`"{choice}"`' for choice in kind.values)
     if isinstance(kind, inspect.IntType):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from penstock.settings.forms import LISTEN, TRUSTED, Headers
+from penstock.settings.process_model import ControlSettings, DrainSettings, HealthPathSettings, RecycleSettings
 
 
 class LimitSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -176,6 +177,27 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         Literal["production", "development"],
         Meta(description="In development, error pages show the traceback and slow steps are named."),
     ] = "production"
+    # uvicorn and gunicorn: 1; here one process without a supervisor, which is less to go wrong
+    workers: Annotated[
+        Annotated[int, Meta(ge=1, le=1024)] | Literal["auto"] | None,
+        Meta(
+            description='Processes that share the requests, under a supervisor; "auto" is one for each core that may be used. By default one process without a supervisor.',
+            examples=[2],
+        ),
+    ] = None
+    # gunicorn --pid: none
+    pid_file: Annotated[
+        str,
+        Meta(
+            description="File with the process id, of the supervisor if there is one; empty is none.",
+            examples=["penstock.pid"],
+        ),
+    ] = ""
+    # off: who deploys says when
+    watch: Annotated[
+        bool,
+        Meta(description="Whether an edited site file is taken over, and workers replaced whose code has changed."),
+    ] = False
     # uvicorn, gunicorn: 2048
     backlog: Annotated[
         int, Meta(ge=1, le=1_048_576, description="Most connections the kernel holds until they are accepted.")
@@ -195,7 +217,13 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
         Headers, Meta(description="Headers added to every answer.", examples=[{"x-content-type-options": "nosniff"}])
     ] = {}
     # uvicorn --limit-max-requests, gunicorn max_requests: never
-    max_requests: Annotated[int, Meta(ge=0, description="A worker stops after so many requests; 0 means never.")] = 0
+    max_requests: Annotated[
+        int,
+        Meta(
+            ge=0,
+            description="A worker stops after so many requests, and under a supervisor is replaced; 0 means never. `requests` of [server.recycle] is the same.",
+        ),
+    ] = 0
     # uvicorn --loop auto
     loop: Annotated[
         Literal["auto", "uvloop", "asyncio"],
@@ -223,3 +251,12 @@ class ServerSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tr
     ] = None
     proxy: Annotated[ProxySettings, Meta(description="What a trusted proxy says about the client.")] = ProxySettings()
     log: Annotated[LogSettings, Meta(description="What is written down, and where.")] = LogSettings()
+    drain: Annotated[DrainSettings, Meta(description="How long the steps of stopping take.")] = DrainSettings()
+    health: Annotated[HealthPathSettings, Meta(description="Paths for probes.")] = HealthPathSettings()
+    control: Annotated[ControlSettings | None, Meta(description="The socket of the commands.")] = None
+    recycle: Annotated[RecycleSettings, Meta(description="When workers are replaced.")] = RecycleSettings()
+
+    @property
+    def recycle_requests(self) -> int:
+        """Requests after which a worker of the default pool stops, 0 never, by either of its two names."""
+        return self.recycle.requests or self.max_requests

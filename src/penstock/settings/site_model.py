@@ -187,6 +187,19 @@ class AppSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True)
     queue: Annotated[
         int, Meta(ge=0, description="WSGI only: most requests waiting for a thread; beyond that the answer is 503.")
     ] = 1000
+    # none: it runs with all others that name none
+    pool: Annotated[
+        str,
+        Meta(description="The [[pool]] whose processes it runs in; empty is the default one.", examples=["reports"]),
+    ] = ""
+    # IIS and ASP.NET: App_Offline.htm at the root of an application
+    offline_file: Annotated[
+        str,
+        Meta(
+            description="While this file exists, this application is answered with 503 and its content; empty is never.",
+            examples=["offline.html"],
+        ),
+    ] = ""
     # uvicorn offers no http.response.pathsend: widely used compressing middleware breaks where it is offered
     pathsend: Annotated[bool, Meta(description="ASGI only: offers the http.response.pathsend extension.")] = False
     # nothing is open that a module closes
