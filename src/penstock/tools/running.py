@@ -23,7 +23,7 @@ def run(target: str, said: Mapping[str, Any]) -> int:
 
         return run_reloading(target, settings, said)
     if said["log_config"] is not None:
-        from penstock.tools.logs import configure_logging
+        from penstock.server.log_config import configure_logging
 
         configure_logging(Path(said["log_config"]))
     from penstock.server import serve

@@ -1,13 +1,13 @@
 """This file is what is printed when the server is ready: one line with the address, and for a site what is where."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import penstock
+from penstock.server.site_lines import only_shape, site_lines
 from penstock.tools.target import Kind, kind_of
 
 if TYPE_CHECKING:
-    from penstock.pipeline.site import PipelineSite
     from penstock.server import Server
 
 
@@ -26,26 +26,15 @@ def announce(target: str, server: "Server") -> None:
 
 def ready_lines(target: str, server: "Server") -> Iterator[str]:
     """The start-up lines, made from what runs: shapes that were not said were detected."""
-    addresses = ", ".join(server.addresses)
-    kind = kind_of(target)
-    what = target if kind is Kind.SITE_FILE else f"{target} ({_shape(server)})"
-    yield f"penstock {penstock.__version__} serving {what} at {addresses}"
-    if kind is Kind.SITE_FILE:
-        for site in server.sites:
-            yield from _site_lines(site, is_named=len(server.sites) > 1 or site.hosts != ("*",))
+    yield first_line(
+        target, server.addresses, shape=only_shape(server.sites) if kind_of(target) is not Kind.SITE_FILE else ""
+    )
+    if kind_of(target) is Kind.SITE_FILE:
+        yield from site_lines(server.sites)
 
 
-def _shape(server: "Server") -> str:
-    """The first word of what the only thing there is says of itself: ASGI, WSGI, function, files."""
-    (site,) = server.sites
-    (what,) = [*site.mounts, *([site.files] if site.files else [])]
-    return what.name.partition(" ")[0]
-
-
-def _site_lines(site: "PipelineSite", *, is_named: bool) -> Iterator[str]:
-    targets = [*site.routes, *site.mounts, *([site.files] if site.files else [])]
-    width = max((len(each.at) for each in targets), default=0)
-    if is_named:
-        yield f"  {', '.join(site.hosts)}"
-    for each in targets:
-        yield f"  {each.at:{width}}  {each.name}"
+def first_line(target: str, addresses: Sequence[str], *, shape: str = "", workers: int = 0) -> str:
+    """What is served, and where; `shape` is what was detected, `workers` how many processes there are, if there are several."""
+    what = f"{target} ({shape})" if shape else target
+    many = f" with {workers} workers" if workers > 1 else ""
+    return f"penstock {penstock.__version__} serving {what} at {', '.join(addresses)}{many}"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigurationError
-from penstock.tools.logs import configure_logging
+from penstock.server.log_config import configure_logging
 
 LOGGER = "penstock.tests.log_config"
 FORMS = {
