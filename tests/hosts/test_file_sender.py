@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ClientGone
-from penstock.hosts.file_sender import FileSender, read_at
+from penstock.hosts.file_sender import FileSender
 from tests.hosts.wired import GET, Wired, turn
 
 
@@ -16,12 +16,6 @@ def descriptor(tmp_path: Path) -> int:
     path = tmp_path / "file"
     path.write_bytes(b"0123456789" * 100_000)
     return os.open(path, os.O_RDONLY)
-
-
-def test_reads_at_an_offset(descriptor: int) -> None:
-    assert read_at(descriptor, 5, 8) == b"89012"
-    assert read_at(descriptor, 5, 1_000_000) == b""
-    os.close(descriptor)
 
 
 def test_piece_by_piece_over_tls(descriptor: int) -> None:

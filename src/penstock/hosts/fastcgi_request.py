@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final
 from penstock.errors import ClientGone, ContractError
 from penstock.hosts.fastcgi_body import FastCgiBody
 from penstock.hosts.fastcgi_records import STDOUT, write_stream
-from penstock.hosts.file_sender import read_at
 from penstock.http.messages import ResponseHead
 from penstock.http.response_head import check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
+from penstock.intake.answer_pieces import announce_file, check_length, send_pieces
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 # What CGI can carry: one answer, and nothing in front of it or behind it (RFC 3875 section 6).
 CAPABILITIES: Final = Capability.SEND_FILE
 
-_PIECE: Final = 256 * 1024
 # From here on copying a body costs more than handing it over by itself.
 _LARGE: Final = 16 * 1024
 _UNKNOWN: Final = -1
@@ -140,33 +139,14 @@ class FastCgiRequest:
         return b"Status: %b%b" % (text[_VERSION_SIZE:], framing)
 
     def _check_length(self, count: int, more: bool) -> None:
-        """Hold the application to its own Content-Length: neither more nor fewer bytes (bad-input row 43)."""
-        if self._remaining < 0:
-            return
-        if count > self._remaining:
-            raise ContractError("the response body is longer than its content-length")
-        if not more and count < self._remaining:
-            raise ContractError("the response body is shorter than its content-length")
-        self._remaining -= count
+        if self._remaining >= 0:
+            check_length(self._remaining, count, more)
+            self._remaining -= count
 
     async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
         """As `WorkerRequest.send_file`: in pieces, for every one stands in records."""
-        if head is not None and not more and all(name != b"content-length" for name, _ in head.raw_headers):
-            head.raw_headers = [*head.raw_headers, (b"content-length", b"%d" % count)]
-        if not count or (head is not None and (self.head.line.is_head or is_bodiless(head.status_code))):
-            self.send(head, b"", more)
-            return
-        while count:
-            piece = read_at(descriptor, min(count, _PIECE), offset)
-            if not piece:
-                self.abort()
-                raise ClientGone("the file became shorter while it was sent")
-            offset += len(piece)
-            count -= len(piece)
-            pending = self.send(head, piece, more or count > 0)
-            head = None
-            if pending is not None:
-                await pending
+        announce_file(head, count, more)
+        await send_pieces(self, head, descriptor=descriptor, offset=offset, count=count, more=more, on_loop=True)
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`: judged, and dropped."""

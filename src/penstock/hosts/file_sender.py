@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ClientGone
+from penstock.intake.answer_pieces import read_at
 
 if TYPE_CHECKING:
     from penstock.hosts.connection import Connection
@@ -18,9 +19,8 @@ if TYPE_CHECKING:
 _PIECE: Final = 256 * 1024
 # Bytes sent in one turn of the loop: a fast client may not keep the others waiting.
 _TURN: Final = 4 * 1024 * 1024
-# Windows has neither.
+# Windows has none.
 _SENDFILE: Final[Any] = getattr(os, "sendfile", None)
-_PREAD: Final[Any] = getattr(os, "pread", None)
 _MORE: Final = int(getattr(socket, "MSG_MORE", 0))
 
 
@@ -128,15 +128,6 @@ class FileSender:
             pending = connection.wait_writable()
             if pending is not None:
                 await pending
-
-
-def read_at(descriptor: int, count: int, offset: int) -> bytes:
-    """At most `count` bytes of a file from `offset`."""
-    if _PREAD is None:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, count)
-    piece: bytes = _PREAD(descriptor, count, offset)
-    return piece
 
 
 def _set_ready(ready: asyncio.Future[None]) -> None:

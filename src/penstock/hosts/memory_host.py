@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
 
 from penstock.errors import ClientGone, ContractError
-from penstock.hosts.file_sender import read_at
 from penstock.hosts.memory_socket import MemorySocket
 from penstock.hosts.request_body import too_large
 from penstock.hosts.switching_head import handshake_fields
@@ -15,6 +14,7 @@ from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
 from penstock.http.websocket_handshake import added_fields
+from penstock.intake.answer_pieces import read_at
 from penstock.intake.frame_transport import UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError
@@ -14,14 +14,11 @@ from penstock.hosts.rsgi_fields import address_of, fields_for_server
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import CLOSES, check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
+from penstock.intake.answer_pieces import Drain, Turns, announce_file, check_length, leaves_body_out, send_pieces
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
-# So much of a file is read and sent at a time, where the server cannot read it itself.
-_PIECE: Final = 256 * 1024
 _CONNECTION_CLOSE: Final = ("connection", "close")
-# Windows has none.
-_PREAD: Final[Any] = getattr(os, "pread", None)
 
 
 class RsgiRequest:
@@ -34,14 +31,13 @@ class RsgiRequest:
         "_body",
         "_callbacks",
         "_has_body",
-        "_is_draining",
         "_loop",
         "_outgoing",
         "_promised",
         "_protocol",
         "_scope",
         "_transport",
-        "_turn",
+        "_turns",
         "_wake",
         "_watching",
         "bytes_sent",
@@ -76,8 +72,7 @@ class RsgiRequest:
         self._callbacks: list[Callable[[], None]] | None = None
         self._watching: asyncio.Task[None] | None = None
         self._wake: asyncio.Future[None] | None = None
-        self._turn: asyncio.Future[None] | None = None
-        self._is_draining = False
+        self._turns: Turns | None = None
         self._promised = -1
         self._has_body = True
 
@@ -212,30 +207,24 @@ class RsgiRequest:
             return None
         count = len(body) if self._has_body else 0
         if self._promised >= 0:
-            if count > self._promised:
-                raise ContractError("the response body is longer than its content-length")
-            if not more and count < self._promised:
-                raise ContractError("the response body is shorter than its content-length")
+            check_length(self._promised, count, more)
             self._promised -= count
         self.bytes_sent += count
         outgoing = self._outgoing
         if outgoing is not None and count and not self.is_disconnected:
             outgoing.append(body)
         if more:
-            return _Drain(self)
+            return Drain(self)
         self.has_sent_all = True
         self._end()
         return None
 
     async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
         """As `WorkerRequest.send_file`: the server reads it by its path, where it has one; else piece by piece, in a thread."""
-        if head is not None and not more and not any(name == b"content-length" for name, _ in head.raw_headers):
-            head.raw_headers = [*head.raw_headers, (b"content-length", b"%d" % count)]
-        is_empty = head is not None and (self.head.line.is_head or is_bodiless(head.status_code))
-        if is_empty or not count:
-            self.send(head, b"", more)
-        elif head is None or more or not self._send_path(head, descriptor, offset, count):
-            await self._send_pieces(head, descriptor, offset, count, more)
+        announce_file(head, count, more)
+        is_empty = not count or leaves_body_out(self.head, head)
+        if is_empty or head is None or more or not self._send_path(head, descriptor, offset, count):
+            await send_pieces(self, head, descriptor=descriptor, offset=offset, count=count, more=more)
 
     def _send_path(self, head: ResponseHead, descriptor: int, offset: int, count: int) -> bool:
         path = _path_of(descriptor)
@@ -253,21 +242,6 @@ class RsgiRequest:
         self._protocol.response_file_range(head.status_code, fields, path, offset, offset + count)
         self._end()
         return True
-
-    async def _send_pieces(
-        self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool
-    ) -> None:
-        while count:
-            piece = await asyncio.to_thread(_read_at, descriptor, min(count, _PIECE), offset)
-            if not piece:
-                self.abort()  # a promise that cannot be kept
-                raise ClientGone("the file became shorter while it was sent")
-            offset += len(piece)
-            count -= len(piece)
-            pending = self.send(head, piece, more or count > 0)
-            head = None
-            if pending is not None:
-                await pending
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`: judged, and dropped."""
@@ -301,11 +275,10 @@ class RsgiRequest:
 
     async def drain(self) -> None:
         """Send what is queued. Raises ClientGone when the client has left."""
-        while self._is_draining:
-            if self._turn is None:
-                self._turn = self._loop.create_future()
-            await asyncio.shield(self._turn)
-        self._is_draining = True
+        turns = self._turns = self._turns or Turns()
+        while turns.is_taken:
+            await turns.wait()
+        turns.is_taken = True
         try:
             while self._outgoing and self._transport is not None:
                 await self._transport.send_bytes(self._outgoing.popleft())
@@ -318,10 +291,7 @@ class RsgiRequest:
             self.abort()  # in the middle of a piece: nobody knows how much of it has left
             raise
         finally:
-            self._is_draining = False
-            turn, self._turn = self._turn, None
-            if turn is not None and not turn.done():
-                turn.set_result(None)
+            turns.pass_on()
         if self.is_disconnected:
             raise ClientGone("the client left")
 
@@ -369,18 +339,6 @@ class RsgiRequest:
             wake.set_result(None)
 
 
-class _Drain:
-    """What `send` returns: whoever awaits it sends what is queued; nothing is lost when nobody does."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: RsgiRequest) -> None:
-        self._request = request
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._request.drain().__await__()
-
-
 def _path_of(descriptor: int) -> str:
     """A path that leads to the open file, "" when there is none any more, or no way to tell."""
     try:
@@ -388,11 +346,3 @@ def _path_of(descriptor: int) -> str:
         return path if os.path.samestat(os.stat(path), os.fstat(descriptor)) else ""
     except (OSError, ValueError):
         return ""
-
-
-def _read_at(descriptor: int, count: int, offset: int) -> bytes:
-    if _PREAD is None:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, count)
-    piece: bytes = _PREAD(descriptor, count, offset)
-    return piece

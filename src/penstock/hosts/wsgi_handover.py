@@ -10,6 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from penstock.errors import ClientGone
+from penstock.intake.answer_pieces import read_at
 
 if TYPE_CHECKING:
     from penstock.hosts.wsgi_request import WsgiRequest
@@ -20,7 +21,6 @@ StartResponse = Callable[..., Any]
 
 # So much of a body is read, and of a file sent, at a time.
 _PIECE: Final = 64 * 1024
-_PREAD: Final[Any] = getattr(os, "pread", None)
 _FAILED: Final = "500 Internal Server Error"
 
 
@@ -51,7 +51,7 @@ class FilePart:
         """The next piece; b"" when the part has been read. Raises ClientGone for a file that has become shorter."""
         if not self.count:
             return b""
-        piece: bytes = _PREAD(self.descriptor, min(self.count, _PIECE), self.offset)
+        piece = read_at(self.descriptor, min(self.count, _PIECE), self.offset)
         if not piece:
             raise ClientGone("the file became shorter while it was sent")
         self.offset += len(piece)

@@ -13,6 +13,7 @@ from penstock.hosts.wsgi_handover import End, FilePart, Handover, Head, Item, Re
 from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import check_trailers, write_fields, write_head
 from penstock.http.status import REASONS, is_bodiless
+from penstock.intake.answer_pieces import announce_file, check_length, leaves_body_out, send_pieces
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
@@ -243,14 +244,9 @@ class WsgiRequest:
         return None
 
     def _promise(self, count: int, more: bool) -> None:
-        """Hold the application to its own Content-Length (bad-input row 43)."""
-        if self._promised < 0:
-            return
-        if count > self._promised:
-            raise ContractError("the response body is longer than its content-length")
-        if not more and count < self._promised:
-            raise ContractError("the response body is shorter than its content-length")
-        self._promised -= count
+        if self._promised >= 0:
+            check_length(self._promised, count, more)
+            self._promised -= count
 
     def _wait_room(self) -> Awaitable[None]:
         if self.is_disconnected:
@@ -272,14 +268,11 @@ class WsgiRequest:
 
     async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
         """As `WorkerRequest.send_file`: the server's thread reads it, with `wsgi.file_wrapper` where that can be."""
-        if head is not None and not more and not any(name == b"content-length" for name, _ in head.raw_headers):
-            head.raw_headers = [*head.raw_headers, (b"content-length", b"%d" % count)]
-        is_empty = head is not None and (self.head.line.is_head or is_bodiless(head.status_code))
-        if is_empty or not count or not self._has_body:
-            self.send(head, b"", more)
-            return
-        if self.has_sent_all or not _HAS_PREAD:
-            await self._send_pieces(head, descriptor, offset, count, more)
+        announce_file(head, count, more)
+        is_empty = not count or not self._has_body or leaves_body_out(self.head, head)
+        if is_empty or self.has_sent_all or not _HAS_PREAD:
+            size = 0 if is_empty else count
+            await send_pieces(self, head, descriptor=descriptor, offset=offset, count=size, more=more)
             return
         if head is None or more:
             await self._send_part(head, descriptor, offset, count, more)
@@ -307,21 +300,6 @@ class WsgiRequest:
         else:
             self._put(End(is_cut_off=False))
             self._end()
-
-    async def _send_pieces(
-        self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool
-    ) -> None:
-        while count and not self.has_sent_all:
-            piece = await asyncio.to_thread(_read_at, descriptor, min(count, _PIECE), offset)
-            if not piece:
-                self.abort()  # a promise that cannot be kept
-                raise ClientGone("the file became shorter while it was sent")
-            offset += len(piece)
-            count -= len(piece)
-            pending = self.send(head, piece, more or count > 0)
-            head = None
-            if pending is not None:
-                await pending
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`: judged, and dropped."""
@@ -383,8 +361,3 @@ def _part_of(descriptor: int, offset: int, count: int) -> FilePart:
     except OSError:
         return FilePart(os.dup(descriptor), offset, count, is_to_the_end=False)
     return FilePart(own, offset, count, is_to_the_end=offset + count >= os.fstat(own).st_size)
-
-
-def _read_at(descriptor: int, count: int, offset: int) -> bytes:
-    os.lseek(descriptor, offset, os.SEEK_SET)
-    return os.read(descriptor, count)

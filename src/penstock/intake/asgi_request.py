@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from collections.abc import Awaitable, Callable, Generator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError
@@ -13,6 +12,7 @@ from penstock.http.messages import RequestHead, ResponseHead
 from penstock.http.response_head import CLOSES, check_trailers, write_fields, write_head
 from penstock.http.status import is_bodiless
 from penstock.http.websocket_handshake import added_fields
+from penstock.intake.answer_pieces import Drain, Turns, announce_file, check_length, send_pieces
 from penstock.intake.asgi_frames import AsgiFrames
 from penstock.intake.asgi_receiving import AsgiReceiving, Message, Receive
 from penstock.intake.frame_transport import UpgradeTerms
@@ -22,8 +22,6 @@ logger = logging.getLogger("penstock")
 
 Send = Callable[[Message], Awaitable[None]]
 
-# So much of a file is read and sent at a time.
-_PIECE: Final = 256 * 1024
 # Seconds in which a client may take the Close of a server that stops.
 _LAST_WORDS: Final = 1.0
 # What the host of the connection says itself (RFC 9110 section 7.6.1).
@@ -31,8 +29,6 @@ _HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection
 _EARLY_HINT: Final = "http.response.early_hint"
 _TRAILERS: Final = "http.response.trailers"
 _DENIAL: Final = "websocket.http.response"
-# Windows has none.
-_PREAD: Final[Any] = getattr(os, "pread", None)
 
 
 class AsgiRequest(AsgiReceiving):
@@ -45,14 +41,13 @@ class AsgiRequest(AsgiReceiving):
     __slots__ = (
         "_extensions",
         "_has_body",
-        "_is_draining",
         "_is_finishing",
         "_is_socket",
         "_promised",
         "_send",
         "_start",
         "_trailers",
-        "_turn",
+        "_turns",
         "_wake",
         "bytes_sent",
         "failure",
@@ -70,9 +65,8 @@ class AsgiRequest(AsgiReceiving):
         self._send = send
         self._extensions: dict[str, Any] = scope.get("extensions") or {}
         self._is_socket: bool = scope["type"] == "websocket"
-        self._is_draining = False
         self._is_finishing = False
-        self._turn: asyncio.Future[None] | None = None
+        self._turns: Turns | None = None
         self._wake: asyncio.Future[None] | None = None
         self._promised = -1
         self._has_body = True
@@ -105,7 +99,7 @@ class AsgiRequest(AsgiReceiving):
             return None
         if not self._has_body:
             body = b""
-        _check_length(self._promised, len(body), more)
+        check_length(self._promised, len(body), more)
         if more and self._is_finishing and not self._is_watched:
             # A server may drop what is written for a client that has left, and say nothing.
             self._is_watched = True
@@ -124,7 +118,7 @@ class AsgiRequest(AsgiReceiving):
             headers.append((b"content-length", b"%d" % len(body)))
         if not has_body:
             promised, body = -1, b""
-        _check_length(promised, len(body), more)
+        check_length(promised, len(body), more)
         if notes & CLOSES and self.head.version in ("1.1", "1.0"):
             headers.append((b"connection", b"close"))
         self._promised = promised
@@ -140,7 +134,7 @@ class AsgiRequest(AsgiReceiving):
             self._promised -= count
         self._queue_body(body, more)
         if more:
-            return _Drain(self)
+            return Drain(self)
         self._end()
         return None
 
@@ -172,24 +166,8 @@ class AsgiRequest(AsgiReceiving):
 
     async def send_file(self, head: ResponseHead | None, descriptor: int, offset: int, count: int, more: bool) -> None:
         """As `WorkerRequest.send_file`: piece by piece, read in a thread."""
-        if head is not None and not more and not any(name == b"content-length" for name, _ in head.raw_headers):
-            head.raw_headers = [*head.raw_headers, (b"content-length", b"%d" % count)]
-        is_empty = head is not None and (self.head.line.is_head or is_bodiless(head.status_code))
-        if is_empty or not count:
-            self.send(head, b"", more)
-            return
-        while count:
-            size = min(count, _PIECE)
-            piece = await asyncio.to_thread(_read_at, descriptor, size, offset)
-            if not piece:
-                self.abort()  # a promise that cannot be kept
-                raise ClientGone("the file became shorter while it was sent")
-            offset += len(piece)
-            count -= len(piece)
-            pending = self.send(head, piece, more or count > 0)
-            head = None
-            if pending is not None:
-                await pending
+        announce_file(head, count, more)
+        await send_pieces(self, head, descriptor=descriptor, offset=offset, count=count, more=more)
 
     def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
         """As `WorkerRequest.inform`: 103 with its links, where the server can (ASGI `http.response.early_hint`)."""
@@ -251,11 +229,10 @@ class AsgiRequest(AsgiReceiving):
 
     async def drain(self) -> None:
         """Send what is queued. Raises ClientGone when the client has left."""
-        while self._is_draining:
-            if self._turn is None:
-                self._turn = self._loop.create_future()
-            await asyncio.shield(self._turn)
-        self._is_draining = True
+        turns = self._turns = self._turns or Turns()
+        while turns.is_taken:
+            await turns.wait()
+        turns.is_taken = True
         try:
             while self._outgoing:
                 await self._send(self._outgoing.popleft())
@@ -268,10 +245,7 @@ class AsgiRequest(AsgiReceiving):
             self._end()
             raise
         finally:
-            self._is_draining = False
-            turn, self._turn = self._turn, None
-            if turn is not None and not turn.done():
-                turn.set_result(None)
+            turns.pass_on()
         if self.is_disconnected:
             raise ClientGone("the client left")
 
@@ -352,33 +326,3 @@ class AsgiRequest(AsgiReceiving):
         wake, self._wake = self._wake, None
         if wake is not None and not wake.done():
             wake.set_result(None)
-
-
-class _Drain:
-    """What `send` returns: whoever awaits it sends what is queued; nothing is lost when nobody does."""
-
-    __slots__ = ("_request",)
-
-    def __init__(self, request: AsgiRequest) -> None:
-        self._request = request
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._request.drain().__await__()
-
-
-def _check_length(promised: int, count: int, more: bool) -> None:
-    """Hold the application to its own Content-Length: neither more nor fewer bytes (bad-input row 43)."""
-    if promised < 0:
-        return
-    if count > promised:
-        raise ContractError("the response body is longer than its content-length")
-    if not more and count < promised:
-        raise ContractError("the response body is shorter than its content-length")
-
-
-def _read_at(descriptor: int, count: int, offset: int) -> bytes:
-    if _PREAD is None:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return os.read(descriptor, count)
-    piece: bytes = _PREAD(descriptor, count, offset)
-    return piece
