@@ -54,6 +54,11 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
         ["", "localhost:9000", "https://a", "ws://a", "http://", "http://a/b", "http://u@a", "http://a:x", "unix:"],
     ),
     "health_path": (["", "/", "/health?full=1"], ["health", "/a b", "/a#b"]),
+    "probe_path": (["", "/live", "/health/live"], ["/", "live", "/live/", "/a//b", "/a b", "/{a}", "/a?b"]),
+    "pool_name": (["reports", "a", "a-b_2", "0"], ["", "default", "Reports", "a b", "a/b", "a" * 33, "größe"]),
+    "variable_name": (["PATH", "_a1", "http_proxy"], ["", "1A", "A-B", "A=B", "A B"]),
+    "clock": (["00:00", "03:30", "23:59"], ["", "3:30", "24:00", "12:60", "12", "12:30:00", "noon"]),
+    "file_mode": (["0600", "660", "0666"], ["", "0o600", "0888", "rw", "06000", "0060", "0400"]),
     "subprotocol": (["chat", "chat.v1", "a+b"], ["", "a b", "a,b", "chat/1", "é"]),
 }
 

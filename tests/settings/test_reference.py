@@ -48,4 +48,6 @@ def _with_parents(example: str) -> str:
         return f'[[site]]\n[[site.location]]\nat = "/"\n{example}'
     if example.startswith("[site.proxy."):
         return f'[[site]]\n[[site.proxy]]\nat = "/"\nto = ["http://a"]\n{example}'
+    if example.startswith("[pool."):
+        return f'[[pool]]\nname = "a"\n{example}'
     return f"[[site]]\n{example}" if example.startswith(("[site.", "[[site.")) else example

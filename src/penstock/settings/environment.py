@@ -6,7 +6,7 @@ from typing import NamedTuple
 from penstock.settings.model import ServerSettings
 
 PREFIX = "PENSTOCK_SERVER__"
-FOREIGN_PREFIX = "PENSTOCK_SITE__"
+FOREIGN_PREFIXES = ("PENSTOCK_SITE__", "PENSTOCK_POOL__")
 
 _BOOLEANS = {
     "true": True, "yes": True, "on": True, "1": True,
@@ -41,7 +41,7 @@ def server_from_environment(environ: Mapping[str, str]) -> ServerSettings:
 
     Raises `ConfigurationError` with all mistakes. Costs nothing where the environment overrides nothing.
     """
-    if not any(name.startswith("PENSTOCK_S") for name in environ):
+    if not any(name.startswith((PREFIX, *FOREIGN_PREFIXES)) for name in environ):
         return ServerSettings()
     from penstock.settings.loader import load_server
 

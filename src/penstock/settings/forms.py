@@ -86,7 +86,7 @@ POOL_NAME = Meta(extra={"language": "pool_name"}, extra_json_schema={"pattern": 
 # POSIX.1 section 8.1: names of environment variables
 VARIABLE_NAME = Meta(extra={"language": "variable_name"}, extra_json_schema={"pattern": r"^[A-Za-z_][A-Za-z0-9_]*$"})
 CLOCK = Meta(extra={"language": "clock"}, extra_json_schema={"pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"})
-FILE_MODE = Meta(extra={"language": "file_mode"}, extra_json_schema={"pattern": r"^0?[0-7]{3}$"})
+FILE_MODE = Meta(extra={"language": "file_mode"}, extra_json_schema={"pattern": r"^0?[67][0-7]{2}$"})
 SUBPROTOCOL = Meta(
     extra={"language": "subprotocol"},
     extra_json_schema={"pattern": r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+$"},  # RFC 6455 section 4.1: a token

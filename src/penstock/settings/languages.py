@@ -140,7 +140,7 @@ def judge_file_mode(text: str) -> str:
     if not re.fullmatch(r"0?[0-7]{3}", text.removeprefix("0o")):
         return f'"{text}" is not the mode of a file: write "0600" (this user) or "0660" (this group, too)'
     if text.startswith("0o"):
-        return f'"{text}" is how Python writes it: write "0{text.removeprefix("0o").lstrip("0")}"'
+        return f'"{text}" is how Python writes it: write "0{text[-3:]}"'
     if int(text, 8) & 0o600 != 0o600:
         return f'"{text}" keeps out this user, too: write "0600" (this user) or "0660" (this group, too)'
     return ""

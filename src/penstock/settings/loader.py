@@ -13,10 +13,12 @@ from msgspec import inspect
 
 from penstock.errors import ConfigurationError, Problem
 from penstock.settings.catalog import find_type, label
-from penstock.settings.environment import FOREIGN_PREFIX, Override, overrides_in, value_from_text, variable_of
+from penstock.settings.environment import FOREIGN_PREFIXES, Override, overrides_in, value_from_text, variable_of
 from penstock.settings.model import ServerSettings, Settings
 from penstock.settings.names import find_nearest
 from penstock.settings.paths import Paths
+from penstock.settings.pool_paths import PoolPaths
+from penstock.settings.pool_rules import PoolRules
 from penstock.settings.positions import KeyPath, Positions
 from penstock.settings.rules import Rules
 from penstock.settings.shape import Shape, Table
@@ -116,7 +118,9 @@ class Draft:
         shape = Shape(self.report)
         self.tree = shape.clean(tree)
         Rules(self.report, self.where, refused=shape.refused).judge(self.tree)
+        PoolRules(self.report, self.where, refused=shape.refused).judge(self.tree)
         Paths(self._folder, self.report, refused=shape.refused).resolve(self.tree)
+        PoolPaths(self._folder, self.report).resolve(self.tree)
 
     def report(self, path: KeyPath, message: str) -> None:
         """Note one mistake."""
@@ -141,7 +145,7 @@ class Draft:
 
     def _override(self, tree: Table, environ: Mapping[str, str]) -> None:
         for name in sorted(environ):
-            if name.startswith(FOREIGN_PREFIX):
+            if name.startswith(FOREIGN_PREFIXES):
                 self._unplaced.append(Problem("only keys of [server] can be set by variables", name))
         for override in overrides_in(environ):
             kind = find_type(override.path)

@@ -26,15 +26,15 @@ class Paths:
         for number, site in enumerate(tree.get("site", [])):
             path: KeyPath = ("site", number)
             self._resolve_tls(site, path=path)
-            self._resolve_key(site, "root", path=path, judge=_judge_folder)
-            self._resolve_key(site, "offline_file", path=path, judge=_judge_new_file)
+            self._resolve_key(site, "root", path=path, judge=judge_folder)
+            self._resolve_key(site, "offline_file", path=path, judge=judge_new_file)
             self._judge_fallback(site, path=path)
             for proxy in site.get("proxy", []):
                 self._resolve_list(proxy, "to", path=path)
             for index, location in enumerate(site.get("location", [])):
                 for number, page in enumerate(location.get("errors", [])):
                     place: KeyPath = (*path, "location", index, "errors", number)
-                    self._resolve_key(page, "file", path=place, judge=_judge_file)
+                    self._resolve_key(page, "file", path=place, judge=judge_file)
         self._resolve_traces(server, is_wanted=any(site.get("trace") for site in tree.get("site", [])))
 
     def _resolve_list(self, server: Table, key: str, *, path: KeyPath) -> None:
@@ -42,26 +42,26 @@ class Paths:
             server.setdefault(key, ["."])
         for index, text in enumerate(server.get(key, [])):
             if key == "app_dirs":
-                server[key][index] = self._found(text, path=(*path, key, index), judge=_judge_folder)
+                server[key][index] = self._found(text, path=(*path, key, index), judge=judge_folder)
             elif text.startswith(("unix:", "fcgi+unix:")):
                 kind, _, socket_path = text.partition("unix:")
                 server[key][index] = f"{kind}unix:{self._absolute(socket_path.removeprefix('//'))}"
 
     def _resolve_tls(self, owner: Table, *, path: KeyPath) -> None:
         for key in ("certificate", "key"):
-            self._resolve_key(owner.get("tls") or {}, key, path=(*path, "tls"), judge=_judge_file)
+            self._resolve_key(owner.get("tls") or {}, key, path=(*path, "tls"), judge=judge_file)
 
     def _resolve_access_file(self, log: Table) -> None:
         if log.get("access_file"):
             log["access_file"] = str(self._absolute(log["access_file"]))
-            if problem := _judge_folder(Path(log["access_file"]).parent):
+            if problem := judge_folder(Path(log["access_file"]).parent):
                 self._report(("server", "log", "access_file"), f"access_file: {problem}")
 
     def _resolve_traces(self, server: Table, *, is_wanted: bool) -> None:
         log = server.get("log", {})
         if log.get("traces"):
             log["traces"] = str(self._absolute(log["traces"]))
-            if problem := _judge_new_folder(Path(log["traces"])):
+            if problem := judge_new_folder(Path(log["traces"])):
                 self._report(("server", "log", "traces"), f"traces: {problem}")
         elif is_wanted:
             server.setdefault("log", {})["traces"] = str(self._absolute("traces"))
@@ -75,7 +75,7 @@ class Paths:
             self._report(place, "fallback is a file below root, and this site has no root")
         elif Path(fallback).is_absolute() or ".." in Path(fallback).parts:
             self._report(place, f'fallback: "{fallback}" must lie below root')
-        elif Path(site["root"]).is_dir() and (problem := _judge_file(Path(site["root"], fallback))):
+        elif Path(site["root"]).is_dir() and (problem := judge_file(Path(site["root"], fallback))):
             self._report(place, f"fallback: {problem}")
 
     def _resolve_key(self, table: Table, key: str, *, path: KeyPath, judge: Callable[[Path], str]) -> None:
@@ -93,29 +93,34 @@ class Paths:
         return (self._folder / Path(text).expanduser()).absolute()
 
 
-def _judge_folder(path: Path) -> str:
+def judge_folder(path: Path) -> str:
+    """What is wrong with a folder that must be there; "" means nothing."""
     if path.is_dir():
         return ""
-    return f'"{path}" is a file, not a folder' if path.exists() else _missing("folder", path)
+    return f'"{path}" is a file, not a folder' if path.exists() else missing("folder", path)
 
 
-def _judge_new_file(path: Path) -> str:
+def judge_new_file(path: Path) -> str:
+    """What is wrong with a file that need not be there yet."""
     if path.is_dir():
         return f'"{path}" is a folder, not a file'
-    return _judge_folder(path.parent)
+    return judge_folder(path.parent)
 
 
-def _judge_new_folder(path: Path) -> str:
-    return _judge_folder(path if path.exists() else path.parent)
+def judge_new_folder(path: Path) -> str:
+    """What is wrong with a folder that need not be there yet."""
+    return judge_folder(path if path.exists() else path.parent)
 
 
-def _judge_file(path: Path) -> str:
+def judge_file(path: Path) -> str:
+    """What is wrong with a file that must be there."""
     if path.is_file():
         return ""
-    return f'"{path}" is a folder, not a file' if path.is_dir() else _missing("file", path)
+    return f'"{path}" is a folder, not a file' if path.is_dir() else missing("file", path)
 
 
-def _missing(kind: str, path: Path) -> str:
+def missing(kind: str, path: Path) -> str:
+    """That there is none, and what is near."""
     try:
         near = suggest(path.name, (neighbour.name for neighbour in path.parent.iterdir()))
     except OSError:

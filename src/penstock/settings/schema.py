@@ -40,6 +40,8 @@ def _without_null(node: Any) -> Any:
     choices = [choice for choice in node.get("anyOf", []) if choice != {"type": "null"}]
     if len(choices) == 1:
         node = {**{key: value for key, value in node.items() if key != "anyOf"}, **choices[0]}
+    elif choices:
+        node = {**node, "anyOf": choices}
     node = {key: value for key, value in node.items() if not (key == "default" and value is None)}
     return {key: _without_null(value) for key, value in node.items()}
 

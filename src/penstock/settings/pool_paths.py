@@ -1,0 +1,86 @@
+"""Programs, folders and sockets of pools and of the supervisor: made absolute, and looked for."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from shutil import which
+
+from penstock.settings.paths import judge_folder, judge_new_file, missing
+from penstock.settings.positions import KeyPath
+from penstock.settings.shape import Report, Table
+
+# unix(7): sun_path has 108 bytes with the zero at its end, 104 on macOS and the BSDs
+LONGEST_SOCKET = 103
+
+
+class PoolPaths:
+    """Makes the paths of a judged tree absolute, relative to `folder`, and reports those that lead nowhere."""
+
+    def __init__(self, folder: Path, report: Report) -> None:
+        self._folder = folder
+        self._report = report
+
+    def resolve(self, tree: Table) -> None:
+        """Change `tree` in place."""
+        server: Table = tree.get("server", {})
+        self._resolve(server, "pid_file", path=("server",), judge=judge_new_file)
+        self._resolve(server.get("control") or {}, "socket", path=("server", "control"), judge=_judge_socket)
+        self._resolve_program(server.get("recycle", {}), "orphan", path=("server", "recycle"))
+        for index, pool in enumerate(tree.get("pool", [])):
+            self._resolve_pool(pool, path=("pool", index))
+        for number, site in enumerate(tree.get("site", [])):
+            for index, app in enumerate(site.get("app", [])):
+                self._resolve(app, "offline_file", path=("site", number, "app", index), judge=judge_new_file)
+
+    def _resolve_pool(self, pool: Table, *, path: KeyPath) -> None:
+        self._resolve_program(pool, "python", path=path)
+        self._resolve_program(pool.get("recycle", {}), "orphan", path=(*path, "recycle"))
+        self._resolve(pool, "directory", path=path, judge=judge_folder)
+        folders = pool.setdefault("app_dirs", ["."])
+        for index, text in enumerate(folders):
+            folders[index] = self._found(text, path=(*path, "app_dirs", index), judge=judge_folder)
+
+    def _resolve(self, table: Table, key: str, *, path: KeyPath, judge: Callable[[Path], str]) -> None:
+        if table.get(key):
+            table[key] = self._found(table[key], path=(*path, key), judge=judge)
+
+    def _resolve_program(self, table: Table, key: str, *, path: KeyPath) -> None:
+        """A program that is named without a slash is one of the search path, unless it lies beside the site file."""
+        text: str = table.get(key, "")
+        is_name = os.sep not in text and not self._absolute(text).exists()
+        if text and is_name and (found := which(text)):
+            table[key] = found
+        else:
+            self._resolve(table, key, path=path, judge=_judge_program)
+
+    def _found(self, text: str, *, path: KeyPath, judge: Callable[[Path], str]) -> str:
+        absolute = self._absolute(text)
+        if problem := judge(absolute):
+            name = next(part for part in reversed(path) if isinstance(part, str))
+            self._report(path, f"{name}: {problem}")
+        return str(absolute)
+
+    def _absolute(self, text: str) -> Path:
+        return (self._folder / Path(text).expanduser()).absolute()  # links stay: a virtual environment's Python is one
+
+
+def judge_socket_length(path: str) -> str:
+    """What is wrong with the length of a Unix socket's path, in bytes; "" means nothing."""
+    length = len(os.fsencode(path))
+    if length <= LONGEST_SOCKET:
+        return ""
+    return f'"{path}" has {length} bytes, and the path of a socket has {LONGEST_SOCKET} at most: take a shorter one'
+
+
+def _judge_socket(path: Path) -> str:
+    return judge_socket_length(str(path)) or judge_new_file(path)
+
+
+def _judge_program(path: Path) -> str:
+    if path.is_dir():
+        inner = path / "bin" / "python"
+        advice = f': write "{inner}"' if inner.is_file() else ", not a program"
+        return f'"{path}" is a folder{advice}'
+    if not path.exists():
+        return missing("program", path)
+    return "" if os.access(path, os.X_OK) else f'"{path}" cannot be executed: chmod +x makes it a program'
