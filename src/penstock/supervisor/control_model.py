@@ -7,12 +7,14 @@ durations in seconds, sizes in bytes.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 from msgspec import Meta, Struct
 
 from penstock.errors import PenstockError
-from penstock.settings import Settings
+
+if TYPE_CHECKING:
+    from penstock.settings import Settings  # commands read answers without it
 
 WorkerState = Literal["starting", "ready", "serving", "draining", "stopping", "stuck"]
 PoolState = Literal["starting", "running", "idle", "drained", "off", "stopping"]
@@ -153,10 +155,14 @@ class ControlRefused(PenstockError):
 
 
 class Unknown(PenstockError):
-    """There is no such pool or worker; answered with 404. `known` are the names there are."""
+    """There is no such pool or worker; answered with 404.
 
-    def __init__(self, kind: Literal["pool", "worker"], name: str, known: tuple[str, ...]) -> None:
+    `known` are the names there are; `advice`, when given, is the end of the sentence, such as "; did you mean 3?".
+    """
+
+    def __init__(self, kind: Literal["pool", "worker"], name: str, known: tuple[str, ...], *, advice: str = "") -> None:
         super().__init__(f"there is no {kind} {name}")
+        self.advice = advice
         self.kind = kind
         self.name = name
         self.known = known
