@@ -29,6 +29,11 @@ def test_an_application_as_an_object(tmp_path: Path) -> None:
     assert process.communicate(timeout=30)[0] == "0\n"
 
 
+def test_workers_cannot_be_given_an_object() -> None:
+    with pytest.raises(ConfigurationError, match=r'name it, as in penstock.run\("shop:app", workers=2\)'):
+        penstock.run(lambda: "hello", workers=2)
+
+
 def test_mistakes_are_raised() -> None:
     with pytest.raises(ConfigurationError, match="--bind"):
         penstock.run("shop:app", bind=["nonsense"])

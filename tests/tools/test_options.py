@@ -1,9 +1,11 @@
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from penstock.errors import ConfigurationError
-from penstock.settings import ServerSettings, Settings, TlsSettings
+from penstock.settings import ControlSettings, PoolSettings, RecycleSettings, ServerSettings, Settings, TlsSettings
 from penstock.tools.options import overlay
 
 
@@ -42,6 +44,55 @@ def test_a_port_alone_keeps_the_host_of_the_site_file() -> None:
 def test_limits_and_times() -> None:
     said = server(timeout_keep_alive=5.0, timeout_graceful_shutdown=1.0, limit_max_requests=7, backlog=9)
     assert (said.limits.keep_alive, said.graceful_timeout, said.max_requests, said.backlog) == (5.0, 1.0, 7, 9)
+
+
+class TestProcesses:
+    def test_workers(self) -> None:
+        assert server(workers=3).workers == 3
+        assert server(ServerSettings(workers=2), workers="auto").workers == "auto"
+        assert server(ServerSettings(workers=2)).workers == 2
+
+    def test_paths_are_those_of_the_current_folder(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        said = server(ServerSettings(control=ControlSettings(mode="0660")), pid="a.pid", control="a.sock")
+        assert said.pid_file == str(tmp_path / "a.pid")
+        assert said.control == ControlSettings(socket=str(tmp_path / "a.sock"), mode="0660")
+
+    def test_the_number_of_requests_wins_under_both_its_names(self) -> None:
+        before = ServerSettings(recycle=RecycleSettings(requests=9, jitter=1))
+        said = server(before, limit_max_requests=7, limit_max_requests_jitter=3)
+        assert (said.recycle_requests, said.recycle.jitter) == (7, 3)
+        assert server(before).recycle_requests == 9
+
+    def test_what_is_started_anew_all_the_time_has_no_workers(self) -> None:
+        before = ServerSettings(
+            workers=4, watch=True, control=ControlSettings(), recycle=RecycleSettings(age=5, requests=6)
+        )
+        said = server(before, one_process=True)
+        assert said == ServerSettings()
+
+    def test_pools_stay_when_it_is_started_anew(self) -> None:
+        pools = (PoolSettings(name="a"),)
+        assert overlay(Settings(pools=pools), one_process=True).pools == pools
+
+    def test_what_has_no_effect_without_workers_is_told(self) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            server(ServerSettings(watch=True, recycle=RecycleSettings(age=5, schedule=("03:30",), requests=5)))
+        told = [
+            (each.where, each.message.partition(" needs a supervisor: say workers = 1")[0])
+            for each in caught.value.problems
+        ]
+        assert told == [("[server]", "watch"), ("[server.recycle]", "age"), ("[server.recycle]", "schedule")]
+
+    def test_wrong_places_are_told(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError) as caught:
+            server(pid=str(tmp_path / "no" / "a.pid"), control="a" * 200)
+        assert [each.where for each in caught.value.problems] == ["--pid", "--control"]
+
+    def test_what_only_root_may_do_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        with pytest.raises(ConfigurationError, match="nice: only root"):
+            overlay(Settings(pools=(PoolSettings(name="a", nice=-5),)))
 
 
 def test_strict_host_refuses_what_the_host_lacks() -> None:

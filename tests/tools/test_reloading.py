@@ -20,7 +20,7 @@ def test_the_child_listens_at_what_it_inherits() -> None:
     said = {"bind": ("a:1",), "host": "b", "port": 2, "uds": "c", "fd": 3, "reload": True, "mode": None, "threads": 1}
     assert said_to_child(said, ["fd:7", "fcgi+fd:8"]) == {
         "bind": ["fd:7", "fcgi+fd:8"], "host": None, "port": None, "uds": None, "fd": None,
-        "reload": False, "mode": "development", "threads": 1,
+        "reload": False, "one_process": True, "mode": "development", "threads": 1,
     }  # fmt: skip
     assert said_to_child({**said, "mode": "production"}, [])["mode"] == "production"
 

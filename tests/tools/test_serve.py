@@ -37,7 +37,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         return 0
 
     monkeypatch.setattr(running, "run", note)
-    for name in ("PORT", "FORWARDED_ALLOW_IPS"):
+    for name in ("PORT", "FORWARDED_ALLOW_IPS", "WEB_CONCURRENCY"):
         monkeypatch.delenv(name, raising=False)
     return heard
 
@@ -49,7 +49,7 @@ def invoke(*arguments: str, **variables: str) -> None:
 
 class TestOptions:
     def test_every_option_of_the_settings_is_on_the_command_line(self) -> None:
-        assert {each.name for each in command.params} >= set(Options.__annotations__)
+        assert {each.name for each in command.params} >= set(Options.__annotations__) - {"one_process"}
 
     def test_every_option_is_a_variable_too(self) -> None:
         for each in command.params:
@@ -90,6 +90,46 @@ class TestOptions:
         assert result.exit_code == 2
         assert "PORT is 'tcp://10.0.0.1:80'" in result.output
 
+    @pytest.mark.parametrize(
+        ("arguments", "variables", "workers"),
+        [
+            ((), {}, None),
+            (("--workers", "3"), {}, 3),
+            (("-w", "auto"), {}, "auto"),
+            (("-w4",), {"PENSTOCK_WORKERS": "5", "WEB_CONCURRENCY": "6"}, 4),
+            ((), {"PENSTOCK_WORKERS": "5", "WEB_CONCURRENCY": "6"}, 5),
+            ((), {"WEB_CONCURRENCY": "6"}, 6),
+            ((), {"WEB_CONCURRENCY": ""}, None),
+            ((), {"WEB_CONCURRENCY": "6", "PENSTOCK_SERVER__WORKERS": "7"}, None),
+            (("--workers", "2"), {"PENSTOCK_SERVER__WORKERS": "7"}, 2),
+            (("--reload",), {"WEB_CONCURRENCY": "6"}, None),
+        ],
+    )
+    def test_how_many_workers(
+        self, arguments: tuple[str, ...], variables: dict[str, str], workers: object, said: dict[str, Any]
+    ) -> None:
+        """An option wins over PENSTOCK_WORKERS, that over PENSTOCK_SERVER__WORKERS and WEB_CONCURRENCY, in this order."""
+        invoke(*arguments, **variables)
+        assert said["workers"] == workers
+
+    @pytest.mark.parametrize(
+        ("arguments", "variables", "told"),
+        [
+            (("-w", "0"), {}, "Invalid value for '--workers' / '-w': it is '0', which is neither a whole number"),
+            (("-w", "2000"), {}, "from 1 to 1024"),
+            ((), {"WEB_CONCURRENCY": "many"}, "WEB_CONCURRENCY is 'many', which is neither a whole number from 1 to"),
+            ((), {"PENSTOCK_WORKERS": "-1", "WEB_CONCURRENCY": "2"}, "PENSTOCK_WORKERS is '-1'"),
+            (("-w", "2", "--reload"), {}, "leave out --reload, or --workers. With workers, `watch = true`"),
+            (("--reload",), {"PENSTOCK_WORKERS": "2"}, "leave out --reload, or --workers."),
+        ],
+    )
+    def test_numbers_of_workers_that_are_none(
+        self, arguments: tuple[str, ...], variables: dict[str, str], told: str
+    ) -> None:
+        result = CliRunner().invoke(main, ["serve", "shop:app", *arguments], env=variables)
+        assert result.exit_code == 2
+        assert told in " ".join(result.output.split())
+
     def test_forwarded_allow_ips_of_uvicorn_and_gunicorn(self, said: dict[str, Any]) -> None:
         invoke(FORWARDED_ALLOW_IPS="10.0.0.1,10.0.0.2")
         assert said["forwarded_allow_ips"] == "10.0.0.1,10.0.0.2"
@@ -106,8 +146,8 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("option", "text"),
         [
-            ("--workers", "Workers come with the supervisor"),
-            ("-w4", "Workers come with the supervisor"),
+            ("--timeout", "whose event loop has not turned for 30 seconds"),
+            ("--preload", "nothing is forked"),
             ("-k", "-k/--worker-class is not needed"),
             ("--keep-alive", "Here it is called --timeout-keep-alive."),
             ("--prot", "--port"),

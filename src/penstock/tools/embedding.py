@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Unpack
 
+from penstock.errors import ConfigurationError, Problem
 from penstock.tools.options import Options, overlay
 from penstock.tools.target import Interface
 
@@ -34,6 +35,9 @@ def run(
     single = Single(interface=interface, factory=factory, root_path=root_path, threads=threads)
     settings = overlay(settings_of(name, single), **options)
     objects = None if isinstance(application, str) else {name: application}
+    if objects and settings.is_supervised:
+        told = 'workers import the application themselves: name it, as in penstock.run("shop:app", workers=2)'
+        raise ConfigurationError([Problem(told, "workers")])
     return serve(settings, objects=objects, ready=lambda server: announce(name, server))
 
 

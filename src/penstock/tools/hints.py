@@ -5,7 +5,12 @@ Each hint is a sentence or two; it is shown in place of "No such option". Option
 
 from collections.abc import Mapping
 
-_ONE_PROCESS = "Penstock runs one process for now: start one per core, each on its own address, behind your proxy."
+_STUCK = "With --workers, one whose event loop has not turned for 30 seconds is replaced: stuck under [server.recycle] in the site file, or PENSTOCK_SERVER__RECYCLE__STUCK."
+_SLOW = f"{_STUCK} A request that is slow ends at the deadline of [server.limits]."
+_FRESH = (
+    "Workers are fresh processes and nothing is forked: each imports the application itself, before it gets requests."
+)
+_ACCOUNT = "For the whole server, leave that to what starts it, for example a systemd unit (see docs/deploying.md); a [[pool]] of the site file has a {0} of its own."
 _LIMITS = "set it under [server.limits] in the site file, or with PENSTOCK_SERVER__LIMITS__{0}."
 _TLS = "Penstock takes a certificate and a key (--ssl-certfile, --ssl-keyfile); the rest is Python's safe default."
 _SOCKETS = "set it for a location in the site file: websockets = {{ {0} }}."
@@ -23,7 +28,6 @@ def _called(name: str) -> str:
 
 
 UVICORN: Mapping[str, str] = {
-    "--workers": f"Workers come with the supervisor. {_ONE_PROCESS}",
     "--loop": "uvloop is used where it is installed; for asyncio's own loop set PENSTOCK_SERVER__LOOP=asyncio.",
     "--http": "There is one parser, httptools; nothing to choose.",
     "--http2": _HTTP2,
@@ -44,8 +48,7 @@ UVICORN: Mapping[str, str] = {
     "--no-server-header": "Set PENSTOCK_SERVER__SERVER_HEADER=false, or server_header = false in the site file.",
     "--date-header": "Penstock sends it, as RFC 9110 asks of a server with a clock.",
     "--no-date-header": "Penstock always sends it, as RFC 9110 asks of a server with a clock.",
-    "--limit-max-requests-jitter": "--limit-max-requests is exact; jitter comes with several workers.",
-    "--timeout-worker-healthcheck": f"It comes with the supervisor. {_ONE_PROCESS}",
+    "--timeout-worker-healthcheck": _STUCK,
     "--ssl-keyfile-password": "Penstock takes a key without a password.",
     "--ssl-version": _TLS,
     "--ssl-cert-reqs": _TLS,
@@ -58,14 +61,13 @@ UVICORN: Mapping[str, str] = {
 GUNICORN: Mapping[str, str] = {
     "-c": "Name a site file as TARGET; `penstock init` writes one.",
     "--config": "Name a site file as TARGET; `penstock init` writes one.",
-    "-w": f"Workers come with the supervisor. {_ONE_PROCESS}",
     "-k": "-k/--worker-class is not needed: ASGI and WSGI are told apart by themselves (--interface decides).",
     "--worker-class": "-k/--worker-class is not needed: ASGI and WSGI are told apart by themselves (--interface decides).",
     "--worker-connections": f"Requests inside at once are --limit-concurrency; {_LIMITS.format('REQUESTS_INSIDE')}",
     "--max-requests": _called("--limit-max-requests"),
-    "--max-requests-jitter": "--limit-max-requests is exact; jitter comes with several workers.",
-    "-t": "No worker is killed for being slow: the loop stays free, and --threads bounds what WSGI may use.",
-    "--timeout": "No worker is killed for being slow: the loop stays free, and --threads bounds what WSGI may use.",
+    "--max-requests-jitter": _called("--limit-max-requests-jitter"),
+    "-t": _SLOW,
+    "--timeout": _SLOW,
     "--graceful-timeout": _called("--timeout-graceful-shutdown"),
     "--keep-alive": _called("--timeout-keep-alive"),
     "--limit-request-line": f"The request line is bounded: {_LIMITS.format('REQUEST_LINE')}",
@@ -76,22 +78,21 @@ GUNICORN: Mapping[str, str] = {
     "--spew": "Use a debugger.",
     "--check-config": "Use `penstock check FILE`.",
     "--print-config": "Use `penstock explain FILE`.",
-    "--preload": "There is one process, and it loads the application before it listens.",
-    "--preload-app": "There is one process, and it loads the application before it listens.",
+    "--preload": _FRESH,
+    "--preload-app": _FRESH,
     "--no-sendfile": "Nothing to choose: large files are sent by the kernel.",
-    "--reuse-port": "Not offered: a closed SO_REUSEPORT socket resets the connections that wait in it.",
+    "--reuse-port": "Nothing to choose: with --workers, each worker has a socket of its own, which the supervisor keeps open when workers change.",
     "--chdir": _called("--app-dir"),
     "-D": _SERVICE,
     "--daemon": _SERVICE,
     "-e": "Set it in the environment, or use --env-file.",
     "--env": "Set it in the environment, or use --env-file.",
-    "-p": f"-p is gunicorn's --pid. {_SERVICE} The port is --port.",
-    "--pid": _SERVICE,
-    "--worker-tmp-dir": "Penstock needs none.",
-    "-u": _SERVICE,
-    "--user": _SERVICE,
-    "-g": _SERVICE,
-    "--group": _SERVICE,
+    "-p": "-p is gunicorn's --pid, and others' --port: write --pid, or --port.",
+    "--worker-tmp-dir": "Penstock needs none: workers tell by a socket that they are alive.",
+    "-u": _ACCOUNT.format("user"),
+    "--user": _ACCOUNT.format("user"),
+    "-g": _ACCOUNT.format("group"),
+    "--group": _ACCOUNT.format("group"),
     "-m": _SERVICE,
     "--umask": _SERVICE,
     "--initgroups": _SERVICE,
@@ -113,8 +114,8 @@ GUNICORN: Mapping[str, str] = {
     "--dogstatsd-tags": _STATSD,
     "--statsd-prefix": _STATSD,
     "--enable-backlog-metric": _STATSD,
-    "-n": "Penstock does not rename its process.",
-    "--name": "Penstock does not rename its process.",
+    "-n": "Penstock does not rename its processes.",
+    "--name": "Penstock does not rename its processes.",
     "--pythonpath": _called("--app-dir"),
     "--paste": _PASTE,
     "--paster": _PASTE,
@@ -153,9 +154,9 @@ GUNICORN: Mapping[str, str] = {
     "--dirty-timeout": "Not offered.",
     "--dirty-threads": "Not offered.",
     "--dirty-graceful-timeout": "Not offered.",
-    "--control-socket": "Not offered yet.",
-    "--control-socket-mode": "Not offered yet.",
-    "--no-control-socket": "Not offered yet.",
+    "--control-socket": _called("--control"),
+    "--control-socket-mode": "Set mode under [server.control] in the site file, or PENSTOCK_SERVER__CONTROL__MODE; it is 0600 here, too.",
+    "--no-control-socket": "With workers there is always one, which nobody but this user can open.",
 }
 
 

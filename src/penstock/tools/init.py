@@ -83,7 +83,8 @@ _HEAD = """\
 
 [server]
 listen = ["127.0.0.1:8000"]          # also "[::]:8000", ":8000", "unix:/run/app.sock", "fd:3"
-# mode = "development"               # error pages with tracebacks"""
+# mode = "development"               # error pages with tracebacks
+# workers = 2                        # processes under a supervisor, or "auto"; else one process"""
 _APP_DIRS_COMMENT = "                     # folders to import from, relative to this file"
 _LIMITS = """
 # [server.limits]
@@ -103,6 +104,11 @@ _NO_APP = """
 # at = "/api"
 # asgi = "shop.api:app"              # or wsgi = "...", or app = "..." (the shape is detected)"""
 _TAIL = """
+# An application with workers of its own: pool = "reports" in its [[site.app]], and
+# [[pool]]
+# name = "reports"
+# python = "venv/bin/python"         # of another virtual environment
+
 # [[site.route]]
 # at = "/hello/{name}"
 # function = "shop.pages:hello"      # a plain function; what it returns is sent

@@ -1,13 +1,15 @@
 """This file is how the options of `penstock serve` and of `penstock.run` are laid over the settings."""
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, Unpack
 
 from msgspec.structs import replace
 
 from penstock.errors import ConfigurationError, Problem
-from penstock.settings import ProxySettings, ServerSettings, Settings, TlsSettings
+from penstock.settings import ControlSettings, ProxySettings, RecycleSettings, ServerSettings, Settings, TlsSettings
 
 _TCP: Final = re.compile(r"(?!unix:|fd:|fcgi://|fcgi\+)(.*):(\d+)")
 _HEADER: Final = re.compile(
@@ -27,6 +29,10 @@ class Options(TypedDict, total=False):
     uds: str | None
     fd: int | None
     app_dir: Sequence[str]
+    workers: int | Literal["auto"] | None
+    one_process: bool | None
+    pid: str | None
+    control: str | None
     mode: Literal["production", "development"] | None
     log_level: str | None
     access_log: bool | None
@@ -36,6 +42,7 @@ class Options(TypedDict, total=False):
     timeout_graceful_shutdown: float | None
     limit_concurrency: int | None
     limit_max_requests: int | None
+    limit_max_requests_jitter: int | None
     backlog: int | None
     strict_host: bool | None
     forwarded_allow_ips: str | None
@@ -46,7 +53,9 @@ class Options(TypedDict, total=False):
 def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
     """`settings` with what the options say in place of what they said before.
 
-    Raises ConfigurationError with every option that makes no sense; where it was said is "--name".
+    `one_process` is for a server that is started anew all the time: it has no workers, whatever the settings say.
+    Raises ConfigurationError with every option that makes no sense (where it was said is "--name"), every key that has no
+    effect without workers, and everything that only root may do when we are not root.
     """
     problems: list[Problem] = []
     server = settings.server
@@ -58,15 +67,26 @@ def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
         "log": replace(server.log, **_said(options, _LOG)),
         "proxy": _proxy(server.proxy, options.get("forwarded_allow_ips"), problems),
         "tls": _tls(server, options, problems),
+        "recycle": replace(server.recycle, **_recycle(options)),
+        **_places_of_processes(server, options, problems),
         **_said(options, _SERVER),
     }
+    if options.get("one_process"):
+        changes |= {"workers": None, "watch": False, "control": None, "recycle": RecycleSettings()}
+    laid = replace(settings, server=replace(server, **changes))
+    problems += _without_effect(laid)
+    if laid.pools:
+        from penstock.settings.accounts import missing_rights
+
+        problems += missing_rights(laid)
     if problems:
         raise ConfigurationError(problems)
-    return replace(settings, server=replace(server, **changes))
+    return laid
 
 
 _SERVER: Final = {
     "mode": "mode",
+    "workers": "workers",
     "backlog": "backlog",
     "strict_host": "strict_host",
     "timeout_graceful_shutdown": "graceful_timeout",
@@ -85,6 +105,53 @@ def _limits(options: Options) -> dict[str, Any]:
     if "requests_inside" in limits:
         limits["queue"] = 0  # as uvicorn means it: beyond that number the answer is 503 at once
     return limits
+
+
+def _recycle(options: Options) -> dict[str, Any]:
+    recycle = _said(options, {"limit_max_requests_jitter": "jitter"})
+    if options.get("limit_max_requests") is not None:
+        recycle["requests"] = 0  # the site file's other name for the same: the option wins
+    return recycle
+
+
+def _places_of_processes(server: ServerSettings, options: Options, problems: list[Problem]) -> dict[str, Any]:
+    """Where the process id is written and where the commands connect, relative to the current folder."""
+    places: dict[str, Any] = {}
+    pid, control = options.get("pid"), options.get("control")
+    if pid:
+        places["pid_file"] = _new_file(pid, "--pid", problems)
+    if control:
+        from penstock.settings.pool_paths import judge_socket_length
+
+        path = _new_file(control, "--control", problems)
+        problems += [Problem(told, "--control") for told in (judge_socket_length(path),) if told]
+        places["control"] = replace(server.control or ControlSettings(), socket=path)
+    return places
+
+
+def _new_file(text: str, option: str, problems: list[Problem]) -> str:
+    from penstock.settings.paths import judge_new_file
+
+    path = os.path.abspath(os.path.expanduser(text))
+    problems += [Problem(told, option) for told in (judge_new_file(Path(path)),) if told]
+    return path
+
+
+# What means something with one process, too.
+_WITHOUT_WORKERS: Final = ("requests", "jitter")
+
+
+def _without_effect(settings: Settings) -> Iterator[Problem]:
+    """What only a supervisor can do, where none was asked for."""
+    server, usual = settings.server, RecycleSettings()
+    if settings.is_supervised:
+        return
+    advice = "needs a supervisor: say workers = 1, or more, in [server], or --workers"
+    if server.watch:
+        yield Problem(f"watch {advice}", "[server]")
+    for key in RecycleSettings.__struct_fields__:
+        if key not in _WITHOUT_WORKERS and getattr(server.recycle, key) != getattr(usual, key):
+            yield Problem(f"{key} {advice}", "[server.recycle]")
 
 
 def _listen(before: Sequence[str], options: Options, problems: list[Problem]) -> tuple[str, ...]:

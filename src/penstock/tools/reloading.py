@@ -40,7 +40,7 @@ def run_reloading(target: str, settings: Settings, said: Mapping[str, Any]) -> i
 def said_to_child(said: Mapping[str, Any], inherited: list[str]) -> dict[str, Any]:
     """The options for the child: it listens at what it inherits, and is in development unless that was decided."""
     places = {"bind": inherited, "host": None, "port": None, "uds": None, "fd": None}
-    return {**said, **places, "reload": False, "mode": said["mode"] or "development"}
+    return {**said, **places, "reload": False, "one_process": True, "mode": said["mode"] or "development"}
 
 
 def _inherited(bound: "BoundSocket") -> str:

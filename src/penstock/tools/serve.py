@@ -22,6 +22,33 @@ class Lines(click.types.StringParamType):
     envvar_list_splitter = "\n"
 
 
+class Workers(click.types.StringParamType):
+    """How many workers: a whole number, or "auto"; what is wrong is told with the name of the variable it came from."""
+
+    name = "workers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        text = str(value).strip().lower()
+        if text == "auto":
+            return text
+        if text.isascii() and text.isdigit() and 1 <= int(text) <= 1024:
+            return int(text)
+        told = f'{value!r}, which is neither a whole number from 1 to 1024 nor "auto"'
+        if variable := _find_variable(param, ctx):
+            raise click.UsageError(f"{variable} is {told}.", ctx)
+        raise click.BadParameter(f"it is {told}.", ctx, param)
+
+
+def _find_variable(param: click.Parameter | None, ctx: click.Context | None) -> str | None:
+    """The variable that says what an option does not; None where the command line says it."""
+    import os
+
+    if param is None or ctx is None or ctx.get_parameter_source(str(param.name)) is not ParameterSource.ENVIRONMENT:
+        return None
+    variables = [param.envvar] if isinstance(param.envvar, str) else param.envvar or []
+    return next((name for name in variables if os.environ.get(name)), None)
+
+
 class ServeCommand(click.Command):
     """A command that knows what uvicorn and gunicorn call their options."""
 
@@ -66,6 +93,7 @@ Every option is also an environment variable: PENSTOCK_BIND, PENSTOCK_LOG_LEVEL 
 are parted by spaces (headers by line ends). PENSTOCK_SERVER__LIMITS__BODY and its like set any key of [server].
 An option wins over its variable, that over PENSTOCK_SERVER__..., and these over the site file.
 PORT, where no place is named by an option or a variable, is understood as gunicorn does: every address, that port.
+WEB_CONCURRENCY, where no number of workers is named by an option or a variable, is that number.
 """
 
 
@@ -95,6 +123,20 @@ PORT, where no place is named by an option or a variable, is understood as gunic
 )
 @option("--uds", metavar="PATH", help="Unix socket to listen at.")
 @option("--fd", type=click.IntRange(min=0), metavar="N", help="Descriptor of a listening socket that was handed over.")
+@option(
+    "--workers",
+    "-w",
+    type=Workers(),
+    envvar=("WEB_CONCURRENCY",),
+    metavar="N|auto",
+    help="Processes that share the requests, under a supervisor.  [default: one process, without a supervisor]",
+)
+@option("--pid", metavar="FILE", help="File for the process id, of the supervisor if there is one.")
+@option(
+    "--control",
+    metavar="PATH",
+    help="Unix socket for `penstock status` and its like.  [default: one named after the site file]",
+)
 @option("--app-dir", multiple=True, type=_FOLDER, help="Folder to import from; the current one is there already.")
 @option("--factory", is_flag=True, help="Call what TARGET names to get the application.")
 @option(
@@ -151,7 +193,13 @@ PORT, where no place is named by an option or a variable, is understood as gunic
     "--limit-max-requests",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Stop after so many requests.  [default: never]",
+    help="Stop after so many requests; with --workers a new process takes over.  [default: never]",
+)
+@option(
+    "--limit-max-requests-jitter",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Up to so many requests more, by chance for each worker.  [default: 0]",
 )
 @option(
     "--backlog",
@@ -178,7 +226,8 @@ def command(ctx: click.Context, /, target: str | None, **said: Any) -> None:
     from penstock.tools.running import run
 
     name = _default_target(ctx) if target is None else target
-    ctx.exit(run(name, {**said, **_places(ctx, said), "access_log": _access_log(ctx, said)}))
+    decided = {**_places(ctx, said), **_workers(ctx, said), "access_log": _access_log(ctx, said)}
+    ctx.exit(run(name, {**said, **decided}))
 
 
 def _default_target(ctx: click.Context) -> str:
@@ -201,6 +250,21 @@ def _places(ctx: click.Context, said: Mapping[str, Any]) -> dict[str, Any]:
     if not (port.isascii() and port.isdigit() and int(port) <= 65535):
         raise click.UsageError(f"PORT is {port!r}, which is not a whole number from 0 to 65535.", ctx)
     return {"host": "0.0.0.0", "port": int(port)}
+
+
+def _workers(ctx: click.Context, said: Mapping[str, Any]) -> dict[str, Any]:
+    """WEB_CONCURRENCY is often there for every server: it says nothing where something was said that is meant for us."""
+    import os
+
+    if said["workers"] is None:
+        return {}
+    if _find_variable(next(each for each in ctx.command.params if each.name == "workers"), ctx) == "WEB_CONCURRENCY":
+        is_decided = said["reload"] or "PENSTOCK_SERVER__WORKERS" in os.environ
+        return {"workers": None} if is_decided else {}
+    if said["reload"]:
+        told = "--reload serves with one process, which is started anew: leave out --reload, or --workers."
+        raise click.UsageError(f"{told} With workers, `watch = true` in [server] replaces them as code changes.", ctx)
+    return {}
 
 
 def _access_log(ctx: click.Context, said: Mapping[str, Any]) -> bool | None:
