@@ -104,11 +104,6 @@ _NO_APP = """
 # at = "/api"
 # asgi = "shop.api:app"              # or wsgi = "...", or app = "..." (the shape is detected)"""
 _TAIL = """
-# An application with workers of its own: pool = "reports" in its [[site.app]], and
-# [[pool]]
-# name = "reports"
-# python = "venv/bin/python"         # of another virtual environment
-
 # [[site.route]]
 # at = "/hello/{name}"
 # function = "shop.pages:hello"      # a plain function; what it returns is sent
