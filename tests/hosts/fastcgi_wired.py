@@ -33,6 +33,9 @@ class KeptSite:
     async def stop(self) -> None:
         pass
 
+    def announce_stop(self) -> None:
+        pass
+
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         assert isinstance(worker_request, FastCgiRequest)
         self.kept.append(worker_request)

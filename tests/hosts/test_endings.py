@@ -1,9 +1,10 @@
 """How connections end."""
 
 import asyncio
+import socket
 
 from penstock.errors import RequestRejected
-from penstock.hosts.endings import announce_end, close_idle, close_politely, is_expected, refuse
+from penstock.hosts.endings import announce_end, close_idle, close_politely, close_silent, is_expected, refuse
 from penstock.http.messages import ResponseHead
 from tests.hosts.wired import GET, Wired, post, run
 
@@ -55,7 +56,7 @@ class TestStop:
         wired.receive(GET[:5])
         assert is_expected(wired.connection)
         close_idle(wired.connection)
-        assert wired.transport.calls == ["close"]
+        assert wired.transport.calls == ["write_eof"]  # what crosses it is read and dropped: no reset
         assert not is_expected(wired.connection)
 
     @run
@@ -87,6 +88,76 @@ class TestStop:
         await stopping
         wired.answer()
         assert b"connection: close" in wired.transport.written
+
+    @run
+    async def test_silence_is_measured_from_the_announcement_or_the_last_byte(self) -> None:
+        wired = await Wired().begin()
+        connection = wired.connection
+        wired.receive(GET)
+        close_silent(connection, 1000.0, since=0.0, idle=2.0)
+        assert wired.transport.calls == []  # inside
+        wired.answer()
+        connection.since = 100.0
+        close_silent(connection, 101.9, since=0.0, idle=2.0)
+        close_silent(connection, 103.9, since=102.0, idle=2.0)
+        wired.transport.unsent = 1
+        close_silent(connection, 1000.0, since=0.0, idle=2.0)
+        wired.transport.unsent = 0
+        assert wired.transport.calls == []
+        close_silent(connection, 102.0, since=0.0, idle=2.0)
+        assert wired.transport.calls == ["write_eof"]
+        close_silent(connection, 1000.0, since=0.0, idle=2.0)
+        assert wired.transport.calls == ["write_eof"]
+
+    @run
+    async def test_who_was_never_served_gets_half_a_second(self) -> None:
+        wired = await Wired().begin()
+        wired.connection.since = 0.0
+        close_silent(wired.connection, 100.49, since=100.0, idle=0.0)
+        assert wired.transport.calls == []
+        close_silent(wired.connection, 100.5, since=100.0, idle=0.0)
+        assert wired.transport.calls == ["write_eof"]
+
+    @run
+    async def test_last_look_finds_what_has_come(self) -> None:
+        wired = await Wired().begin()
+        wired.receive(GET)
+        wired.answer()
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            wired.transport.info["socket"] = ours
+            theirs.send(b"GET")
+            close_silent(wired.connection, 1e9, since=0.0, idle=0.0)
+            assert wired.transport.calls == []
+            ours.recv(3)
+            close_silent(wired.connection, 1e9, since=0.0, idle=0.0)
+            assert wired.transport.calls == ["write_eof"]
+
+    @run
+    async def test_answer_that_could_not_tell_leaves_its_connection_to_wait_for(self) -> None:
+        wired = await Wired().begin()
+        wired.receive(GET)
+        wired.requests[0].send(ResponseHead(200, []), b"half", True)
+        stopping = asyncio.ensure_future(wired.service.serve_expected(5.0, idle=0.1))
+        await asyncio.sleep(0.05)
+        wired.requests[0].send(None, b"whole", False)
+        assert wired.transport.calls == []
+        wired.transport.take()
+        wired.receive(GET)  # as the client cannot know
+        assert not stopping.done()
+        await asyncio.sleep(0.05)
+        wired.answer()
+        assert b"connection: close" in wired.transport.take()
+        assert wired.transport.calls == ["close"]
+        await stopping
+
+    @run
+    async def test_time_that_is_over_ends_the_waiting(self) -> None:
+        wired = await Wired().begin()
+        wired.receive(GET)
+        wired.answer()
+        await wired.service.serve_expected(0.05, idle=60.0)
+        assert wired.transport.calls == ["write_eof"]
 
     @run
     async def test_service_waits_until_all_has_left(self) -> None:

@@ -4,13 +4,32 @@ import asyncio
 import os
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from penstock.hosts.listener import open_sockets, parse_bind
+from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
 from penstock.hosts.loop import new_event_loop
 from penstock.hosts.socket_host import SocketHost
 from tests.hosts.wired import Wired
+
+
+async def serve(bound: list[BoundSocket], *, opens: bool = True) -> SocketHost:
+    wired = await Wired().begin()
+    wired.service.connections.clear()
+    wired.answer_at_once()
+    host = SocketHost(wired.service, bound)
+    if opens:
+        await host.open()
+    return host
+
+
+def connect(*address: Any) -> socket.socket:
+    """A client that is connected as far as the kernel goes, and does not block."""
+    client = socket.socket(socket.AF_INET if len(address) > 1 else socket.AF_UNIX)
+    client.connect(address if len(address) > 1 else address[0])
+    client.setblocking(False)
+    return client
 
 
 @pytest.mark.parametrize("kind", ["uvloop", "asyncio"])
@@ -67,6 +86,36 @@ class TestSocketHost:
             await asyncio.sleep(0)
             assert wired.requests[0].is_disconnected
             assert wired.service.connections == set()
+
+        self.run(kind, check())
+
+    def test_what_waits_is_left_to_a_successor(self, kind: str, tmp_path: Path) -> None:
+        """Both have the same sockets; whoever is not accepted by the first is by the second, and nobody is refused."""
+
+        async def check() -> None:
+            path = str(tmp_path / "app.sock")
+            bound = open_sockets([parse_bind("127.0.0.1:0"), parse_bind(f"unix:{path}")])
+            port = bound[0].socket.getsockname()[1]
+            copies = [BoundSocket(each.socket.dup(), each.bind, tls=False) for each in bound]
+            first, second = await serve(copies), await serve(bound, opens=False)
+            clients = [connect("127.0.0.1", port) for _ in range(20)] + [connect(path) for _ in range(20)]
+            await first.stop_accepting(leave_waiting=True)
+            clients += [connect("127.0.0.1", port), connect(path)]
+            accepted = len(first._service.connections)
+            assert accepted < len(clients)
+            await second.open()
+            for client in clients:
+                client.sendall(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n")
+            loop = asyncio.get_running_loop()
+            answers = [await loop.sock_recv(client, 1000) for client in clients]
+            assert all(answer.endswith(b"\r\n\r\n/a") for answer in answers)
+            assert sum(b"connection: close" in answer for answer in answers) == accepted
+            for client in clients:
+                client.close()
+            await first.close()
+            assert os.listdir(tmp_path) == ["app.sock"]
+            await second.close()
+            assert os.listdir(tmp_path) == []
 
         self.run(kind, check())
 

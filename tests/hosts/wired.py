@@ -84,6 +84,9 @@ class KeptSite:
     async def stop(self) -> None:
         pass
 
+    def announce_stop(self) -> None:
+        pass
+
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         assert isinstance(worker_request, Http1Request)
         self.kept.append(worker_request)

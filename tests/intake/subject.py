@@ -33,6 +33,7 @@ class FakeSite:
         self._process = process
         self.log = [] if log is None else log
         self.failure: Exception | None = None
+        self.is_told = False
         self.inside: list[WorkerRequest] = []
 
     @property
@@ -46,6 +47,9 @@ class FakeSite:
 
     async def stop(self) -> None:
         self.log.append(f"stop {self._hosts[0]}")
+
+    def announce_stop(self) -> None:
+        self.is_told = True
 
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         self.inside.append(worker_request)

@@ -163,32 +163,51 @@ class TestDoor:
 
         run(journey)
 
-    def test_pipeline_e05_those_who_wait_when_the_server_stops_are_sent_away(self) -> None:
+    def test_pipeline_e05_g07_those_who_wait_when_the_server_stops_are_served_and_who_comes_late_is_sent_away(
+        self,
+    ) -> None:
         async def journey() -> None:
-            site = FakeSite(process=keep)
-            runtime = await started(site, requests_inside=1)
-            inside, waiting, late = make_request(), make_request(), make_request()
-            runtime.process(inside)
-            runtime.process(waiting)
+            runtime = await started(FakeSite(process=keep), requests_inside=1)
+            inside, *waiting, late = [make_request() for _ in range(4)]
+            for each in (inside, *waiting):
+                runtime.process(each)
             draining = asyncio.ensure_future(runtime.drain(10))
             await settle()
             runtime.process(late)
-            assert [_status(each) for each in (waiting, late)] == [503, 503]
-            assert not draining.done()
-            answer(inside, runtime)
+            assert [_status(each) for each in (*waiting, late)] == [0, 0, 503]
+            for each in (inside, *waiting):
+                assert not draining.done()
+                answer(each, runtime)
+                await settle()
             assert await draining
+            statistics = runtime.statistics()
+            assert (statistics.executing, statistics.queued, statistics.succeeded) == (0, 0, 3)
 
         run(journey)
 
-    def test_pipeline_e05_a_place_kept_for_who_is_sent_away_becomes_free(self) -> None:
+    def test_pipeline_g07_those_who_still_wait_when_the_time_is_over_are_sent_away(self) -> None:
+        async def journey() -> None:
+            runtime = await started(FakeSite(process=keep), requests_inside=1)
+            inside, waiting = make_request(), make_request()
+            runtime.process(inside)
+            runtime.process(waiting)
+            assert not await runtime.drain(0.01)
+            assert _status(waiting) == 503
+
+        run(journey)
+
+    def test_pipeline_e05_a_place_is_kept_for_who_waits(self) -> None:
         async def journey() -> None:
             runtime = await started(FakeSite(process=keep), requests_inside=1)
             inside, waiting = make_request(), make_request()
             runtime.process(inside)
             runtime.process(waiting)
             answer(inside, runtime)
-            assert await runtime.drain(10)
-            assert _status(waiting) == 503
+            draining = asyncio.ensure_future(runtime.drain(10))
+            await settle()
+            answer(waiting, runtime)
+            assert await draining
+            assert _status(waiting) == 200
             statistics = runtime.statistics()
             assert (statistics.executing, statistics.queued, statistics.total) == (0, 0, 2)
 

@@ -32,6 +32,9 @@ class CatchingSite:
     async def stop(self) -> None:
         pass
 
+    def announce_stop(self) -> None:
+        pass
+
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         if not self.caught.done():
             self.caught.set_result(worker_request)

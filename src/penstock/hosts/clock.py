@@ -34,7 +34,7 @@ class Clock:
         self.server_line = server_line
         self.now = loop.time()
         self.date = b""
-        self._read()
+        self.read()
 
     def start(self) -> None:
         """Begin to tick."""
@@ -54,12 +54,13 @@ class Clock:
         """Sweep it no more."""
         self._swept.discard(swept)
 
-    def _read(self) -> None:
+    def read(self) -> None:
+        """Read the time now; done once a second, and more often by who must know it better."""
         self.now = self._loop.time()
         self.date = b"date: %b\r\n%b" % (format_http_date(int(time())), self.server_line)
 
     def _tick(self) -> None:
         self._handle = self._loop.call_later(TICK, self._tick)
-        self._read()
+        self.read()
         for swept in tuple(self._swept):
             swept.sweep(self.now)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import select
+import sys
+from asyncio import Transport
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
@@ -17,6 +20,8 @@ LINGER: Final = 2.0
 # A client that shuts its sending side may still read. After so many seconds, applications are told that it left: whether it
 # did cannot be known before something is written (pipeline T-04).
 HALF_CLOSED: Final = 0.5
+# At a stop: seconds that a client gets to send a request it may have begun before it could know.
+STOP_GRACE: Final = 0.5
 
 
 def refuse(connection: Connection, error: RequestRejected) -> None:
@@ -83,7 +88,38 @@ def is_expected(connection: Connection) -> bool:
     return bool(connection.buffer) or not connection.served
 
 
+def may_bring_more(connection: Connection) -> bool:
+    """The server stops: whether a further request may come: where none is inside, and where the answer did not say "close"."""
+    return not connection.is_closing and (connection.request is None or connection.keeps_alive)
+
+
+def close_silent(connection: Connection, now: float, *, since: float, idle: float) -> None:
+    """The server stops, and has told so since `since`: close when nothing has come or left for long enough, after a last look.
+
+    `now` and `since` are on the loop's clock. `idle` is in seconds; who is expected gets `STOP_GRACE` at least.
+    """
+    if connection.request is not None or connection.is_closing or connection.transport.get_write_buffer_size():
+        return
+    patience = max(idle, STOP_GRACE) if is_expected(connection) else idle
+    if now - max(connection.since, since) >= patience and not has_unread(connection.transport):
+        close_idle(connection)
+
+
 def close_idle(connection: Connection) -> None:
-    """Close if no request is inside."""
+    """Close if no request is inside; what crosses the close is read and dropped, which resets nobody who may still read."""
     if connection.request is None and not connection.is_closing:
-        close_now(connection)
+        close_politely(connection, is_sending=False)
+
+
+def has_unread(transport: Transport) -> bool:
+    """Whether something has come that the loop has not read yet: bytes, or the client's end."""
+    descriptor = transport.get_extra_info("socket").fileno()
+    if descriptor < 0:
+        return False
+    if sys.platform == "win32":
+        found = select.select([descriptor], [], [], 0)[0]
+    else:
+        socket = select.poll()
+        socket.register(descriptor, select.POLLIN)
+        found = socket.poll(0)
+    return bool(found)

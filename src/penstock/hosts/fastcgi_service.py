@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import RequestRejected
+from penstock.hosts.endings import STOP_GRACE, has_unread
 from penstock.hosts.fastcgi_connection import FastCgiConnection
 from penstock.hosts.fastcgi_head import ParameterReader
 from penstock.hosts.time_limits import DataRate, ask_socket, count_unsent
@@ -29,6 +30,7 @@ _REMEMBERED: Final = 100
 # At a stop: turns of the loop in which what lies in the sockets already is read, and seconds between two looks.
 _LAST_LOOKS: Final = 3
 _LOOK: Final = 0.01
+_LATER_LOOK: Final = 0.05
 
 
 class FastCgiService:
@@ -78,20 +80,19 @@ class FastCgiService:
         """From now on a connection closes behind its answer."""
         self.is_stopping = True
 
-    async def serve_expected(self, within: float) -> None:
-        """The server stops: serve what was sent, or begun, before a web server could know, for at most `within` seconds.
-
-        What is idle and has been served closes after a last look at the socket.
-        """
+    async def serve_expected(self, within: float, *, idle: float = 0.0) -> None:
+        """The server stops: as `Http1Service.serve_expected`. A web server is told by the end of its connection alone."""
+        since = self.loop.time()
         self.announce_stop()
         for _ in range(_LAST_LOOKS):
             await asyncio.sleep(0)
-        self._close_all(but_expected=True)
-        for _ in range(int(within / _LOOK)):
-            if not any(_is_expected(connection) for connection in self.connections):
+        while self._close_silent(since, idle):
+            if self.clock.now >= since + within:
                 break
-            await asyncio.sleep(_LOOK)
-        self._close_all(but_expected=False)
+            await asyncio.sleep(_LOOK if self.clock.now < since + STOP_GRACE else _LATER_LOOK)
+        for connection in tuple(self.connections):
+            if _is_open(connection):
+                connection.end()
 
     async def wait_sent(self, within: float) -> None:
         """Wait at most `within` seconds until what was answered has left."""
@@ -105,18 +106,23 @@ class FastCgiService:
         for connection in tuple(self.connections):
             connection.transport.abort()
 
-    def _close_all(self, *, but_expected: bool) -> None:
-        """Close the connections without a request inside."""
+    def _close_silent(self, since: float, idle: float) -> bool:
+        """Close what has been silent for long enough; whether a further request may come on what is left."""
+        self.clock.read()
         for connection in tuple(self.connections):
-            is_open = connection.request is None and not connection.is_closing
-            if is_open and not (but_expected and _is_expected(connection)):
+            silence = self.clock.now - max(connection.since, since)
+            if _is_open(connection) and silence >= _patience(connection, idle) and not has_unread(connection.transport):
                 connection.end()
+        return any(_is_open(connection) for connection in self.connections)
 
 
-def _is_expected(connection: FastCgiConnection) -> bool:
-    if connection.request is not None or connection.is_closing:
-        return False
-    return not connection.is_idle or not connection.served
+def _is_open(connection: FastCgiConnection) -> bool:
+    return connection.request is None and not connection.is_closing
+
+
+def _patience(connection: FastCgiConnection, idle: float) -> float:
+    """Who was never served, or has begun to send a request, may not know yet."""
+    return idle if connection.is_idle and connection.served else max(idle, STOP_GRACE)
 
 
 def _judge_time(connection: FastCgiConnection, now: float) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from penstock.hosts.clock import Clock
 from penstock.hosts.connection import Connection
-from penstock.hosts.endings import announce_end, close_idle, is_expected
+from penstock.hosts.endings import STOP_GRACE, announce_end, close_idle, close_silent, may_bring_more
 from penstock.hosts.file_sender import FileSender
 from penstock.hosts.http1_request import Http1Request
 from penstock.hosts.time_limits import judge_time
@@ -18,9 +18,11 @@ from penstock.intake.runtime import Runtime
 if TYPE_CHECKING:
     from penstock.hosts.frame_connection import FrameConnection
 
-# At a stop: turns of the loop in which what lies in the sockets already is read, and seconds between two looks.
+# At a stop: turns of the loop in which what lies in the sockets already is read, and seconds between two looks, at first and
+# when only those are left that may be silent for longer.
 _LAST_LOOKS: Final = 3
 _LOOK: Final = 0.01
+_LATER_LOOK: Final = 0.05
 
 
 class ConnectionLimits(HeadLimits, Protocol):
@@ -83,24 +85,29 @@ class Http1Service:
         for connection in self.connections:
             announce_end(connection)
 
-    async def serve_expected(self, within: float) -> None:
-        """The server stops: serve what clients have sent, or begun to send, before they could know.
+    async def serve_expected(self, within: float, *, idle: float = 0.0) -> None:
+        """The server stops: serve what clients send who cannot know, until nothing more can come, for at most `within` seconds.
 
-        Connections that were served and are idle close after a last look at the socket. Those that were never served, and
-        those on which a part of a request has come, get `within` seconds for it. Every answer says that it is the last.
+        Every answer says that it is its connection's last. Connections that were served and are idle close after `idle`
+        seconds of silence, from now or from their last byte; those that were never served, and those on which a part of a
+        request has come, get half a second at least. What was not read yet is looked for before.
         """
-        deadline = self.loop.time() + within
+        since = self.loop.time()
         self.announce_stop()
         for _ in range(_LAST_LOOKS):
             await asyncio.sleep(0)
-        for connection in tuple(self.connections):
-            if not is_expected(connection):
-                close_idle(connection)
-        while self.loop.time() < deadline and any(is_expected(connection) for connection in self.connections):
-            await asyncio.sleep(_LOOK)
+        while self._close_silent(since, idle) and self.clock.now < since + within:
+            await asyncio.sleep(_LOOK if self.clock.now < since + STOP_GRACE else _LATER_LOOK)
             self.announce_stop()
         for connection in tuple(self.connections):
             close_idle(connection)
+
+    def _close_silent(self, since: float, idle: float) -> bool:
+        """Close what has been silent for long enough; whether a further request may come on what is left."""
+        self.clock.read()  # it tells since when a connection is idle: to the second, which is too coarse here
+        for connection in tuple(self.connections):
+            close_silent(connection, self.clock.now, since=since, idle=idle)
+        return any(may_bring_more(connection) for connection in self.connections)
 
     async def wait_sent(self, within: float) -> None:
         """Wait at most `within` seconds until what was answered has left."""

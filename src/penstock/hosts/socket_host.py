@@ -5,19 +5,19 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
+import sys
 from asyncio import selector_events
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.hosts.connection import Connection
+from penstock.hosts.endings import STOP_GRACE
 from penstock.hosts.http1_service import Http1Service
 from penstock.hosts.listener import BoundSocket
 
 if TYPE_CHECKING:
     from penstock.hosts.fastcgi_service import FastCgiService
 
-# At a stop: seconds that a client gets to send a request it may have begun before it could know.
-STOP_GRACE: Final = 0.5
 # Most turns of the loop in which connections that wait in the kernel are accepted before listening ends, which resets them.
 _LAST_ACCEPTS: Final = 1024
 _LAST_TURNS: Final = 3
@@ -65,16 +65,14 @@ class SocketHost:
         if self._fastcgi is not None:
             self._fastcgi.announce_stop()
 
-    async def stop_accepting(self) -> None:
-        """Accept those who wait to be, then close the listening sockets."""
+    async def stop_accepting(self, *, leave_waiting: bool = False) -> None:
+        """Accept those who wait to be, then close the listening sockets.
+
+        `leave_waiting`: leave them in the kernel. Somebody else has the same sockets, duplicated or inherited, and accepts them.
+        """
         self.announce_stop()
-        with selectors.DefaultSelector() as waiting:
-            for bound in self._sockets:
-                waiting.register(bound.socket, selectors.EVENT_READ)
-            for _ in range(_LAST_ACCEPTS):
-                await asyncio.sleep(0)
-                if not waiting.select(0):
-                    break
+        if not leave_waiting:
+            await self._accept_waiting()
         if isinstance(self._service.loop, selector_events.BaseSelectorEventLoop):
             # It needs turns between accepting a connection and serving it, and forgets those for which the server is closed.
             for bound in self._sockets:
@@ -83,13 +81,17 @@ class SocketHost:
                 await asyncio.sleep(0)
         self._close_sockets()
 
-    async def serve_expected(self, within: float = STOP_GRACE) -> None:
-        """Serve what was sent before clients could know of the stop, for at most `within` seconds; close what is idle."""
-        within = min(within, STOP_GRACE)
+    async def serve_expected(self, within: float = STOP_GRACE, *, idle: float = 0.0) -> None:
+        """Serve what is sent by clients who cannot know of the stop, until nothing more can come, for at most `within` seconds.
+
+        What was served and is silent for `idle` seconds closes.
+        """
         if self._fastcgi is None:
-            await self._service.serve_expected(within)
+            await self._service.serve_expected(within, idle=idle)
         else:
-            await asyncio.gather(self._service.serve_expected(within), self._fastcgi.serve_expected(within))
+            await asyncio.gather(
+                self._service.serve_expected(within, idle=idle), self._fastcgi.serve_expected(within, idle=idle)
+            )
 
     async def wait_sent(self, within: float) -> None:
         """Wait at most `within` seconds until what was answered has left."""
@@ -105,6 +107,15 @@ class SocketHost:
             self._fastcgi.abort_all()
         self._service.clock.stop()
         await asyncio.sleep(0)  # let the cut connections say goodbye
+
+    async def _accept_waiting(self) -> None:
+        with selectors.DefaultSelector() as waiting:
+            for bound in self._sockets:
+                waiting.register(bound.socket, selectors.EVENT_READ)
+            for _ in range(_LAST_ACCEPTS):
+                await asyncio.sleep(0)
+                if not waiting.select(0):
+                    break
 
     def _close_sockets(self) -> None:
         for server in self._servers:
@@ -130,6 +141,8 @@ class SocketHost:
         if not bound.is_unix:
             _probe_silent_clients(bound.socket)
         if bound.is_unix:
+            if sys.version_info >= (3, 13):
+                options["cleanup_socket"] = False  # the file is its maker's, which another process may be
             server: asyncio.AbstractServer = await loop.create_unix_server(
                 make, sock=bound.socket, backlog=backlog, **options
             )

@@ -95,7 +95,7 @@ def _judge_idle(connection: Connection, now: float) -> None:
     if seconds > _FORGETFUL:
         connection.last_head = None
     patience = limits.keep_alive if connection.served else max(limits.header_timeout, limits.keep_alive)
-    if seconds > patience or (connection.service.is_stopping and connection.served):
+    if seconds > patience:
         close_now(connection)
 
 

@@ -18,7 +18,14 @@ def answer_plainly(
 
     A host that cannot even send that is told to cut the connection: its transport is finished once, and not again.
     """
-    body = f"{status} {REASONS.get(status, 'Error')}{detail}\n".encode("ascii")
+    return send_plainly(worker_request, status, f"{status} {REASONS.get(status, 'Error')}{detail}\n", *fields)
+
+
+def send_plainly(
+    worker_request: WorkerRequest, status: int, text: str, *fields: tuple[bytes, bytes]
+) -> list[tuple[bytes, bytes]]:
+    """Send `text`, which is ASCII, as plain text; as `answer_plainly`."""
+    body = text.encode("ascii")
     headers = [
         (b"content-type", b"text/plain; charset=utf-8"),
         (b"content-length", b"%d" % len(body)),

@@ -39,6 +39,11 @@ class Retired:
         if not self.remaining and not self._emptied.done():
             self._emptied.set_result(None)
 
+    def announce_stop(self) -> None:
+        """Tell those inside that no more requests come (pipeline G-06)."""
+        for site in self.sites:
+            site.announce_stop()
+
     async def wait_empty(self) -> None:
         """Wait until all have left and nothing goes on behind an answer."""
         await self._emptied

@@ -12,7 +12,9 @@ from typing import Final
 
 from penstock.errors import HTTPError
 from penstock.intake.admission import Admission
+from penstock.intake.draining import LAST_WORDS, cancel_inside, tell_if_empty, wait_empty
 from penstock.intake.gate import CHECK_INTERVAL, Gate
+from penstock.intake.health_paths import HealthPaths
 from penstock.intake.host_names import match_host
 from penstock.intake.open_sockets import OpenSockets
 from penstock.intake.refusals import answer_plainly
@@ -29,8 +31,6 @@ logger = logging.getLogger("penstock")
 _REASONS_KEPT: Final = 100
 # Seconds in which the WebSockets of sites that were replaced may end.
 _PATIENCE: Final = 30.0
-# Seconds in which cancelled requests may clean up before what they need is stopped.
-_LAST_WORDS: Final = 1.0
 
 
 class RuntimeState(Enum):
@@ -55,8 +55,9 @@ class Runtime:
         stuck_threads: int = 10,
         sockets: int = 0,
         record: Callable[[WorkerRequest, int, list[tuple[bytes, bytes]]], None] | None = None,
+        health: HealthPaths | None = None,
     ) -> None:
-        """`sockets` is how many WebSockets may be open, 0 for any number. `record`, when given, is called with each request, its status and its response headers after the last byte."""
+        """`sockets` is how many WebSockets may be open, 0 for any number. `record`, when given, is called with each request, its status and its response headers after the last byte. `health` answers probes."""
         self.sites = tuple(sites)
         self.state = RuntimeState.NEW
         self.loop: asyncio.AbstractEventLoop = asyncio.get_running_loop()
@@ -71,6 +72,7 @@ class Runtime:
         # The next look at their deadlines, while there are any.
         self.sweeping: asyncio.TimerHandle | None = None
         self.record = record
+        self.health = health
         self.stuck = StuckThreads(stuck_threads, self.recycle)
         self.sockets = OpenSockets(self.loop, sockets)
         self.gate = Gate(self.loop)
@@ -89,7 +91,7 @@ class Runtime:
         self._timed_out = 0
         self._places_kept = 0
         self._retired: list[Retired] = []
-        self._empty: asyncio.Future[None] | None = None
+        self.emptied: asyncio.Future[None] | None = None
         self._by_host: dict[str, Site] = {}
         self._only_site: Site | None = None
         self._use(sites)
@@ -106,6 +108,8 @@ class Runtime:
 
     def process(self, worker_request: WorkerRequest) -> None:
         """Take a request in. Never raises; the answer comes through the worker request."""
+        if self.health is not None and self.health.answer(worker_request, self):
+            return
         self._total += 1
         admission = self.admission
         if admission.inside >= admission.limit or self.gate.is_shut:
@@ -150,8 +154,8 @@ class Runtime:
             admission.inside -= 1
         if self._quota and self._total >= self._quota:
             self._reach_quota()
-        if self._empty is not None:
-            self._check_empty()
+        if self.emptied is not None:
+            tell_if_empty(self)
 
     def reject(self, worker_request: WorkerRequest | None, status: int, *, reason: str, client: Address | None) -> None:
         """Count a request that never got inside; it was answered with `status`. None: it never became one."""
@@ -216,12 +220,14 @@ class Runtime:
         self.gate.turn_away(reason, seconds)
         while self.admission.queue:
             self._refuse(self.admission.queue.popleft(), reason, self.gate.retry_after)
+        tell_if_empty(self)
 
     def replace_sites(self, sites: Sequence[Site]) -> Retired:
         """From now on requests go to `sites`, which have started. Returns those that had them so far (pipeline G-04)."""
         retired = Retired(self.sites, self.inside, self.background, loop=self.loop)
         self._retired.append(retired)
         self._use(sites)
+        retired.announce_stop()
         self.recycle_reasons = []
         return retired
 
@@ -234,44 +240,35 @@ class Runtime:
             self._retired.remove(retired)
             await retired.stop()
 
+    def announce_stop(self) -> None:
+        """The drain begins: streams are told to end, WebSockets are closed with 1001. Requests still go in (pipeline G-06)."""
+        if self.state is not RuntimeState.STOPPED:
+            self.state = RuntimeState.DRAINING
+        self.sockets.go_away()
+        for site in self.sites:
+            site.announce_stop()
+
     async def drain(self, within: float) -> bool:
-        """Let nothing more in and wait at most `within` seconds for those inside. Did all leave in time?"""
-        self.state = RuntimeState.DRAINING
+        """Let nobody more in and wait at most `within` seconds for those inside and in the queue. Did all leave in time?
+
+        Those who still wait in the queue then are answered with 503.
+        """
+        self.announce_stop()
         deadline = self.loop.time() + within
         self.gate.set_running(False)
-        self.sockets.go_away()
+        have_left = await wait_empty(self, within)
         while self.admission.queue:
             self._refuse(self.admission.queue.popleft(), "the server is stopping")
-        have_left = await self._wait_empty(within)
         return await self.sockets.wait_empty(deadline - self.loop.time()) and have_left
 
-    async def _wait_empty(self, within: float) -> bool:
-        if self.admission.inside == 0 and not self.background:
-            return True
-        self._empty = self.loop.create_future()
-        try:
-            async with asyncio.timeout(within):
-                await self._empty
-        except TimeoutError:
-            return False
-        return True
-
-    async def stop(self) -> None:
-        """Cancel what is left, then stop the sites in reverse order."""
+    async def stop(self, within: float = LAST_WORDS) -> None:
+        """Cancel what is left, which has `within` seconds to clean up, then stop the sites in reverse order."""
         if self.state is RuntimeState.STOPPED:
             return
+        self.announce_stop()
         self.state = RuntimeState.STOPPED
         self.gate.set_running(False)
-        # They pass the stages that always run while modules and applications are still there (pipeline A-06).
-        for each in tuple(self.inside.values()):
-            if each.task is None:
-                each.cut_off()
-        tasks = self.background.union([each.task for each in self.inside.values() if each.task is not None])
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=_LAST_WORDS)
-        await self.sockets.stop(_LAST_WORDS)
+        await cancel_inside(self, within)
         while self._retired:
             await self._retired.pop().stop()
         for site in reversed(self.sites):
@@ -291,7 +288,18 @@ class Runtime:
             not_authorized=self._not_authorized,
             not_found=self._not_found,
             timed_out=self._timed_out,
+            sockets=self.sockets.statistics().executing,
         )
+
+    def find_obstacle(self) -> str:
+        """Why no traffic should be sent here now, for a probe; "" for no reason."""
+        if self.state is RuntimeState.RUNNING:
+            return "not accepting" if self.gate.is_holding or self.gate.reason else ""
+        return "starting" if self.state is RuntimeState.NEW else "stopping"
+
+    def retry_field(self, seconds: int = 0) -> tuple[bytes, bytes]:
+        """The field of a 503 that says when to come back: in so many seconds, 0 for the usual."""
+        return (b"retry-after", b"%d" % (seconds or self._retry_after))
 
     def _wait_or_refuse(self, worker_request: WorkerRequest) -> None:
         gate = self.gate
@@ -336,8 +344,7 @@ class Runtime:
                 self._drop(worker_request)
             else:
                 self._take_in(worker_request)
-        if self._empty is not None:
-            self._check_empty()
+        tell_if_empty(self)
 
     def _fail_entry(self, worker_request: WorkerRequest, error: Exception) -> None:
         """No context could be made for this request: 400, and counted out as everybody else (pipeline E-03, E-04)."""
@@ -354,8 +361,7 @@ class Runtime:
         worker_request.abort()
 
     def _refuse(self, worker_request: WorkerRequest, reason: str, retry_after: int = 0) -> None:
-        retry = (b"retry-after", b"%d" % (retry_after or self._retry_after))
-        answer_plainly(worker_request, 503, "", retry)
+        answer_plainly(worker_request, 503, "", self.retry_field(retry_after))
         self.reject(worker_request, 503, reason=reason, client=worker_request.client)
 
     def _refuse_host(self, worker_request: WorkerRequest) -> None:
@@ -389,9 +395,4 @@ class Runtime:
     def end_behind(self, task: asyncio.Task[None]) -> None:
         """A task that went on behind its answer has ended."""
         self.background.discard(task)
-        if self._empty is not None:
-            self._check_empty()
-
-    def _check_empty(self) -> None:
-        if self._empty is not None and not self._empty.done() and self.admission.inside == 0 and not self.background:
-            self._empty.set_result(None)
+        tell_if_empty(self)

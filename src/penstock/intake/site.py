@@ -24,6 +24,9 @@ class Site(Protocol):
     async def stop(self) -> None:
         """Stop what was started, in reverse order."""
 
+    def announce_stop(self) -> None:
+        """The drain begins: tell those inside who would hold it up (pipeline G-06)."""
+
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """Lead a request through the stages. Never raises; ends with `runtime.leave`, now or later."""
 

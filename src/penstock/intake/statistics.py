@@ -12,6 +12,7 @@ class RuntimeStatistics(NamedTuple):
     or above; `disconnected` left before they were answered. `background` counts applications still at work behind an answer.
 
     Of those that failed, `not_authorized` were answered with 401, `not_found` with 404 or 414, `timed_out` with 504.
+    `sockets` are the WebSockets that are open.
     """
 
     total: int
@@ -25,3 +26,4 @@ class RuntimeStatistics(NamedTuple):
     not_authorized: int = 0
     not_found: int = 0
     timed_out: int = 0
+    sockets: int = 0

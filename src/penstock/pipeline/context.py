@@ -26,6 +26,7 @@ from penstock.pipeline.started import start_work
 
 if TYPE_CHECKING:
     from penstock.intake.runtime import Runtime
+    from penstock.intake.stopping import Stopping
     from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.plan import Plan
     from penstock.pipeline.step import Step
@@ -165,6 +166,15 @@ class Context:
         if rest.disconnected is None:
             rest.disconnected = Disconnected(self.worker_request)
         return rest.disconnected
+
+    @property
+    def stopping(self) -> Stopping:
+        """True from the beginning of the drain on; `await context.stopping` waits until then (pipeline G-06).
+
+        For streams, long polls and WebSockets: who ends then is not cut off. `context.stopping.for_threads.wait(seconds)` waits
+        in a thread.
+        """
+        return self.plan.site.stopping
 
     @property
     def deadline(self) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from penstock.intake.stopping import Stopping
 from penstock.pipeline import scopes, steps
 from penstock.pipeline.detour import detour
 from penstock.pipeline.filters import run_filters
@@ -26,6 +27,8 @@ class PlansOfSite(Protocol):
     # Whether middleware takes part in stages anywhere: a request may come to any plan with some of it waiting.
     has_frames: bool
     is_verified: bool
+    # True from the moment on at which the site is to stop.
+    stopping: Stopping
 
     def find_plan(self, method: str, path: str) -> tuple[Plan, dict[str, Any] | None]:
         """The plan for a path and method, and the values of the route's template."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ConfigurationError, Problem
 from penstock.http.messages import RequestLine
+from penstock.intake.stopping import Stopping
 from penstock.pipeline.context import Context
 from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
@@ -59,6 +60,7 @@ class PipelineSite:
         self.locations = tuple(locations) if any(each.at == "/" for each in locations) else (Location(), *locations)
         self.is_development = is_development
         self.is_verified = is_verified
+        self.stopping = Stopping()
         self._verifier = Verifier() if is_verified else None
         self._routing = Routing(self.routes, self.mounts, files)
         self._locations = Prefixes([(location.at, location) for location in self.locations])
@@ -86,11 +88,16 @@ class PipelineSite:
 
         Where a failed start is tried again, requests for what has failed are answered with 503 meanwhile (pipeline A-05).
         """
+        self.stopping.reset()
         await self.starting.start()
 
     async def stop(self) -> None:
         """Stop applications and modules in reverse order; a failure is logged and harms no other."""
         await self.starting.stop()
+
+    def announce_stop(self) -> None:
+        """The drain begins: who awaits `context.stopping` is told (pipeline G-06)."""
+        self.stopping.set()
 
     def process(self, worker_request: WorkerRequest, runtime: Runtime) -> None:
         """Lead a request through the plan of its location to what answers it. Never raises."""
