@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -12,7 +13,8 @@ from penstock.hosts.asgi_host import CAPABILITIES, AsgiHost, refuse_request
 from penstock.http.messages import CHUNKED, ResponseHead
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import Capability, WorkerRequest
-from penstock.settings import LimitSettings
+from penstock.server.trust import Trust
+from penstock.settings import LimitSettings, ProxySettings
 from tests.intake.asgi_server import AsgiServer, scope_of
 from tests.intake.subject import FakeSite, keep, started
 
@@ -144,15 +146,93 @@ class TestHeads:
             ("/site", "/sites", "/sites"),
             ("/site", "/other", "/other"),  # a server that does not put it in front
             ("/a b", "/a%20b/c", "/c"),
+            ("/site", "/%73ite/a", "/a"),
+            ("/in/site", "/in/site/a", "/a"),
             ("/", "/a", "/a"),
             ("", "/a", "/a"),
         ],
     )
     def test_the_place_where_the_server_has_put_the_site_is_taken_off(self, root: str, path: str, seen: str) -> None:
         async def journey(hosted: Hosted) -> None:
-            assert await hosted.status(root_path=root, raw_path=path.encode()) == 200
+            assert await hosted.status(root_path=root, path=unquote(path), raw_path=path.encode()) == 200
             assert hosted.last.head.path == seen
             assert hosted.last.head.target == path.encode()  # what the access log shows
+
+        hosted(journey)
+
+    @pytest.mark.parametrize(
+        ("path", "raw_path", "root", "seen"),
+        [
+            ("/new", b"/old", "", b"/new"),
+            ("/new", b"/old?q=1", "", b"/new"),
+            ("/ü", b"/old", "", b"/%C3%BC"),
+            ("/in/new", b"/in/old", "/in", b"/new"),
+            ("/b", b"/in/b", "/in", b"/b"),  # as Starlette mounted before 0.33
+            ("/a/b", b"/a%2Fb", "", b"/a%2Fb"),  # the same: only what was sent tells that this is no separator
+        ],
+    )
+    def test_middleware_15_4_middleware_in_front_may_lead_elsewhere(
+        self, path: str, raw_path: bytes, root: str, seen: bytes
+    ) -> None:
+        async def journey(hosted: Hosted) -> None:
+            await hosted.ask(path="/old", raw_path=raw_path, root_path=root)  # what is remembered of it is not taken
+            assert await hosted.status(path=path, raw_path=raw_path, root_path=root) == 200
+            assert hosted.last.head.raw_path == seen
+
+        hosted(journey)
+
+    def test_what_no_client_can_have_sent_is_refused(self) -> None:
+        async def journey(hosted: Hosted) -> None:
+            server = AsgiServer()
+            scope = {**scope_of(), "path": "/\udc80", "raw_path": None}
+            await hosted.host.handle(scope, server.receive, server.send)
+            assert server.sent[0]["status"] == 400
+
+        hosted(journey)
+
+    def test_what_a_server_may_leave_empty(self) -> None:
+        async def journey(hosted: Hosted) -> None:
+            nothing = {"raw_path": None, "query_string": None, "root_path": None, "extensions": None}
+            for client in (None, (None, None), ("", 0)):
+                assert await hosted.status(**nothing, client=client, server=None) == 200
+                assert (hosted.last.head.target, hosted.last.client) == (b"/", None)
+
+        hosted(journey)
+
+
+class TestFields:
+    def test_rfc9110_section_6_6_1_date_and_server_are_the_servers(self) -> None:
+        def answer(worker_request: WorkerRequest, runtime: Runtime) -> None:
+            fields = [(b"date", b"Mon, 01 Jan 2001 00:00:00 GMT"), (b"server", b"a backend"), (b"x-kept", b"1")]
+            worker_request.send(ResponseHead(200, fields), b"hello", False)
+            runtime.leave(worker_request, 200, [], True)
+
+        async def journey() -> None:
+            runtime = await started(FakeSite(process=answer))
+            server = AsgiServer()
+            await AsgiHost(runtime, LimitSettings()).handle(scope_of(), server.receive, server.send)
+            assert server.sent[0]["headers"] == [(b"x-kept", b"1"), (b"content-length", b"5")]
+            await runtime.stop()
+
+        asyncio.run(journey())
+
+
+class TestProxies:
+    """[server.proxy] holds for guests as for the own listener."""
+
+    def test_rfc7239_section_4_who_is_trusted_is_believed(self) -> None:
+        async def journey(hosted: Hosted) -> None:
+            hosted.host = AsgiHost(hosted.runtime, LimitSettings(), Trust(ProxySettings()).find_guest_policy())
+            fields = [HOST, (b"x-forwarded-for", b"198.51.100.9"), (b"x-forwarded-proto", b"https")]
+            for peer, client, scheme in (
+                (("127.0.0.1", 5), ("198.51.100.9", 0), "https"),
+                (None, ("198.51.100.9", 0), "https"),  # a Unix socket
+                (("203.0.113.7", 5), ("203.0.113.7", 5), "http"),
+                (("testclient", 5), ("testclient", 5), "http"),
+            ):
+                assert await hosted.status(client=peer, headers=fields) == 200
+                assert (hosted.last.client, hosted.last.scheme) == (client, scheme)
+            assert await hosted.status(client=None, headers=[HOST, (b"x-forwarded-proto", b"gopher")]) == 400
 
         hosted(journey)
 

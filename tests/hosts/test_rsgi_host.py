@@ -10,8 +10,10 @@ from penstock.errors import RequestRejected
 from penstock.hosts.rsgi_host import RsgiHost
 from penstock.http.messages import RequestHead
 from penstock.intake.runtime import Runtime
-from penstock.settings.model import LimitSettings
+from penstock.server.trust import Trust
+from penstock.settings.model import LimitSettings, ProxySettings
 from tests.hosts.rsgi_server import RsgiProtocol, SocketProtocol, scope_of
+from tests.intake.subject import FakeSite, started
 from tests.testing.http1_requests import CatchingSite
 
 HOST = ("host", "example.org")
@@ -123,6 +125,41 @@ class TestHeads:
             assert host.head_of(scope_of(headers=long)).headers is not host.head_of(scope_of(headers=long)).headers
 
         with_host(many)
+
+
+class TestProxies:
+    """[server.proxy] holds for guests as for the own listener."""
+
+    def test_rfc7239_section_4_who_is_trusted_is_believed_and_nobody_else_is_mistaken_for_them(self) -> None:
+        fields = [HOST, ("x-forwarded-for", "198.51.100.9"), ("x-forwarded-host", "other.example")]
+
+        async def ask() -> None:
+            site = FakeSite()
+            runtime = await started(site)
+            host = RsgiHost(runtime, LimitSettings(), Trust(ProxySettings()).find_guest_policy())
+            for client, seen, name in (
+                ("127.0.0.1:5", ("198.51.100.9", 0), "other.example"),
+                ("203.0.113.7:5", ("203.0.113.7", 5), "example.org"),
+                ("unix:", ("198.51.100.9", 0), "other.example"),
+            ):
+                await host.handle(scope_of(client=client, headers=fields), RsgiProtocol())
+                made = site.inside[-1]
+                assert (made.client, made.head.host) == (seen, name)
+            await runtime.stop()
+
+        asyncio.run(ask())
+
+    def test_what_a_trusted_one_says_and_makes_no_sense_is_refused(self) -> None:
+        async def ask(_: RsgiHost, runtime: Runtime) -> None:
+            host = RsgiHost(runtime, LimitSettings(), Trust(ProxySettings()).find_guest_policy())
+            nonsense = [HOST, ("x-forwarded-host", "a b")]
+            protocol = RsgiProtocol()
+            await host.handle(scope_of(client="[::1]:5", headers=nonsense), protocol)
+            socket = SocketProtocol()
+            await host.handle(scope_of("ws", client="[::1]:5", headers=nonsense), socket)
+            assert (protocol.status, socket.closes) == (400, [400])
+
+        with_host(ask)
 
 
 class TestRefusals:

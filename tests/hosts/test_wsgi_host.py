@@ -11,7 +11,8 @@ from penstock.hosts.wsgi_host import WsgiHost
 from penstock.http.messages import ResponseHead
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import WorkerRequest
-from penstock.settings.model import LimitSettings
+from penstock.server.trust import Trust
+from penstock.settings.model import LimitSettings, ProxySettings
 from tests.hosts.wsgi_server import Environ, WsgiServer, environ_of
 from tests.testing.http1_requests import CatchingSite
 
@@ -27,7 +28,8 @@ async def exchange(environ: Environ, *, wrap: Any = None, **limits: Any) -> tupl
     site = AnsweringSite()
     runtime = Runtime([site])
     await runtime.start()
-    application: Any = WsgiHost(runtime, LimitSettings(**limits)).handle
+    believe = Trust(ProxySettings()).find_guest_policy()
+    application: Any = WsgiHost(runtime, LimitSettings(**limits), believe).handle
     server = WsgiServer(wrap(application) if wrap else application, environ)
     server.wire.tell(is_whole=True)
     await asyncio.to_thread(server.serve)
@@ -129,6 +131,28 @@ class TestHeads:
     )
     def test_limits_of_heads(self, said: dict[str, Any], limits: dict[str, int], status: str) -> None:
         assert asyncio.run(exchange(environ_of(**said), **limits))[1].status[:3] == status
+
+
+class TestProxies:
+    """[server.proxy] holds for guests as for the own listener."""
+
+    @pytest.mark.parametrize(
+        ("peer", "client", "scheme"),
+        [
+            ("127.0.0.1", ("198.51.100.9", 0), "https"),
+            ("", ("198.51.100.9", 0), "https"),  # a Unix socket
+            ("203.0.113.7", ("203.0.113.7", 4711), "http"),
+            ("localhost", ("localhost", 4711), "http"),  # what waitress says of a Unix socket is no address
+        ],
+    )
+    def test_rfc7239_section_4_who_is_trusted_is_believed(self, peer: str, client: Any, scheme: str) -> None:
+        said = {"HTTP_X_FORWARDED_FOR": "198.51.100.9", "HTTP_X_FORWARDED_PROTO": "https"}
+        made = take(environ_of(REMOTE_ADDR=peer, **said))
+        assert (made.client, made.scheme) == (client, scheme)
+
+    def test_what_a_trusted_one_says_and_makes_no_sense_is_refused(self) -> None:
+        _, server = asyncio.run(exchange(environ_of(REMOTE_ADDR="::1", HTTP_X_FORWARDED_PROTO="gopher")))
+        assert server.status == "400 Bad Request"
 
 
 class TestPep3333:

@@ -1,5 +1,6 @@
 """The environ, PEP 3333 section "environ Variables" and middleware section 15.4 rule 2."""
 
+import asyncio
 from typing import Any
 from wsgiref.validate import validator
 
@@ -8,6 +9,9 @@ import pytest
 from penstock.pipeline_gateways.file_wrapper import FileWrapper
 from penstock.pipeline_gateways.wsgi_environ import EnvironMaker, reread
 from penstock.pipeline_gateways.wsgi_errors import ErrorLog
+from penstock.server.guests import AsgiGuest
+from penstock.settings import AppSettings, LogSettings, ServerSettings, Settings, SiteSettings
+from tests.intake.asgi_server import AsgiServer, scope_of
 from tests.pipeline_gateways.wsgi_subject import OK, TEXT, Environ, Start, ask
 
 
@@ -167,6 +171,33 @@ class TestAddresses:
         assert (environ["REMOTE_ADDR"], environ["REMOTE_PORT"]) == ("127.0.0.1", "50000")
         assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("127.0.0.1", "80")
         assert environ["wsgi.url_scheme"] == "http"
+
+    @pytest.mark.parametrize(
+        ("client", "wanted"),
+        [
+            (("203.0.113.7", 4711), {"REMOTE_ADDR": "203.0.113.7", "REMOTE_PORT": "4711"}),
+            (("203.0.113.7", None), {"REMOTE_ADDR": "203.0.113.7"}),  # the server in front does not say it
+            (("203.0.113.7", 0), {"REMOTE_ADDR": "203.0.113.7"}),  # nor does a proxy
+            (None, {}),
+        ],
+    )
+    def test_rfc3875_section_4_1_8_what_is_not_known_is_not_told(self, client: object, wanted: Environ) -> None:
+        recorder = Recorder()
+
+        async def journey() -> None:
+            guest = AsgiGuest(
+                Settings(
+                    server=ServerSettings(log=LogSettings(access=False)),
+                    sites=(SiteSettings(apps=(AppSettings(at="/", wsgi="tested:application"),)),),
+                ),
+                objects={"tested:application": recorder},
+            )
+            server = AsgiServer()
+            await guest(scope_of(client=client), server.receive, server.send)
+            await next(iter(guest._lives.values())).guest.stop()
+
+        asyncio.run(journey())
+        assert {key: value for key, value in recorder.environ.items() if key.startswith("REMOTE_")} == wanted
 
 
 class TestWsgiKeys:

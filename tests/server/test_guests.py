@@ -135,6 +135,22 @@ class TestLifespan:
 
         run(journey)
 
+    def test_a_second_life_on_the_same_loop_begins_anew(self) -> None:
+        """As test suites do, with one application and one loop for all tests."""
+
+        async def journey(served: Served) -> None:
+            for count in (1, 2):
+                async with served.living() as server:
+                    assert server.sent[0] == {"type": "lifespan.startup.complete"}
+                    assert (await served.ask("/life/x"))[0] == 200
+                    assert served.life.started == count
+                assert served.life.stopped == count
+                # A straggler does not bring it back to life.
+                assert (await served.ask("/life/x"))[0] == 503
+                assert served.life.started == count
+
+        run(journey)
+
     def test_startup_failed_says_what_the_command_line_would(self) -> None:
         async def journey(served: Served) -> None:
             async with served.living() as server:
@@ -345,7 +361,7 @@ class TestSettings:
         found = list(keys_left_to_the_host(settings_of(server=server, tls=tls)))
         assert found == [
             "server.listen", "server.backlog", "server.loop", "server.server_header", "server.max_requests", "server.tls",
-            "server.proxy", "server.limits.keep_alive", "server.limits.data_rate", "site.tls",
+            "server.limits.keep_alive", "server.limits.data_rate", "site.tls",
         ]  # fmt: skip
         assert list(keys_left_to_the_host(settings_of())) == []
 

@@ -47,6 +47,15 @@ def test_it_is_started_and_stopped_around_the_loop(loop: asyncio.AbstractEventLo
     assert (served.life.started, served.life.stopped) == (1, 1)
 
 
+def test_a_second_life_on_the_same_loop_begins_anew(loop: asyncio.AbstractEventLoop) -> None:
+    served = Served()
+    for count in (1, 2):
+        served.application.__rsgi_init__(loop)
+        assert loop.run_until_complete(served.ask("/life/x")).status == 200
+        served.application.__rsgi_del__(loop)
+        assert (served.life.started, served.life.stopped) == (count, count)
+
+
 def test_services_ho07_first_requests_at_once_start_once(loop: asyncio.AbstractEventLoop) -> None:
     served = Served()
 

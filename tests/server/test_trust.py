@@ -58,6 +58,8 @@ def test_no_policy_where_nobody_is_believed() -> None:
     assert Trust(ProxySettings(headers="none")).find_policy() is None
     assert Trust(ProxySettings(trusted=())).find_policy() is None
     assert Trust(ProxySettings()).find_policy() is not None
+    for none in (ProxySettings(headers="none"), ProxySettings(trusted=())):
+        assert Trust(none).find_guest_policy() is None
 
 
 def test_networks_that_are_none() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import quote
 
 from penstock.errors import RequestRejected
 from penstock.hosts.fastcgi_records import FastCgiError, read_pairs
 from penstock.hosts.foreign_refusals import judge_size
+from penstock.hosts.foreign_requests import encode_path, remember_line
 from penstock.hosts.listener import peer_address
 from penstock.http.foreign_head import foreign_head, foreign_line
 from penstock.http.head import HeadLimits
@@ -15,8 +15,6 @@ from penstock.http.messages import RequestHead, RequestLine
 from penstock.intake.worker_request import Address
 
 _REMEMBERED: Final = 1024
-# RFC 3986 section 3.3: pchar, and the slash between segments.
-_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _ADDRESS: Final = b"0123456789abcdefABCDEF:.%"
 _OFF: Final = (b"", b"off", b"0")
 _DEFAULT_PORTS: Final = {"http": b"80", "https": b"443"}
@@ -130,9 +128,7 @@ class ParameterReader:
         text = method.decode("latin-1")
         line = foreign_line(text, raw_path, query, version=version.decode(), scheme=scheme, authority=authority)
         if target[:1] == b"/":  # a whole URL means something only together with Host
-            if len(self._lines) >= _REMEMBERED:
-                self._lines.clear()
-            self._lines[key] = line
+            remember_line(self._lines, key, line)
         return line
 
 
@@ -175,9 +171,9 @@ def _own_fields(
 
 def _target_of(variables: dict[bytes, bytes]) -> bytes:
     """The target of a web server that does not tell what the client sent, but what it understood (RFC 3875 section 4.1.5)."""
-    path = quote(variables.get(b"SCRIPT_NAME", b"") + variables.get(b"PATH_INFO", b"") or b"/", safe=_PATH_SAFE)
+    path = encode_path(variables.get(b"SCRIPT_NAME", b"") + variables.get(b"PATH_INFO", b"") or b"/")
     query = variables.get(b"QUERY_STRING", b"")
-    return b"%b?%b" % (path.encode("ascii"), query) if query else path.encode("ascii")
+    return b"%b?%b" % (path, query) if query else path
 
 
 def _version_of(protocol: bytes) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, Final
-from urllib.parse import quote
 
 from penstock.errors import RequestRejected
 from penstock.hosts.foreign_refusals import judge_size, reason_of, refusal_of
+from penstock.hosts.foreign_requests import Believe, encode_path, remember_line
 from penstock.hosts.rsgi_fields import address_of, fields_for_server, fields_from_server
 from penstock.hosts.rsgi_request import RsgiRequest
 from penstock.hosts.rsgi_socket import RsgiMessages, RsgiSocketRequest
@@ -21,12 +21,9 @@ from penstock.intake.worker_request import Capability
 # What every RSGI server can do for us. Its WebSockets have neither sub-protocols nor fields of their own in the answer.
 CAPABILITIES: Final = Capability.SEND_FILE | Capability.UPGRADE | Capability.BARE_UPGRADE
 
-_REMEMBERED: Final = 1024
 _REMEMBERED_HEADS: Final = 256
 _MOST_FIELDS: Final = 30
 _MOST_BYTES: Final = 2048
-# RFC 3986 section 3.3: pchar, and the slash between segments. What the server has decoded is encoded again.
-_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 _PLAIN: Final = PATH.replace(b"%", b"")
 _WITHOUT_BODY: Final = ("GET", "HEAD")
 
@@ -34,14 +31,14 @@ _WITHOUT_BODY: Final = ("GET", "HEAD")
 class RsgiHost:
     """Takes what one RSGI server hands over on one loop into `runtime`."""
 
-    __slots__ = ("_heads", "_limits", "_lines", "_loop", "_runtime")
+    __slots__ = ("_believe", "_heads", "_limits", "_lines", "_loop", "_runtime")
 
-    def __init__(self, runtime: Runtime, limits: HeadLimits) -> None:
-        """`limits` are those of heads; the server has its own, and the narrower ones hold."""
+    def __init__(self, runtime: Runtime, limits: HeadLimits, believe: Believe | None = None) -> None:
+        """`limits` are those of heads; the server has its own, and the narrower ones hold. `believe` is asked about proxies."""
         self._runtime = runtime
         self._loop: asyncio.AbstractEventLoop = runtime.loop
         self._limits = limits
-        # Lines come again and again: what they say, and what they lead to, is remembered up to a bound (pipeline H-02).
+        self._believe = believe
         self._lines: dict[tuple[str, str, str, str], RequestLine] = {}
         self._heads: dict[tuple[tuple[str, str], ...], RequestHead] = {}
 
@@ -55,10 +52,12 @@ class RsgiHost:
             return
         try:
             head = self.head_of(scope)
+            request = RsgiRequest(scope, protocol, head=head, loop=self._loop)
+            if head.framing.is_forwarded and self._believe is not None:
+                self._believe(request)
         except RequestRejected as error:
             self._refuse(error, scope, protocol)
             return
-        request = RsgiRequest(scope, protocol, head=head, loop=self._loop)
         request.started = self._loop.time()
         self._runtime.process(request)
         if not request.is_over:
@@ -67,12 +66,13 @@ class RsgiHost:
     async def _handle_socket(self, scope: Any, protocol: Any) -> None:
         try:
             head = self.head_of(scope)
+            request = RsgiSocketRequest(RsgiMessages(scope, protocol), head)
+            if head.framing.is_forwarded and self._believe is not None:
+                self._believe(request)
         except RequestRejected as error:
             self._tell(error, scope)
             protocol.close(error.status)
             return
-        messages = RsgiMessages(scope, protocol)
-        request = RsgiSocketRequest(messages, head)
         request.started = self._loop.time()
         self._runtime.process(request)
         await request.finish()
@@ -90,7 +90,8 @@ class RsgiHost:
             return RequestHead(line, known.headers, known.authority, known.host, known.framing)
         head = self._judge(line, fields_from_server(items))
         self._remember(items, head)
-        return head
+        # What is remembered stays as it came: a trusted proxy may change the head of this request.
+        return RequestHead(line, head.headers, head.authority, head.host, head.framing)
 
     def _read_head(self, scope: Any, line: RequestLine) -> RequestHead:
         headers = fields_from_server(scope.headers.items())
@@ -119,9 +120,7 @@ class RsgiHost:
         line = self._lines.get(key)
         if line is None:
             line = _read_line(method, path, query, version)
-            if len(self._lines) >= _REMEMBERED:
-                self._lines.clear()
-            self._lines[key] = line
+            remember_line(self._lines, key, line)
         return line
 
     def _tell(self, error: RequestRejected, scope: Any) -> None:
@@ -147,7 +146,7 @@ def _read_line(method: str, path: str, query: str, version: str) -> RequestLine:
         # The server has put this in place of what was no UTF-8; what it was, nobody knows any more.
         raise RequestRejected(400, "the path is not UTF-8 once decoded", rule="RFC 3986 section 2.5")
     if raw_path.translate(None, _PLAIN):
-        raw_path = quote(path, safe=_PATH_SAFE).encode("ascii")
+        raw_path = encode_path(path)
     return foreign_line(method, raw_path, query.encode("latin-1", "replace"), version=version)
 
 

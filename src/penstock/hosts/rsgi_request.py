@@ -30,6 +30,7 @@ class RsgiRequest:
     __slots__ = (
         "_body",
         "_callbacks",
+        "_client",
         "_has_body",
         "_loop",
         "_outgoing",
@@ -75,11 +76,12 @@ class RsgiRequest:
         self._turns: Turns | None = None
         self._promised = -1
         self._has_body = True
+        self._client: Address | None = None
 
     @property
     def client(self) -> Address | None:
         """As `WorkerRequest.client`."""
-        return address_of(self._scope.client)
+        return self._client or address_of(self._scope.client)
 
     @property
     def server(self) -> Address | None:
@@ -90,6 +92,10 @@ class RsgiRequest:
     def capabilities(self) -> Capability:
         """As `WorkerRequest.capabilities`: RSGI knows neither interim answers nor trailers."""
         return Capability.SEND_FILE
+
+    def come_from(self, client: Address | None) -> None:
+        """A trusted proxy says who the client is."""
+        self._client = client
 
     # -- reading ---------------------------------------------------------------------------------------------------------
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any, Final
-from urllib.parse import quote, unquote_to_bytes
+from urllib.parse import unquote_to_bytes
 
 from penstock.errors import RequestRejected
 from penstock.hosts.foreign_refusals import judge_size, reason_of, refusal_of
+from penstock.hosts.foreign_requests import Believe, encode_path, remember_line
 from penstock.hosts.wsgi_handover import Environ, Handover, StartResponse
 from penstock.hosts.wsgi_request import WsgiRequest
 from penstock.http.foreign_head import foreign_head, foreign_line
@@ -22,8 +23,6 @@ from penstock.intake.worker_request import Address, Capability
 CAPABILITIES: Final = Capability.SEND_FILE
 
 _REMEMBERED: Final = 1024
-# RFC 3986 section 3.3: pchar, and the slash between segments. What the server has decoded is encoded again.
-_PATH_SAFE: Final = "/:@!$&'()*+,;=~"
 # The target as it was sent, where the server tells.
 _RAW: Final = ("RAW_URI", "REQUEST_URI")
 _ORIGIN_FORM: Final = ("", "/", "*")
@@ -36,31 +35,24 @@ _TERMINATED: Final = "wsgi.input_terminated"
 class WsgiHost:
     """Takes what the threads of one WSGI server hand over into `runtime`, which lives on a loop in a thread of its own."""
 
-    __slots__ = ("_limits", "_lines", "_loop", "_runtime")
+    __slots__ = ("_believe", "_limits", "_lines", "_loop", "_runtime")
 
-    def __init__(self, runtime: Runtime, limits: HeadLimits) -> None:
-        """`limits` are those of heads; the server has its own, and the narrower ones hold."""
+    def __init__(self, runtime: Runtime, limits: HeadLimits, believe: Believe | None = None) -> None:
+        """`limits` are those of heads; the server has its own, and the narrower ones hold. `believe` is asked about proxies."""
         self._runtime = runtime
         self._loop = runtime.loop
         self._limits = limits
-        # Lines come again and again: what they say, and what they lead to, is remembered up to a bound (pipeline H-02).
+        self._believe = believe
         self._lines: dict[tuple[str, str, str, str, str, str], RequestLine] = {}
 
     def handle(self, environ: Environ, start_response: StartResponse) -> Sequence[bytes] | Any:
         """Serve one request: waits for the head of its answer, and returns what the server is to iterate (PEP 3333)."""
         client = _address(environ.get("REMOTE_ADDR"), environ.get("REMOTE_PORT"))
         try:
-            head = self._read_head(environ)
+            request = self._read(environ, client)
         except RequestRejected as error:
             self._loop.call_soon_threadsafe(self._tell, error, client)
             return refuse_request(error, start_response)
-        request = WsgiRequest(
-            head,
-            scheme=environ["wsgi.url_scheme"],
-            client=client,
-            server=_address(environ.get("SERVER_NAME"), environ.get("SERVER_PORT")),
-            loop=self._loop,
-        )
         handover = Handover(request, environ, start_response, self._loop)
         request.handover = handover
         self._loop.call_soon_threadsafe(self._take_in, request)
@@ -72,6 +64,19 @@ class WsgiHost:
 
     def _tell(self, error: RequestRejected, client: Address | None) -> None:
         self._runtime.reject(None, error.status, reason=reason_of(error), client=client)
+
+    def _read(self, environ: Environ, client: Address | None) -> WsgiRequest:
+        head = self._read_head(environ)
+        request = WsgiRequest(
+            head,
+            scheme=environ["wsgi.url_scheme"],
+            client=client,
+            server=_address(environ.get("SERVER_NAME"), environ.get("SERVER_PORT")),
+            loop=self._loop,
+        )
+        if head.framing.is_forwarded and self._believe is not None:
+            self._believe(request)
+        return request
 
     # -- the head ----------------------------------------------------------------------------------------------------------
 
@@ -103,9 +108,7 @@ class WsgiHost:
         line = self._lines.get(key)
         if line is None:
             line = _read_line(*key)
-            if len(self._lines) >= _REMEMBERED:
-                self._lines.clear()
-            self._lines[key] = line
+            remember_line(self._lines, key, line)
         return line
 
 
@@ -122,8 +125,8 @@ def _read_line(method: str, script: str, path: str, query: str, raw: str, protoc
     if path == "*" and not script:
         return foreign_line(method, b"*", b"", version=version)
     raw_query = _bytes_of(query)
-    inner = _encoded(_bytes_of(path)) or b"/"
-    outer = _encoded(_bytes_of(script))
+    inner = encode_path(_bytes_of(path)) or b"/"
+    outer = encode_path(_bytes_of(script))
     sent = _bytes_of(raw).partition(b"?")[0]
     # Middleware may have led elsewhere, and some servers tidy paths up: what was sent counts only where it means the same.
     if sent[:1] == b"/" and unquote_to_bytes(sent) == _bytes_of(script) + _bytes_of(path):
@@ -140,10 +143,6 @@ def _bytes_of(text: str) -> bytes:
         return text.encode("latin-1")
     except UnicodeEncodeError:
         raise RequestRejected(400, "the environ holds what is no byte", rule="PEP 3333") from None
-
-
-def _encoded(path: bytes) -> bytes:
-    return quote(path, safe=_PATH_SAFE).encode("ascii")
 
 
 def _fields_of(environ: Environ) -> list[tuple[bytes, bytes]]:

@@ -97,6 +97,10 @@ class WsgiRequest:
         """As `WorkerRequest.capabilities`."""
         return Capability.SEND_FILE
 
+    def come_from(self, client: Address | None) -> None:
+        """A trusted proxy says who the client is."""
+        self.client = client
+
     # -- reading ---------------------------------------------------------------------------------------------------------
 
     def limit_body(self, limit: int) -> None:

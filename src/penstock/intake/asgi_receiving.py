@@ -76,6 +76,10 @@ class AsgiReceiving:
         self._outgoing: deque[Message] = deque()
         self._is_released = False
 
+    def come_from(self, client: Address | None) -> None:
+        """A trusted proxy says who the client is."""
+        self.client = client
+
     def limit_body(self, limit: int) -> None:
         """As `WorkerRequest.limit_body`."""
         self._limit = limit
@@ -187,7 +191,8 @@ class AsgiReceiving:
 
 
 def _address(pair: Any) -> Address | None:
-    return None if pair is None else (str(pair[0]), None if pair[1] is None else int(pair[1]))
+    # Some servers say ("", 0), or twice None, of a Unix socket.
+    return None if not pair or not pair[0] else (str(pair[0]), None if pair[1] is None else int(pair[1]))
 
 
 def _too_large(limit: int) -> RequestRejected:

@@ -25,7 +25,7 @@ Send = Callable[[Message], Awaitable[None]]
 # Seconds in which a client may take the Close of a server that stops.
 _LAST_WORDS: Final = 1.0
 # What the host of the connection says itself (RFC 9110 section 7.6.1).
-_HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
+HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection", b"transfer-encoding", b"upgrade"))
 _EARLY_HINT: Final = "http.response.early_hint"
 _TRAILERS: Final = "http.response.trailers"
 _DENIAL: Final = "websocket.http.response"
@@ -39,6 +39,7 @@ class AsgiRequest(AsgiReceiving):
     """
 
     __slots__ = (
+        "_dropped",
         "_extensions",
         "_has_body",
         "_is_finishing",
@@ -55,9 +56,21 @@ class AsgiRequest(AsgiReceiving):
         "is_aborted",
     )
 
-    def __init__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send, *, head: RequestHead) -> None:
-        """`head` is what the scope says, judged: see `http.foreign_head`. Of a WebSocket, `websocket.connect` was received."""
+    def __init__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Receive,
+        send: Send,
+        *,
+        head: RequestHead,
+        dropped: frozenset[bytes] = HOP_BY_HOP,
+    ) -> None:
+        """`head` is what the scope says, judged: see `http.foreign_head`. Of a WebSocket, `websocket.connect` was received.
+
+        `dropped` are the fields of answers that the other side writes itself.
+        """
         super().__init__(scope, receive, head)
+        self._dropped = dropped
         self.bytes_sent = 0
         self.is_aborted = False
         self.has_sent_head = False
@@ -108,7 +121,8 @@ class AsgiRequest(AsgiReceiving):
 
     def _send_first(self, head: ResponseHead, body: bytes, more: bool) -> Awaitable[None] | None:
         _, promised, notes = write_head(head)
-        headers = [pair for pair in head.raw_headers if pair[0] not in _HOP_BY_HOP]
+        dropped = self._dropped
+        headers = [pair for pair in head.raw_headers if pair[0] not in dropped]
         is_empty = is_bodiless(head.status_code)
         has_body = not is_empty and not self.head.line.is_head
         if is_empty:

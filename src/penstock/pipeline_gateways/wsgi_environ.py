@@ -80,7 +80,10 @@ class EnvironMaker:
             del environ["REMOTE_ADDR"], environ["REMOTE_PORT"]
         else:
             environ["REMOTE_ADDR"] = client[0]
-            environ["REMOTE_PORT"] = str(client[1])
+            if not client[1]:
+                del environ["REMOTE_PORT"]  # a proxy that does not say it, or a server that does not know
+            else:
+                environ["REMOTE_PORT"] = str(client[1])
         principal = context.principal
         if principal is not ANONYMOUS and principal.is_authenticated:
             environ["REMOTE_USER"] = reread(principal.name)

@@ -14,11 +14,13 @@ from msgspec.structs import replace
 
 from penstock.errors import ConfigurationError, Problem, RequestRejected, StartupError
 from penstock.hosts.asgi_host import CAPABILITIES, AsgiHost, refuse_request
+from penstock.hosts.foreign_requests import Believe
 from penstock.intake.runtime import Runtime
 from penstock.intake.worker_request import Capability
 from penstock.server.life import Server, build, what_is_inside
 from penstock.server.messages import configure_messages
 from penstock.server.tracebacks import traceback_of
+from penstock.server.trust import Trust
 from penstock.settings import LimitSettings, ServerSettings, Settings, SiteSettings
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 60.0
 
 # What only the own listener does.
-_LEFT_TO_THE_HOST: Final = ("listen", "backlog", "loop", "server_header", "max_requests", "tls", "proxy")
+_LEFT_TO_THE_HOST: Final = ("listen", "backlog", "loop", "server_header", "max_requests", "tls")
 _LIMITS_LEFT_TO_THE_HOST: Final = ("header_timeout", "keep_alive", "data_rate", "data_rate_grace")
 
 
@@ -65,10 +67,19 @@ class Guest:
         self._starting: asyncio.Task[Runtime] | None = None
         self._server: Server | None = None
         self._prepared: Server | None = None
+        self._has_stopped = False
+        self.believe: Believe | None = (
+            None  # what a trusted proxy in front of the server says; None: nobody is believed
+        )
         self._failure: Exception | None = None
         self._delay = FIRST_DELAY
         self.retry_at = 0.0  # on the loop's clock
         self.runtime: Runtime | None = None
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether its site is over: who starts again needs another guest."""
+        return self._has_stopped
 
     @property
     def settings(self) -> Settings:
@@ -96,6 +107,7 @@ class Guest:
         """Let requests and WebSockets inside end in time, then stop."""
         if self._starting is not None:
             await asyncio.wait((self._starting,))
+        self._has_stopped = True
         server, self._server = self._server, None
         runtime = self.runtime
         if server is None or runtime is None:
@@ -110,6 +122,7 @@ class Guest:
         settings = load_subject(self._subject, self._root_path)
         configure_messages(settings.server.log.level)
         self._tell(settings)
+        self.believe = Trust(settings.server.proxy).find_guest_policy()
         self._prepared = build(settings, objects=self._objects)
 
     async def _start_once(self, tells: bool) -> Runtime:  # noqa: FBT001 - used once
@@ -165,12 +178,12 @@ class AsgiGuest:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """ASGI 3: lifespan, http and websocket."""
         loop = _find_loop()
+        kind = scope["type"]
         life = self._lives.get(loop)
-        if life is None:
+        if life is None or (kind == "lifespan" and life.guest.has_stopped):
             life = self._lives[loop] = _Life(
                 Guest(self._subject, host="an ASGI server", capabilities=CAPABILITIES, **self._options)
             )
-        kind = scope["type"]
         if kind == "lifespan":
             await life.live(receive, send)
         elif kind in ("http", "websocket"):
@@ -231,7 +244,7 @@ class _Life:
     async def _start(self, *, tells: bool) -> AsgiHost:
         runtime = await self.guest.start(tells=tells)
         if self.host is None:
-            self.host = AsgiHost(runtime, self.guest.settings.server.limits)
+            self.host = AsgiHost(runtime, self.guest.settings.server.limits, self.guest.believe)
         return self.host
 
 

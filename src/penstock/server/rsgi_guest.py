@@ -31,6 +31,9 @@ class RsgiGuest:
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the site; the loop does not run yet. SystemExit, when that fails, ends the worker; the log says why."""
         life = self._life_on(loop)
+        if life.guest.has_stopped:
+            del self._lives[loop]
+            life = self._life_on(loop)
         try:
             life.guest.prepare()
             loop.run_until_complete(life.start(tells=False))
@@ -69,7 +72,7 @@ class _Life:
     async def start(self, *, tells: bool = True) -> RsgiHost:
         runtime = await self.guest.start(tells=tells)
         if self.host is None:
-            self.host = RsgiHost(runtime, self.guest.settings.server.limits)
+            self.host = RsgiHost(runtime, self.guest.settings.server.limits, self.guest.believe)
         return self.host
 
     async def handle(self, scope: Any, protocol: Any) -> None:

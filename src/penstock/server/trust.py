@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from penstock.hosts.foreign_requests import Believe, Proxied
 from penstock.hosts.http1_request import Http1Request
+from penstock.intake.worker_request import Address
 from penstock.settings import ProxySettings
 
 if TYPE_CHECKING:
@@ -24,16 +26,31 @@ class Trust:
 
     def find_policy(self) -> Callable[[Http1Request], None] | None:
         """The policy to apply, or None when nobody's word is taken."""
-        return None if self._settings.headers == "none" or not self._settings.trusted else self.apply
+        return self.apply if self._believes_somebody else None
+
+    def find_guest_policy(self) -> Believe | None:
+        """As `find_policy`, for requests that another server has read."""
+        return self.apply_to_guest if self._believes_somebody else None
+
+    @property
+    def _believes_somebody(self) -> bool:
+        return self._settings.headers != "none" and bool(self._settings.trusted)
 
     def apply(self, request: Http1Request) -> None:
         """Believe the headers of a trusted peer. Raises RequestRejected (400) for what makes no sense."""
+        connection = request.connection
+        # Without an address it is not a Unix socket yet: a client that has left by now has none either.
+        self._apply(request, connection.client, is_unix=connection.is_unix)
+
+    def apply_to_guest(self, request: Proxied) -> None:
+        """As `apply`; the peer is who the server says. Where it says nothing, it listens on a Unix socket."""
+        peer = request.client
+        self._apply(request, peer, is_unix=peer is None)
+
+    def _apply(self, request: Proxied, client: Address | None, *, is_unix: bool) -> None:
         if self._proxies is None:
             self._proxies = self._read()
-        connection = request.connection
-        client = connection.client
-        # Without an address it is not a Unix socket yet: a client that has left by now has none either.
-        if not self._proxies.trusts(None if client is None else client[0], is_unix=connection.is_unix):
+        if not self._proxies.trusts(None if client is None else client[0], is_unix=is_unix):
             return
         head = request.head
         effective = self._proxies.apply(

@@ -117,7 +117,7 @@ class _Life:
     async def _start(self) -> WsgiHost:
         runtime = await self.guest.start()
         if self.host is None:
-            self.host = WsgiHost(runtime, self.guest.settings.server.limits)
+            self.host = WsgiHost(runtime, self.guest.settings.server.limits, self.guest.believe)
         return self.host
 
     async def _stop(self) -> None:
