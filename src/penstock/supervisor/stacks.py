@@ -19,7 +19,6 @@ from typing import Any, Final
 from penstock.http.redaction import printable, shorten
 from penstock.intake.requests_inside import Waiting, describe_waiting
 from penstock.intake.runtime import Runtime
-from penstock.supervisor.control_model import ControlRefused
 
 # Caught by C code of Python's own, whatever the interpreter is busy with. Not there on Windows.
 SIGNAL: Final = getattr(signal, "SIGUSR2", None)
@@ -50,21 +49,19 @@ def install_stacks(descriptor: int) -> None:
 async def take_stacks(pid: int, descriptor: int, *, within: float) -> str:
     """The stacks of all threads of the process `pid`, which has called `install_stacks` with this file; its loop need not turn.
 
-    Raises ControlRefused when nothing has come `within` seconds, or the process cannot be asked.
+    When nothing has come `within` seconds, or the process cannot be asked, it is that in words. Raises nothing.
     """
     if SIGNAL is None:
-        raise ControlRefused("this system has no signal by which a process could be asked for its stacks")
+        return "this system has no signal by which a process could be asked for its stacks"
     if not _is_caught(pid):
-        raise ControlRefused(
-            f"the process {pid} cannot be asked for its stacks: it has ended, or has just been started"
-        )
+        return f"the process {pid} cannot be asked for its stacks: it has ended, or has just been started"
     os.ftruncate(descriptor, 0)
     try:
         os.kill(pid, SIGNAL)
     except OSError as error:
-        raise ControlRefused(f"the process {pid} cannot be asked for its stacks: {error.strerror}") from None
+        return f"the process {pid} cannot be asked for its stacks: {error.strerror}"
     if not await _wait_written(descriptor, within):
-        raise ControlRefused(f"the process {pid} has not told its stacks within {within:g} seconds: it may be stopped")
+        return f"the process {pid} has not told its stacks within {within:g} seconds: it may be stopped"
     return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("utf-8", "backslashreplace")
 
 
