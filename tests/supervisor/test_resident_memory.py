@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-from penstock.supervisor import resident_memory
 from penstock.supervisor.resident_memory import find_resident_memory
 
 MEGABYTE = 1024 * 1024
@@ -34,6 +33,6 @@ class TestResidentMemory:
         assert find_resident_memory(child.pid) is None
 
     def test_elsewhere_only_the_peak_of_this_process_is_known(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(resident_memory.sys, "platform", "darwin")
+        monkeypatch.setattr(sys, "platform", "darwin")
         assert find_resident_memory()
         assert find_resident_memory(1) is None

@@ -74,7 +74,7 @@ class TestClockChanges:
 
     def test_once_a_day_for_a_year(self) -> None:
         moment = at("2026-01-01T00:00:00+01:00")
-        days = []
+        days: list[int] = []
         while len(days) < 365:
             found = find_next_time(["02:30"], moment)
             assert found is not None
