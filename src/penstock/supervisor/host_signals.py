@@ -74,7 +74,10 @@ class HostSignals:
             self._survives_hangup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             self._has_terminal = _has_terminal()
         for number, action in self._actions().items():
-            loop.add_signal_handler(number, action)
+            try:
+                loop.add_signal_handler(number, action)
+            except RuntimeError:
+                continue  # uvloop keeps SIGCHLD to itself: who runs on it has to look for the dead now and then
             self._installed.append(number)
         release(self._installed)
 
