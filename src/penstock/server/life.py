@@ -7,7 +7,8 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ConfigurationError, Problem
@@ -16,6 +17,7 @@ from penstock.hosts.http1_service import Http1Service
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
 from penstock.hosts.loop import new_event_loop
 from penstock.hosts.socket_host import SocketHost
+from penstock.intake.health_paths import HealthPaths
 from penstock.intake.runtime import Runtime
 from penstock.pipeline.site import PipelineSite
 from penstock.server.composition import Objects, compose_sites
@@ -25,10 +27,12 @@ from penstock.server.moved_folders import folders_of
 from penstock.server.observation import Observation
 from penstock.server.tracing import Traces
 from penstock.server.trust import Trust
-from penstock.settings import Settings
+from penstock.settings import HealthPathSettings, Settings
 
 if TYPE_CHECKING:
     from penstock.hosts.fastcgi_service import FastCgiService
+    from penstock.pipeline.module import Module
+    from penstock.request_handlers.pool_address import PoolAddress
 
 logger = logging.getLogger("penstock")
 
@@ -41,14 +45,24 @@ Ready = Callable[["Server"], None]
 class Server:
     """Everything one process serves, from its settings. Used on one loop; `serve` is the blocking way to run it."""
 
-    def __init__(self, settings: Settings, *, objects: Objects | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        objects: Objects | None = None,
+        pools: Mapping[str, PoolAddress] | None = None,
+        entry: Module | None = None,
+    ) -> None:
         """Compose the sites of `settings`; `objects` are taken by their names instead of being imported.
 
+        `pools` says where the pools of a supervisor listen; `entry` lets requests into a pool (see `pool_entry`).
         Raises ConfigurationError with every mistake, StartupError when an application fails in its own import.
         """
         self.settings = settings
         self._traces = Traces(settings.server.log)
         self._objects = objects
+        self._pools = pools
+        self._entry = entry
         self.sites = self._compose()
         retries = settings.server.start_failure == "retry"
         for site in self.sites:
@@ -62,6 +76,8 @@ class Server:
         self._host: SocketHost | None = None
         self._observation: Observation | None = None
         self._tls: object = None
+        self._leave_waiting = False
+        self._idle = 0.0
         self._stopping = asyncio.Event()
         self._is_forced = asyncio.Event()
 
@@ -86,7 +102,11 @@ class Server:
         settings, runtime = self.settings.server, self.started
         if self._tls is None:
             self._tls = open_server_tls(self.settings)
-        clock = Clock(runtime.loop, server_line=b"server: penstock\r\n" if settings.server_header else b"")
+        clock = Clock(
+            runtime.loop,
+            server_line=b"server: penstock\r\n" if settings.server_header else b"",
+            is_dated=self._entry is None,
+        )
         trust = Trust(settings.proxy)
         service = self._service = Http1Service(
             runtime,
@@ -120,16 +140,28 @@ class Server:
             stuck_threads=server.limits.stuck_threads,
             sockets=server.limits.sockets,
             record=observation.record,
+            health=_health_paths(server.health),
         )
         await runtime.start()
         self.generations.watch(runtime)
         observation.start()
         return runtime
 
-    def stop(self) -> None:
-        """Ask the server to drain and stop; asked a second time, it stops at once. To be called on the loop."""
+    @property
+    def is_stopping(self) -> bool:
+        """Whether `stop` was called."""
+        return self._stopping.is_set()
+
+    def stop(self, *, leave_waiting: bool = False, idle: float = 0.0) -> None:
+        """Ask the server to drain and stop; asked a second time, it stops at once. To be called on the loop.
+
+        `leave_waiting`: connections that wait in the kernel are left to a successor, which has the same sockets. `idle` is for
+        how many seconds kept-alive connections that are silent stay open.
+        """
         if self._stopping.is_set():
             self._is_forced.set()
+            return
+        self._leave_waiting, self._idle = leave_waiting, idle
         self._stopping.set()
         if self._host is not None:
             self._host.announce_stop()
@@ -139,22 +171,47 @@ class Server:
         await self._stopping.wait()
         await self.close()
 
-    async def close(self) -> None:
-        """Close the listening sockets, let the requests inside end, and stop the applications."""
+    async def wait_stopping(self) -> None:
+        """Serve until `stop` is called."""
+        await self._stopping.wait()
+
+    async def close(self) -> str:
+        """Close the listening sockets, let the requests inside end, and stop the applications.
+
+        Returns what did not end in time and was cut off, in words; "" for nothing.
+        """
         host, runtime = self._host, self.runtime
         if host is None or runtime is None:
-            return
+            return ""
+        cut_off = ""
         if not await self._wind_down(host, runtime):
-            logger.warning("%s did not end in time and are cut off", what_is_inside(runtime))
+            cut_off = what_is_inside(runtime)
+            logger.warning("%s did not end in time and are cut off", cut_off)
         await host.close()
         self._host = None
         await self.stop_sites(runtime)
+        return cut_off
 
     async def stop_sites(self, runtime: Runtime) -> None:
         """Stop what `start_sites` has started; what is still inside is cut off."""
         await self.generations.stop()
-        await runtime.stop()
+        await runtime.stop(self.settings.server.drain.cancel)
         self.close_logs()
+
+    @property
+    def connections(self) -> int:
+        """How many connections are open, WebSockets among them."""
+        return 0 if self._service is None else len(self._service.connections) + len(self._service.sockets)
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether any site has a certificate."""
+        return _has_tls(self.settings)
+
+    def reopen_logs(self) -> None:
+        """Open the file of the access log again: it was moved (logrotate)."""
+        if self._observation is not None:
+            self._observation.reopen()
 
     def close_logs(self) -> None:
         """Write what is left of the access log and of traces."""
@@ -163,7 +220,7 @@ class Server:
         self._traces.close()
 
     def _compose(self) -> list[PipelineSite]:
-        return compose_sites(self.settings, self._objects, traces=self._traces)
+        return compose_sites(self.settings, self._objects, traces=self._traces, pools=self._pools, entry=self._entry)
 
     def _serve_sites(self, sites: list[PipelineSite]) -> None:
         """These sites serve from now on."""
@@ -175,7 +232,10 @@ class Server:
     async def _wind_down(self, host: SocketHost, runtime: Runtime) -> bool:
         """Let every request end that came in time; False when some did not, or were not waited for."""
         loop = asyncio.get_running_loop()
-        ending = loop.create_task(_end_requests(host, runtime, self.settings.server.graceful_timeout))
+        within = self.settings.server.graceful_timeout
+        ending = loop.create_task(
+            _end_requests(host, runtime, within, leave_waiting=self._leave_waiting, idle=self._idle)
+        )
         forced = loop.create_task(self._is_forced.wait())
         await asyncio.wait((ending, forced), return_when=asyncio.FIRST_COMPLETED)
         forced.cancel()
@@ -192,15 +252,19 @@ def what_is_inside(runtime: Runtime) -> str:
     return " and ".join([*told, f"{sockets} WebSockets"] if sockets else told)
 
 
-async def _end_requests(host: SocketHost, runtime: Runtime, within: float) -> bool:
+async def _end_requests(host: SocketHost, runtime: Runtime, within: float, *, leave_waiting: bool, idle: float) -> bool:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within
-    await host.stop_accepting()
-    runtime.sockets.go_away()
-    await host.serve_expected(within)
+    await host.stop_accepting(leave_waiting=leave_waiting)
+    runtime.announce_stop()
+    await host.serve_expected(within, idle=idle)
     drained = await runtime.drain(max(0.0, deadline - loop.time()))
     await host.wait_sent(max(0.0, deadline - loop.time()))
     return drained
+
+
+def _health_paths(health: HealthPathSettings) -> HealthPaths | None:
+    return HealthPaths(live=health.live, ready=health.ready) if health.live or health.ready else None
 
 
 def _open_fastcgi(service: Http1Service, bound: Sequence[BoundSocket], trust: Trust) -> FastCgiService | None:
@@ -231,12 +295,18 @@ def open_listeners(settings: Settings) -> list[BoundSocket]:
     return open_sockets([parse_bind(text) for text in server.listen], backlog=server.backlog, tls=tls)
 
 
-def build(settings: Settings, *, objects: Objects | None = None) -> Server:
-    """A server that is composed and not yet started; its `app_dirs` stay importable. Raises as `Server` does."""
+def build(
+    settings: Settings,
+    *,
+    objects: Objects | None = None,
+    pools: Mapping[str, PoolAddress] | None = None,
+    entry: Module | None = None,
+) -> Server:
+    """A server that is composed and not yet started; its `app_dirs` stay importable. Takes and raises what `Server` does."""
     for folder in reversed(settings.server.app_dirs):
         if folder not in sys.path:
             sys.path.insert(0, folder)
-    return Server(settings, objects=objects)
+    return Server(settings, objects=objects, pools=pools, entry=entry)
 
 
 def serve(
@@ -278,7 +348,8 @@ async def _serve(server: Server, sockets: Sequence[BoundSocket] | None, ready: R
 
 async def end_tasks() -> None:
     """Cancel what was cut off and is still at work, so that it can clean up. Only for those who own the loop."""
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    # Those that were cancelled already have had their time.
+    tasks = [each for each in asyncio.all_tasks() - {asyncio.current_task()} if not each.cancelling()]
     for task in tasks:
         task.cancel()
     if tasks:
@@ -287,13 +358,18 @@ async def end_tasks() -> None:
 
 def _install_signals(server: Server) -> None:
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    # Who sits in front of it wants its end now; who replaces it lets clients learn of it.
+    stops: dict[signal.Signals, Callable[[], None]] = {
+        signal.SIGINT: server.stop,
+        signal.SIGTERM: partial(server.stop, idle=server.settings.server.drain.idle),
+    }
+    for number, stop in stops.items():
         try:
-            loop.add_signal_handler(number, server.stop)
+            loop.add_signal_handler(number, stop)
         except (NotImplementedError, RuntimeError):
             # Windows, or not the main thread
             if sys.platform == "win32":
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(server.stop))
+                signal.signal(number, lambda *_, stop=stop: loop.call_soon_threadsafe(stop))
 
 
 def _has_tls(settings: Settings) -> bool:

@@ -16,7 +16,8 @@ class Start(Struct, tag="start", frozen=True, kw_only=True):
     """The first message to a worker: all it needs to know.
 
     `settings` are those of the whole site file, checked. `sockets` are places as `listen` has them ("fd:5", "fcgi+fd:6"), which
-    the worker has inherited. `key` signs what is told to pools, `places` says where each listens. `unavailable`, when it is not
+    the worker has inherited. `key` signs what is told to pools: a worker of the default pool, which is told in `places` where they listen, has that from
+    which the keys of all are derived, another one that of its own pool. `unavailable`, when it is not
     empty, is why this worker answers everything with 503; `retry_after` is for that answer, in seconds.
     """
 

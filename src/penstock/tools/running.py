@@ -22,6 +22,12 @@ def run(target: str, said: Mapping[str, Any]) -> int:
         from penstock.tools.reloading import run_reloading
 
         return run_reloading(target, settings, said)
+    from penstock.supervisor.generation import is_supervised
+
+    if is_supervised(settings):
+        from penstock.tools.supervising import run_supervised
+
+        return run_supervised(target, settings, said, load=lambda: settings_from(target, said))
     if said["log_config"] is not None:
         from penstock.server.log_config import configure_logging
 

@@ -1,0 +1,262 @@
+"""Supervisor: the process that is there from the start to the end, and keeps the sockets; workers come and go below it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from penstock.errors import ConfigurationError, Problem, StartupError
+from penstock.server.life import open_listeners
+from penstock.server.messages import configure_messages
+from penstock.settings import ControlSettings, Settings
+from penstock.supervisor.control_model import ControlRefused
+from penstock.supervisor.control_path import control_path
+from penstock.supervisor.control_server import ControlServer
+from penstock.supervisor.generation import DEFAULT, Generation
+from penstock.supervisor.host_signals import HostSignals
+from penstock.supervisor.launching import Launcher
+from penstock.supervisor.messages import ReopenLogs
+from penstock.supervisor.operator import Operator
+from penstock.supervisor.pid_file import PidFile
+from penstock.supervisor.pool_sockets import PoolSockets
+from penstock.supervisor.reaping import Reaper, inherits_orphans
+from penstock.supervisor.slots import Listening, SlotSockets
+from penstock.supervisor.start_failures import StartFailed
+from penstock.supervisor.systemd import Notifier
+from penstock.supervisor.worker_pool import WorkerPool
+from penstock.supervisor.worker_process import WorkerProcess
+
+logger = logging.getLogger("penstock")
+
+_TICK: Final = 1.0
+
+
+class Supervisor:
+    """Keeps the workers of all pools. `load` reads the settings, again at each reload; `target` is what is served.
+
+    `ready` is called once everything serves.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        load: Callable[[], Settings],
+        *,
+        target: str = "",
+        log_config: str = "",
+        ready: Callable[[Supervisor], None] | None = None,
+    ) -> None:
+        self.generation = Generation(1, settings)
+        self.load = load
+        self.target = target
+        self.pools: dict[str, WorkerPool] = {}
+        self.started = time.time()
+        self.state = "starting"
+        self.sockets = SlotSockets((), backlog=settings.server.backlog)
+        self.pool_sockets = PoolSockets()
+        self.launcher = Launcher(self._sockets_of, places=lambda: self.pool_sockets.places, log_config=log_config)
+        self.notifier = Notifier()
+        self._ready = ready
+        self._idle: float | None = None
+        self._operator = Operator(self)
+        self._stopping = asyncio.Event()
+        self._reaper = Reaper(self._is_ours) if inherits_orphans() else None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._control: ControlServer | None = None
+        self._pid_file: PidFile | None = None
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """All processes of all pools."""
+        return [worker for pool in self.pools.values() for worker in pool.workers]
+
+    # -- the whole life ------------------------------------------------------------------------------------------------
+
+    async def run(self) -> int:
+        """Start everything, serve until `stop`, and stop everything; the exit code.
+
+        Raises ConfigurationError and StartupError for what keeps it from starting; then nothing is left behind.
+        """
+        signals = HostSignals(self)
+        signals.install()
+        try:
+            await self._start()
+            await self._serve()
+        finally:
+            await self._end()
+            signals.remove()
+        return 0
+
+    async def _start(self) -> None:
+        settings = self.generation.settings
+        if settings.server.pid_file:
+            self._pid_file = PidFile(settings.server.pid_file)
+            self._pid_file.write()
+        self.sockets = SlotSockets(open_listeners(settings), backlog=settings.server.backlog)
+        for pool in settings.pools:
+            self.pool_sockets.open(pool.name)
+        await self._open_control(settings.server.control)
+        for name in self.generation.pools:
+            await self.open_pool(name, self.generation)
+
+    async def _serve(self) -> None:
+        if self._stopping.is_set():
+            return
+        self.state = "running"
+        self.run_behind(self._tick())
+        self.notifier.ready(f"{len(self.workers)} workers")
+        if self._ready is not None:
+            self._ready(self)
+        await self._stopping.wait()
+
+    async def _end(self) -> None:
+        self.state = "stopping"
+        self.notifier.stopping()
+        for task in tuple(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        # The default pool asks the others: its requests end first.
+        if DEFAULT in self.pools:
+            await self.pools[DEFAULT].stop(self._idle)
+        await asyncio.gather(*[pool.stop(0.0) for pool in self.pools.values() if not pool.is_stopping])
+        self.sockets.close()
+        self.pool_sockets.close_all()
+        if self._control is not None:
+            await self._control.close()
+        if self._pid_file is not None:
+            self._pid_file.remove()
+
+    async def open_pool(self, name: str, generation: Generation) -> None:
+        """Start a pool. Raises ConfigurationError and StartupError when its workers do not start."""
+        if name != DEFAULT:
+            self.pool_sockets.open(name)
+        pool = self.pools[name] = WorkerPool(name, generation, self.launcher)
+        try:
+            await pool.start()
+        except StartFailed as error:
+            del self.pools[name]
+            raise error.for_operator() from error
+
+    def _sockets_of(self, pool: str, slot: int, count: int) -> list[Listening]:
+        return self.sockets.of_slot(slot, count) if pool == DEFAULT else self.pool_sockets.of(pool)
+
+    async def _open_control(self, settings: ControlSettings | None) -> None:
+        said = settings or ControlSettings()
+        try:
+            path = said.socket or control_path(self.target)
+            control = ControlServer(self._operator, path, mode=int(said.mode, 8))
+            await control.open()
+        except ConfigurationError as error:
+            if settings is not None:
+                raise
+            logger.warning("there is no control socket: %s", error)
+        else:
+            self._control = control
+
+    async def begin_upgrade(self) -> None:
+        """See `control_model.Controlled.upgrade`."""
+        raise ControlRefused("this server cannot replace its own program")
+
+    async def _tick(self) -> None:
+        while True:
+            now = time.monotonic()
+            for pool in tuple(self.pools.values()):
+                pool.tick(now)
+            self.notifier.watchdog()
+            await asyncio.sleep(_TICK)
+
+    def run_behind(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task that ends with the supervisor; what it raises is logged."""
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._end_task)
+        return task
+
+    def _end_task(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, (ConfigurationError, StartupError)):
+            logger.error("%s", error)
+        else:
+            logger.critical("the supervisor failed in what it was asked to do", exc_info=error)
+
+    # -- what signals ask for (see host_signals.Operations) ------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Let the requests inside end, then exit."""
+        self._stop(None)
+
+    def stop_now(self) -> None:
+        """Cut off what is inside, and exit."""
+        self._stop(0.0)
+        for pool in self.pools.values():
+            pool.cut_off()
+
+    def reload(self) -> None:
+        """Read the settings again, and replace all workers."""
+        self.run_behind(self._operator.reload_all())
+
+    def reopen_logs(self) -> None:
+        """Let all workers open the files of their logs again."""
+        for worker in self.workers:
+            worker.send(ReopenLogs())
+
+    def upgrade(self) -> None:
+        """Replace the program of the supervisor, in place."""
+        self.run_behind(self._operator.upgrade())
+
+    def add_worker(self) -> None:
+        """One worker more in the default pool."""
+        self.run_behind(self._operator.scale(DEFAULT, self.pools[DEFAULT].wanted + 1))
+
+    def remove_worker(self) -> None:
+        """One worker fewer in the default pool; the last one stays."""
+        self.run_behind(self._operator.scale(DEFAULT, max(1, self.pools[DEFAULT].wanted - 1)))
+
+    def reap(self) -> None:
+        """A child process has ended."""
+        for worker in self.workers:
+            worker.look()
+        if self._reaper is not None and (again := self._reaper.reap()) is not None:
+            asyncio.get_running_loop().call_later(again, self.reap)
+
+    def _stop(self, idle: float | None) -> None:
+        self._idle = idle
+        if not self._stopping.is_set():
+            logger.info("the server stops")
+        self._stopping.set()
+
+    def _is_ours(self, process: int) -> bool:
+        return any(worker.pid == process for worker in self.workers)
+
+
+def supervise(
+    settings: Settings,
+    load: Callable[[], Settings],
+    *,
+    target: str = "",
+    log_config: str = "",
+    ready: Callable[[Supervisor], None] | None = None,
+) -> int:
+    """Serve `settings` with workers until a signal says stop; the exit code 0.
+
+    `load` reads the settings anew, with the options that were given. Raises ConfigurationError and StartupError.
+    """
+    if sys.platform == "win32":
+        problem = (
+            "workers, pools and the control socket need Linux or macOS: leave them out, and start one server per core"
+        )
+        raise ConfigurationError([Problem(problem, "[server] workers")])
+    configure_messages(settings.server.log.level)
+
+    async def run() -> int:
+        return await Supervisor(settings, load, target=target, log_config=log_config, ready=ready).run()
+
+    with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
+        return runner.run(run())

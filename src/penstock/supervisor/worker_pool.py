@@ -1,0 +1,430 @@
+"""WorkerPool: the workers of one pool - started, kept at their number, replaced one by one, drained and stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Coroutine
+from typing import Any, Final
+
+from penstock.supervisor.control_model import ControlRefused
+from penstock.supervisor.crash_guard import CrashGuard
+from penstock.supervisor.demand import Demand
+from penstock.supervisor.generation import Generation
+from penstock.supervisor.launching import Launcher
+from penstock.supervisor.messages import Advice
+from penstock.supervisor.recycling import Reason, RecyclePolicy, WorkerAge
+from penstock.supervisor.slot import Slot
+from penstock.supervisor.start_failures import StartFailed
+from penstock.supervisor.starting import Starting
+from penstock.supervisor.worker_process import WorkerProcess, WorkerState, end_text
+
+logger = logging.getLogger("penstock")
+
+# Seconds between a start that failed and the next try, while the guard allows one.
+_PAUSE: Final = 0.5
+# Seconds for the stacks of a worker that is stuck.
+_FOR_STACKS: Final = 2.0
+
+
+class WorkerPool:
+    """The workers of `name`. Everything is called on the supervisor's loop; `launcher` makes the processes."""
+
+    def __init__(self, name: str, generation: Generation, launcher: Launcher) -> None:
+        self.name = name
+        self.generation = generation
+        self.terms = generation.terms(name)
+        self.slots: list[Slot] = []
+        self.recycles: Counter[str] = Counter()
+        self.drained = ""
+        self.is_stopping = False
+        self.wanted = self.terms.workers
+        self.guard = _guard_of(generation, name)
+        self.demand = Demand(lambda: launcher.sockets(name, 0, 1), self._wake)
+        self._starting = Starting(name, launcher, on_end=self._notice_end, on_advice=self._take_advice)
+        self._policy = RecyclePolicy(self.terms.recycle)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._due: dict[int, str] = {}
+        self._recycling: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+        self._may_try = asyncio.Event()
+
+    # -- what there is -------------------------------------------------------------------------------------------------
+
+    @property
+    def workers(self) -> list[WorkerProcess]:
+        """All processes: those that have a slot, those that start, and those that are on their way out."""
+        return [*[slot.worker for slot in self.slots if slot.worker is not None], *self._starting.others]
+
+    @property
+    def serving(self) -> int:
+        """How many take requests."""
+        return sum(slot.is_serving for slot in self.slots)
+
+    # -- start and stop ------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Start all workers; those of a pool on demand start with the first connection.
+
+        Raises StartFailed when one does not get ready; then all are stopped.
+        """
+        if self.terms.is_on_demand:
+            self.demand.watch()
+            return
+        slots = [Slot(number) for number in range(self.wanted)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for slot in slots:
+                    group.create_task(self._occupy(slot))
+        except* StartFailed as failures:
+            await self.stop()
+            raise failures.exceptions[0] from None
+        self.slots = slots
+        for slot in slots:
+            self._put_to_work(slot)
+
+    async def _occupy(self, slot: Slot) -> None:
+        slot.worker = await self._start_worker(slot, self.generation)
+
+    def _put_to_work(self, slot: Slot) -> None:
+        if slot.worker is None or slot.worker.is_ended:
+            slot.worker = None
+            slot.changed.set()
+        else:
+            slot.worker.serve()
+        self._run(self._keep(slot))
+
+    def adopt(self, workers: list[WorkerProcess]) -> None:
+        """Take over workers that serve already, one a slot, from an earlier program of this process."""
+        self.slots = [Slot(number) for number in range(self.wanted)]
+        for worker in workers:
+            self._starting.adopt(worker)
+            worker.age = self._policy.begin()
+            if worker.slot < len(self.slots):
+                self.slots[worker.slot].worker = worker
+            else:
+                self._dismiss(worker, reason="Scaled")
+        for slot in self.slots:
+            if slot.worker is None:
+                slot.changed.set()
+            self._run(self._keep(slot))
+
+    async def stop(self, idle: float | None = None) -> None:
+        """Drain every worker, and kill what outlives its time. `idle` None is what the settings say."""
+        self.is_stopping = True
+        self.demand.stop()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        gone, self.slots = self.slots, []
+        for worker in [slot.worker for slot in gone if slot.worker is not None]:
+            self._dismiss(worker, leave_waiting=False, idle=idle)
+        for worker in self._starting.unready:
+            worker.kill()
+        await self._starting.wait_all_ended()
+
+    def cut_off(self) -> None:
+        """End every worker now."""
+        for worker in self.workers:
+            worker.kill()
+
+    # -- a slot --------------------------------------------------------------------------------------------------------
+
+    async def _keep(self, slot: Slot) -> None:
+        """Have a worker in the slot, as long as there is a slot."""
+        while not slot.is_removed:
+            await slot.changed.wait()
+            slot.changed.clear()
+            while slot.worker is None and not slot.is_removed:
+                await self._fill(slot)
+
+    async def _fill(self, slot: Slot) -> None:
+        """One try to get a worker into a slot that has none."""
+        if self.drained or (self.guard.is_off and not self.guard.is_due):
+            await self._stand_in(slot)
+            return
+        if self.guard.is_due:
+            self.guard.begin_retry()
+        async with slot.lock:
+            if slot.worker is not None or slot.is_removed:
+                return
+            try:
+                slot.worker = await self._start_worker(slot, self.generation)
+            except StartFailed as error:
+                logger.error("%s", error)
+                self._count_failure(str(error))
+            else:
+                self.guard.succeed()
+                self._may_try.set()
+                slot.worker.serve()
+                return
+        if not self.guard.is_off:
+            await asyncio.sleep(_PAUSE)
+
+    async def _stand_in(self, slot: Slot) -> None:
+        """The pool is off, or drained: somebody says so in its place until it may be tried (pipeline W-05)."""
+        self._may_try.clear()
+        retry_after = 60 if self.drained else self.guard.retry_after
+        reason = self.drained or self.guard.reason
+        stand_in = await self._open_stand_in(slot, reason, retry_after)
+        try:
+            async with asyncio.timeout(None if self.drained else retry_after):
+                await self._may_try.wait()
+        except TimeoutError:
+            pass
+        finally:
+            if stand_in is not None:
+                self._dismiss(stand_in, idle=0.0)
+
+    async def _open_stand_in(self, slot: Slot, reason: str, retry_after: int) -> WorkerProcess | None:
+        try:
+            stand_in = await self._starting.start(
+                slot.number, self.wanted, self.generation, unavailable=reason, retry_after=retry_after
+            )
+        except StartFailed as error:
+            logger.critical("nobody answers for pool %s: %s", self.name, error)
+            return None
+        stand_in.serve()
+        return stand_in
+
+    async def _start_worker(self, slot: Slot, generation: Generation, *, count: int = 0) -> WorkerProcess:
+        age = self._policy.begin()
+        worker = await self._starting.start(slot.number, count or self.wanted, generation, requests=age.request_limit)
+        worker.age = age
+        return worker
+
+    def _notice_end(self, worker: WorkerProcess) -> None:
+        slot = next((slot for slot in self.slots if slot.worker is worker), None)
+        if slot is None:
+            return
+        slot.worker = None
+        slot.changed.set()
+        if not self.is_stopping:
+            text = f"{worker} {end_text(worker.exit_code)}"
+            inside = worker.beat.executing
+            logger.error("%s, with %d requests inside when it was last heard of: another one is started", text, inside)
+            slot.remember(end_text(worker.exit_code))
+            self._count_failure(text)
+
+    def _count_failure(self, text: str) -> None:
+        before = self.guard.times_off
+        self.guard.fail(text.partition("\n")[0])
+        if self.guard.times_off > before:
+            logger.critical("pool %s is off for %d s: %s", self.name, self.guard.retry_after, self.guard.reason)
+
+    # -- replacing -----------------------------------------------------------------------------------------------------
+
+    def ask_recycle(self, worker: WorkerProcess, reason: str, text: str) -> None:
+        """Replace `worker` in its turn, one after the other (pipeline W-02, G-03)."""
+        if worker.number in self._due or self.is_stopping or worker.state is not WorkerState.SERVING:
+            return
+        logger.info("%s is replaced: %s", worker, text)
+        self._due[worker.number] = reason
+        if self._recycling is None or self._recycling.done():
+            self._recycling = self._run(self._recycle_due())
+
+    async def _recycle_due(self) -> None:
+        while self._due:
+            number, reason = next(iter(self._due.items()))
+            slot = next((slot for slot in self.slots if slot.worker and slot.worker.number == number), None)
+            if slot is not None and await self.replace(slot, self.generation, reason):
+                await asyncio.sleep(self.guard.retry_after if self.guard.is_off else _PAUSE)
+            self._due.pop(number, None)
+            await asyncio.sleep(self.terms.recycle.stagger if self._due else 0)
+
+    async def replace(self, slot: Slot, generation: Generation, reason: str, *, count: int = 0) -> StartFailed | None:
+        """Start a successor, let it serve, drain who was there (pipeline W-03, G-04).
+
+        Returns why the successor did not start - then who was there goes on -, None when it did. `count` is how many slots there
+        are to be.
+        """
+        async with self._turn, slot.lock:
+            if slot.is_removed or self.is_stopping:
+                return None
+            try:
+                successor = await self._start_worker(slot, generation, count=count)
+            except StartFailed as error:
+                logger.error("%s; the worker that was to be replaced goes on", error)
+                self._count_failure(str(error))
+                return error
+            before, slot.worker = slot.worker, successor
+            successor.serve()
+            if before is not None:
+                self._dismiss(before, reason=reason)
+            self.recycles[reason] += 1
+            slot.remember(reason)
+            return None
+
+    async def replace_all(self, generation: Generation, reason: str) -> StartFailed | None:
+        """Replace all one by one with workers of `generation`, and have as many as it says.
+
+        All or none: if one does not start, those that were replaced go back to the generation before. Returns why.
+        """
+        before, terms = self.generation, generation.terms(self.name)
+        replaced: list[Slot] = []
+        for slot in [slot for slot in self.slots if slot.number < terms.workers]:
+            failure = await self.replace(slot, generation, reason)
+            if failure is not None:
+                for earlier in replaced:
+                    await self.replace(earlier, before, "RolledBack")
+                return failure
+            replaced.append(slot)
+        if generation is not before:
+            self._adopt_terms(generation)
+            await self.scale(terms.workers)
+        return None
+
+    def _adopt_terms(self, generation: Generation) -> None:
+        was_on_demand = self.terms.is_on_demand
+        if generation.terms(self.name).recycle != self.terms.recycle:
+            self.guard = _guard_of(generation, self.name)
+        self.generation, self.terms = generation, generation.terms(self.name)
+        self._policy = RecyclePolicy(self.terms.recycle)
+        self._may_try.set()
+        if was_on_demand and not self.terms.is_on_demand and not self.slots:
+            self.demand.stop()
+            self._wake()
+
+    async def scale(self, count: int) -> None:
+        """Have `count` workers from now on. Raises StartFailed when one that is missing does not start."""
+        before, self.wanted = len(self.slots), count
+        if not self.slots:
+            return
+        if count < before:
+            # Slot 0 accepts at the sockets of slots that go, too: who waits there, and whom the kernel still sends there.
+            await self.replace(self.slots[0], self.generation, "Scaled", count=count)
+            gone, self.slots = self.slots[count:], self.slots[:count]
+            for slot in gone:
+                self._remove(slot)
+        for number in range(before, count):
+            slot = Slot(number)
+            try:
+                await self._occupy(slot)
+            except StartFailed:
+                self.wanted = len(self.slots)
+                raise
+            self.slots.append(slot)
+            self._put_to_work(slot)
+
+    def _remove(self, slot: Slot) -> None:
+        slot.is_removed = True
+        slot.changed.set()
+        if slot.worker is not None:
+            self._dismiss(slot.worker, reason="Scaled")
+            slot.worker = None
+
+    def _dismiss(
+        self, worker: WorkerProcess, *, leave_waiting: bool = True, idle: float | None = None, reason: str = ""
+    ) -> None:
+        if not worker.is_ended:
+            silence = self.terms.drain.idle if idle is None else idle
+            worker.drain(leave_waiting=leave_waiting, idle=silence, reason=reason)
+            self._starting.see_off(worker, silence + self.terms.patience)
+
+    # -- what beats say ------------------------------------------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Look at every worker; called once a second. `now` is of the monotonic clock."""
+        for slot in self.slots:
+            worker = slot.worker
+            if worker is not None and slot.is_serving and worker.age is not None:
+                self._judge(slot, worker, worker.age)
+        if self.terms.is_on_demand and self.terms.idle and self._has_been_idle(now):
+            self._go_idle()
+
+    def _judge(self, slot: Slot, worker: WorkerProcess, age: WorkerAge) -> None:
+        reason = (age.find_reason(worker.beat) if worker.take_beat() else age.find_stuck()) or age.find_due()
+        if reason is Reason.STUCK:
+            self._begin_stuck(slot, worker)
+        elif reason is not None:
+            self.ask_recycle(worker, reason.value, reason.text)
+
+    def _take_advice(self, worker: WorkerProcess, advice: Advice) -> None:
+        self.ask_recycle(worker, advice.kind, advice.text)
+
+    def _begin_stuck(self, slot: Slot, worker: WorkerProcess) -> None:
+        """Its loop does not turn: a successor serves who waits at its sockets, and it is killed (pipeline W-04)."""
+        if worker.number not in self._due:
+            self._due[worker.number] = Reason.STUCK.value
+            self._run(self._replace_stuck(slot, worker))
+
+    async def _replace_stuck(self, slot: Slot, worker: WorkerProcess) -> None:
+        try:
+            stacks = await worker.take_stacks(_FOR_STACKS)
+        except ControlRefused as error:
+            stacks = str(error)
+        logger.error("%s: its event loop does not turn; what runs there:\n%s", worker, stacks)
+        self._count_failure(f"{worker} was stuck")
+        await self.replace(slot, self.generation, Reason.STUCK.value)
+        self._due.pop(worker.number, None)
+        orphan = self.terms.recycle.orphan
+        if not orphan:
+            worker.kill()
+            return
+        # Left as it is for whoever wants to look into it (pipeline W-06).
+        logger.warning("%s is left alone, and %s is run", worker, orphan)
+        self._starting.forget(worker)
+        await asyncio.create_subprocess_exec(orphan, str(worker.pid))
+
+    # -- on demand -----------------------------------------------------------------------------------------------------
+
+    def _wake(self) -> None:
+        """Somebody has connected: the workers that start accept what waits (pipeline W-01)."""
+        self.slots = [Slot(number) for number in range(self.wanted)]
+        for slot in self.slots:
+            self._put_to_work(slot)
+
+    def _has_been_idle(self, now: float) -> bool:
+        return bool(self.slots) and all(
+            slot.is_serving and slot.worker is not None and now - slot.worker.last_busy > self.terms.idle
+            for slot in self.slots
+        )
+
+    def _go_idle(self) -> None:
+        logger.info("pool %s has had no request for %g s: its workers stop", self.name, self.terms.idle)
+        gone, self.slots = self.slots, []
+        self.recycles["Idle"] += len(gone)
+        for slot in gone:
+            self._remove(slot)
+        self.demand.watch()
+
+    # -- by hand -------------------------------------------------------------------------------------------------------
+
+    async def drain(self, reason: str) -> None:
+        """Answer 503 from now on, and let the workers end."""
+        self.drained = reason
+        self.demand.stop()
+        if not self.slots:
+            self._wake()
+        for slot in self.slots:
+            async with slot.lock:
+                if slot.worker is not None:
+                    before, slot.worker = slot.worker, None
+                    slot.changed.set()
+                    await asyncio.sleep(0)
+                    self._dismiss(before, reason=reason)
+
+    def resume(self) -> None:
+        """End `drain`; try at once what is off."""
+        self.drained = ""
+        self.guard = _guard_of(self.generation, self.name)
+        self._may_try.set()
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._end_task)
+        return task
+
+    def _end_task(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            logger.critical("a task of pool %s failed", self.name, exc_info=error)
+
+
+def _guard_of(generation: Generation, name: str) -> CrashGuard:
+    recycle = generation.terms(name).recycle
+    return CrashGuard(recycle.failures, recycle.within, back_off=recycle.back_off)

@@ -1,0 +1,37 @@
+"""This file is `penstock serve` with workers: the process that was called becomes their supervisor."""
+
+import gc
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from penstock.settings import Settings
+
+if TYPE_CHECKING:
+    from penstock.supervisor.supervisor import Supervisor
+
+
+def run_supervised(target: str, settings: Settings, said: Mapping[str, Any], *, load: Callable[[], Settings]) -> int:
+    """Serve `target` with workers until it is asked to stop; the exit code. `load` reads the settings again, for a reload."""
+    from penstock.supervisor.supervisor import supervise
+
+    log_config = "" if said["log_config"] is None else str(said["log_config"])
+    gc.enable()  # the command line has turned it off for the time of the imports
+    return supervise(
+        settings,
+        load,
+        target=target,
+        log_config=log_config,
+        ready=lambda supervisor: announce_workers(target, supervisor),
+    )
+
+
+def announce_workers(target: str, supervisor: "Supervisor") -> None:
+    """Print what is served where, as a worker has told it, and by how many."""
+    from penstock.supervisor.generation import DEFAULT
+    from penstock.tools.startup import first_line
+    from penstock.tools.target import Kind, kind_of
+
+    pool = supervisor.pools[DEFAULT]
+    print(first_line(target, supervisor.sockets.urls, workers=pool.wanted), flush=True)
+    if kind_of(target) is Kind.SITE_FILE and pool.workers:
+        print("\n".join(pool.workers[0].lines), flush=True)
