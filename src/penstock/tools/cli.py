@@ -12,7 +12,10 @@ from penstock.errors import ConfigurationError, StartupError
 T = TypeVar("T")
 
 # Each command is a module of this package that is imported only when it is called: start-up time is measured.
-COMMANDS = ("serve", "check", "explain", "stages", "trace", "init")
+COMMANDS = (
+    "serve", "check", "explain", "stages", "trace", "init",
+    "status", "workers", "pools", "requests", "stacks", "diff", "reload", "recycle", "scale", "drain", "resume",
+)  # fmt: skip
 
 EXIT_CODES = """\b
 Exit codes:
