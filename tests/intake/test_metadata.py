@@ -6,7 +6,16 @@ import json
 
 import pytest
 
-from penstock.intake.metadata import Metadata, MetadataRefused, MetadataSigner, User, derive_key
+from penstock.intake.metadata import (
+    FIELD,
+    Metadata,
+    MetadataRefused,
+    MetadataSigner,
+    User,
+    derive_key,
+    pack_fields,
+    unpack_fields,
+)
 
 KEY = b"k" * 32
 ANN = User("Ann Ünal \udcff", ("editor", "staff"), True)
@@ -85,3 +94,37 @@ def test_what_is_remembered_is_bounded() -> None:
     values = [signer.sign(FACTS._replace(client=("192.0.2.1", port))) for port in range(5000)]
     assert [signer.read(value).client for value in values] == [("192.0.2.1", port) for port in range(5000)]
     assert signer.read(values[0]).client == ("192.0.2.1", 0)
+
+
+def test_rfc9110_7_6_1_what_belongs_to_a_connection_comes_through_under_another_name() -> None:
+    sent = [
+        (b"host", b"a"),
+        (b"accept", b"*/*"),
+        (b"connection", b"keep-alive, x"),
+        (b"x", b""),
+        (b"content-length", b"5"),
+    ]
+    packed = pack_fields(sent)
+    assert b"penstock-was-connection: keep-alive, x\r\n" in packed
+    assert not {b"\nhost:", b"\nconnection:", b"\ncontent-length:"} & {
+        b"\n" + line[:11] for line in packed.split(b"\r\n")
+    }
+    arrived = [
+        (b"host", b"other"),
+        *_split(packed),
+        (b"content-length", b"7"),
+        (FIELD, b"1.x.y"),
+        (b"connection", b"close"),
+    ]
+    assert unpack_fields(arrived) == sent
+
+
+def test_what_a_client_sends_under_our_names_is_dropped() -> None:
+    forged = [(FIELD, b"1.x.y"), (b"penstock-was-host", b"evil"), (b"penstock-target", b"/x"), (b"penstock-new", b"1")]
+    assert pack_fields([*forged, (b"a", b"b")]) == b"a: b\r\n"
+    assert pack_fields([(b"penstock_metadata", b"1")]) == b"penstock_metadata: 1\r\n"  # another name, read by nobody
+
+
+def _split(packed: bytes) -> list[tuple[bytes, bytes]]:
+    pairs = [line.partition(b": ") for line in packed.split(b"\r\n")[:-1]]
+    return [(name, value) for name, _, value in pairs]

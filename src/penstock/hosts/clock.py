@@ -24,10 +24,14 @@ class Clock:
     Per request no timer is set: connections write down `now` and are swept.
     """
 
-    __slots__ = ("_handle", "_loop", "_swept", "date", "now", "server_line")
+    __slots__ = ("_handle", "_is_dated", "_loop", "_swept", "date", "now", "server_line")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, *, server_line: bytes = b"") -> None:
-        """`server_line` is written behind the date of every answer: a whole field with its CRLF, or nothing."""
+    def __init__(self, loop: asyncio.AbstractEventLoop, *, server_line: bytes = b"", is_dated: bool = True) -> None:
+        """`server_line` is written behind the date of every answer: a whole field with its CRLF, or nothing.
+
+        `is_dated` False: a server in front writes the date.
+        """
+        self._is_dated = is_dated
         self._loop = loop
         self._swept: set[Swept] = set()
         self._handle: asyncio.TimerHandle | None = None
@@ -57,7 +61,8 @@ class Clock:
     def read(self) -> None:
         """Read the time now; done once a second, and more often by who must know it better."""
         self.now = self._loop.time()
-        self.date = b"date: %b\r\n%b" % (format_http_date(int(time())), self.server_line)
+        date = b"date: %b\r\n" % format_http_date(int(time())) if self._is_dated else b""
+        self.date = date + self.server_line
 
     def _tick(self) -> None:
         self._handle = self._loop.call_later(TICK, self._tick)

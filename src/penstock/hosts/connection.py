@@ -38,7 +38,6 @@ class Connection(asyncio.Protocol):
         "_drain",
         "_has_turn",
         "_is_serving",
-        "_own_address",
         "address",
         "buffer",
         "clock",
@@ -53,6 +52,7 @@ class Connection(asyncio.Protocol):
         "last_head",
         "lingers_until",
         "loop",
+        "own_address",
         "request",
         "scheme",
         "served",
@@ -84,7 +84,7 @@ class Connection(asyncio.Protocol):
         self.file_ready: asyncio.Future[None] | None = None
         self.write_rate: DataRate | None = None
         self.address: Address | None = None
-        self._own_address: Address | None = None
+        self.own_address: Address | None = None
         self._arriving: ArrivingHead | None = None
         self.is_read_paused = False
         self._drain: asyncio.Future[None] | None = None
@@ -101,9 +101,9 @@ class Connection(asyncio.Protocol):
     @property
     def server(self) -> Address | None:
         """Host and port of our end; path and None of a Unix socket."""
-        if self._own_address is None:
-            self._own_address = find_own(self.transport)
-        return self._own_address
+        if self.own_address is None:
+            self.own_address = find_own(self.transport)
+        return self.own_address
 
     # -- asyncio.Protocol ------------------------------------------------------------------------------------------------
 

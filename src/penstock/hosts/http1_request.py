@@ -84,6 +84,10 @@ class Http1Request:
         """A trusted proxy says who the client is."""
         self._client = client
 
+    def come_to(self, server: Address | None) -> None:
+        """A process in front says where the client has connected; it counts until one behind it says otherwise."""
+        self.connection.own_address = server
+
     def limit_body(self, limit: int) -> None:
         """As `WorkerRequest.limit_body`."""
         if self.body is not None:

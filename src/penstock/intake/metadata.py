@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from penstock.errors import PenstockError
@@ -18,6 +19,28 @@ FIELD: Final = b"penstock-metadata"
 VERSION: Final = b"1"
 OWN: Final = b"penstock-"
 """How the names of fields begin that pass between pools only: what a client sends under such a name is dropped."""
+
+# The target as the client sent it, where the request line has another one: it was rewritten, or names a host.
+TARGET: Final = OWN + b"target"
+
+# What a field of the client is called on its way to the pool, whose own connection says the same of itself: the pool's
+# worker calls it by its name again, and never acts on it.
+_PREFIX: Final = OWN + b"was-"
+_OF_CONNECTIONS: Final = frozenset(
+    (
+        b"connection",
+        b"content-length",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"transfer-encoding",
+        b"upgrade",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-proto",
+    )
+)
 
 _REMEMBERED: Final = 4096
 # No real request comes near it: sign-in with thousands of roles would.
@@ -105,6 +128,28 @@ class MetadataSigner:
 def derive_key(key: bytes, pool: str) -> bytes:
     """The key of one pool, from the supervisor's: an application knows at most that of its own pool."""
     return hmac.digest(key, b"penstock-pool " + pool.encode("utf-8"), "sha256")
+
+
+def pack_fields(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """The fields of a client as they pass to a pool, each with its CRLF; none of them is taken for one of ours."""
+    return b"".join(
+        [
+            b"%b%b: %b\r\n" % (_PREFIX if name in _OF_CONNECTIONS else b"", name, value)
+            for name, value in headers
+            if not name.startswith(OWN)
+        ]
+    )
+
+
+def unpack_fields(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The fields of the client again, from those that came to the pool."""
+    fields = []
+    for name, value in headers:
+        if name.startswith(_PREFIX):
+            fields.append((name[len(_PREFIX) :], value))
+        elif not name.startswith(OWN) and name not in _OF_CONNECTIONS:
+            fields.append((name, value))
+    return fields
 
 
 def _write(metadata: Metadata) -> bytes:

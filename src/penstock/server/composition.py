@@ -15,9 +15,11 @@ from penstock.pipeline.location import Location
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.site import PipelineSite
 from penstock.request_sockets.options import SocketRules
+from penstock.server.pool_sites import pool_target
 from penstock.server.targets import app_target, files_target, function_step, proxy_target, route_target
 from penstock.server.tracing import Traces
 from penstock.settings import (
+    AppSettings,
     ErrorSettings,
     FilteringSettings,
     MiddlewareSettings,
@@ -34,6 +36,9 @@ from penstock.settings.statuses import statuses_of
 if TYPE_CHECKING:
     from penstock.http.filtering import RequestFiltering
     from penstock.pipeline.error_pages import ErrorPages, PageRule
+    from penstock.pipeline.module import Module
+    from penstock.pipeline.target import Target
+    from penstock.request_handlers.pool_address import PoolAddress
 
 T = TypeVar("T")
 # What takes part in requests under a name.
@@ -60,10 +65,13 @@ def compose_sites(
     *,
     where: Where = lambda path: "",
     traces: Traces | None = None,
+    pools: Mapping[str, PoolAddress] | None = None,
+    entry: Module | None = None,
 ) -> list[PipelineSite]:
     """Import, connect and assemble all that `settings` name. `objects` are taken by name instead of being imported.
 
-    `traces` are opened and closed by the caller. Nothing is started. Raises ConfigurationError with every mistake of every
+    `traces` are opened and closed by the caller. `pools` are those of a supervisor, None without one; `entry`, in a pool's own
+    worker, is the module in front of all others. Nothing is started. Raises ConfigurationError with every mistake of every
     site, at the places that `where` gives, and StartupError when a module or a factory fails in code of its own.
     """
     problems: list[Problem] = []
@@ -71,7 +79,10 @@ def compose_sites(
     traces = traces or Traces(settings.server.log)
     for number, site in enumerate(settings.sites):
         place = partial(_where_in_site, where, number)
-        composer = _Composer(settings.server, site, objects or {}, where=place, traces=traces)
+        pooled = partial(pool_target, pools=settings.pools, addresses=pools)
+        composer = _Composer(
+            settings.server, site, objects or {}, where=place, traces=traces, pooled=pooled, entry=entry
+        )
         sites.append(composer.compose())
         problems += composer.problems
     if problems:
@@ -94,6 +105,8 @@ class _Composer:
         *,
         where: Callable[..., str],
         traces: Traces,
+        pooled: Callable[[AppSettings], Target | None],
+        entry: Module | None,
     ) -> None:
         """`where(*path)` is the place of a key of the site."""
         self.problems: list[Problem] = []
@@ -102,6 +115,8 @@ class _Composer:
         self._objects = objects
         self._where = where
         self._traces = traces
+        self._pooled = pooled
+        self._entry = entry
         self._placed: dict[int, Hooks | None] = {}
         self._pages: dict[int, PageRule] = {}
 
@@ -109,13 +124,14 @@ class _Composer:
         """The site, or None when there are mistakes."""
         site = self._site
         modules = [
+            *self._entry_module(),
             *self._offline_module(),
             *self._each(self._module, site.modules, "module"),
             *self._each(self._middleware, site.middleware, "middleware"),
             *(self._try(self._builder, "builder") or ()),
         ]
         routes = self._each(partial(route_target, load=self._load), site.routes, "route")
-        mounts = self._each(partial(app_target, load=self._load), site.apps, "app")
+        mounts = self._each(self._app, site.apps, "app")
         mounts += self._each(proxy_target, site.proxies, "proxy")
         files = self._try(lambda: files_target(site.root, site.files) if site.root else None, "root")
         self._check_names()
@@ -181,6 +197,17 @@ class _Composer:
         named: list[Named] = [*self._site.modules, *self._site.middleware]
         taken = [_name_of(each) for each in named]
         return builder_hooks(self._site.builder, self._load, taken)
+
+    def _app(self, settings: AppSettings) -> Target:
+        in_pool = self._pooled(settings) if settings.pool else None
+        return in_pool or app_target(settings, self._load)
+
+    def _entry_module(self) -> list[Hooks]:
+        if self._entry is None:
+            return []
+        hooks = Hooks("pool_entry")
+        self._entry.attach(hooks)
+        return [hooks]
 
     def _offline_module(self) -> list[Hooks]:
         """The module in front of all others, where the site has an offline file (pipeline E-07)."""

@@ -6,13 +6,17 @@ import asyncio
 import threading
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from penstock.hosts.loop import new_event_loop
 from penstock.intake.runtime import Runtime
 from penstock.server.life import Server, build, end_tasks
 from penstock.server.subjects import settings_of
 from penstock.settings import ServerSettings, Settings, SiteSettings
+
+if TYPE_CHECKING:
+    from penstock.pipeline.module import Module
+    from penstock.request_handlers.pool_address import PoolAddress
 
 
 class ServerThread:
@@ -24,13 +28,18 @@ class ServerThread:
         *,
         server: ServerSettings | None = None,
         objects: Mapping[str, object] | None = None,
+        pools: Mapping[str, PoolAddress] | None = None,
+        entry: Module | None = None,
     ) -> None:
         """`subject` is settings, one site's settings, or an application of any shape.
 
         `server` replaces the defaults (a free loopback port, no access log); `objects` stand for import references.
+        `pools` and `entry` are as for `Server`.
         """
         self._settings, named = settings_of(subject, server)
         self._objects = {**named, **(objects or {})}
+        self._pools = pools
+        self._entry = entry
         self._ready = threading.Event()
         self._failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -107,7 +116,7 @@ class ServerThread:
             self._ready.set()
 
     async def _serve(self) -> None:
-        server = self._server = build(self._settings, objects=self._objects)
+        server = self._server = build(self._settings, objects=self._objects, pools=self._pools, entry=self._entry)
         await server.start()
         self._ready.set()
         await server.wait()

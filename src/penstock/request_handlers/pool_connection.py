@@ -1,0 +1,71 @@
+"""The connections to the workers of a pool, over its Unix socket, which is there whether or not there is a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Final
+
+from penstock.request_handlers.proxy_connection import BackendConnection
+from penstock.request_handlers.proxy_pool import BackendPool
+
+if TYPE_CHECKING:
+    from penstock.request_handlers.pool_exchange import PoolExchange
+    from penstock.request_handlers.proxy_exchange import Exchange
+
+# A request of so many bytes at most, sent in one write, is read in one: by the kernel's word, whole or not at all.
+_SMALL: Final = 16 * 1024
+# Seconds between two tries where the kernel can hold no more connections until some are accepted.
+_PAUSE: Final = 0.02
+# Linux resets a Unix socket whose other end was closed with something in it that nobody had read (unix(7), `unix_release_sock`).
+_TELLS_UNREAD: Final = sys.platform == "linux"
+
+
+class PoolConnection(BackendConnection):
+    """A connection to a worker of a pool.
+
+    `was_unread`: it is lost, and its last request was certainly read by nobody.
+    """
+
+    __slots__ = ("was_unread",)
+
+    def __init__(self, pool: BackendPool) -> None:
+        super().__init__(pool)
+        self.was_unread = False
+
+    def begin(self, exchange: Exchange, data: bytes, now: float) -> None:
+        """As `BackendConnection.begin`; a small request that is all there is kept, in case that it must be sent again."""
+        if exchange.is_sent and len(data) <= _SMALL:
+            kept: PoolExchange = exchange  # type: ignore[assignment]
+            kept.sent = data
+        super().begin(exchange, data, now)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The worker has gone, or has closed this connection."""
+        # ECONNRESET: closed with this request unread. EPIPE: closed before it was written. An end without either was read before.
+        self.was_unread = _TELLS_UNREAD and isinstance(error, (ConnectionResetError, BrokenPipeError))
+        super().connection_lost(error)
+
+
+class PoolConnections(BackendPool):
+    """Those of one process to one pool."""
+
+    __slots__ = ()
+
+    async def _open(self) -> BackendConnection:
+        async with asyncio.timeout(self._limits.connect_timeout):
+            connection = await self._connect_patiently()
+        if self._is_closed:
+            connection.abort()
+            raise ConnectionAbortedError("the server is stopping")
+        return connection
+
+    async def _connect_patiently(self) -> PoolConnection:
+        while True:
+            try:
+                _, connection = await self.loop.create_unix_connection(lambda: PoolConnection(self), self.path)
+            except BlockingIOError:
+                # EAGAIN: more wait to be accepted than the kernel holds; a Unix socket says so instead of waiting.
+                await asyncio.sleep(_PAUSE)
+            else:
+                return connection

@@ -1,0 +1,59 @@
+"""One request passed to a pool, and its answer on the way back; as the proxy does it, but for what is tried again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from penstock.request_handlers.pool_connection import PoolConnection
+from penstock.request_handlers.pool_failures import pool_failure_of
+from penstock.request_handlers.proxy_exchange import Exchange
+from penstock.request_handlers.proxy_failures import BrokenConnection
+
+if TYPE_CHECKING:
+    from penstock.pipeline.context import Context
+    from penstock.request_handlers.pool_handler import PoolHandler
+    from penstock.request_handlers.proxy_backends import Backend
+
+# A worker that is replaced may close more than one idle connection while a request looks for one.
+RETRIES: Final = 3
+
+
+class PoolExchange(Exchange):
+    """A request to a pool. `sent` is all of it where that left in one small write, else b""."""
+
+    __slots__ = ("_handler", "sent")
+
+    def __init__(self, context: Context, handler: PoolHandler) -> None:
+        super().__init__(context, handler)
+        self._handler = handler
+        self.sent = b""
+
+    def _head(self, backend: Backend) -> bytes:
+        return self._handler.heads.write(self.context, self.worker_request)
+
+    def _send(self) -> None:
+        connection, sent = self.connection, self.sent
+        if not sent or connection is None:
+            super()._send()
+            return
+        self.is_sent = True
+        connection.begin(self, sent, connection.pool.loop.time())
+
+    def _may_repeat(self) -> bool:
+        """Whether nobody has read the request: only then is it sent again, whatever its method (RFC 9112 section 9.3.1).
+
+        Even GET is not sent again to the next worker once one has ended over it: it might be the reason.
+        """
+        connection = self.connection
+        return (
+            self._retries > 0
+            and isinstance(self.error, BrokenConnection)
+            and not self.has_begun
+            and bool(self.sent)
+            and isinstance(connection, PoolConnection)
+            and connection.was_unread
+            and not self.worker_request.is_disconnected
+        )
+
+    def _failure(self, error: Exception) -> Exception:
+        return pool_failure_of(error, self._handler.pool_name)

@@ -1,0 +1,37 @@
+"""How a pool can fail a request, and what of it the client is told, and what the log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from penstock.errors import BackendFailed, ClientGone
+from penstock.request_handlers.proxy_answer_head import BadAnswer
+from penstock.request_handlers.proxy_failures import BrokenConnection, SlowBackend
+
+_RETRY_SOON: Final = ((b"retry-after", b"5"),)
+
+
+def pool_failure_of(error: Exception, pool: str) -> Exception:
+    """`error` as the failure of a request to the pool of that name; what is not of the pool stays as it is.
+
+    503 says that nobody has seen the request, and to come again; 502 that the worker that had it has ended; 504 that it is
+    silent.
+    """
+    if isinstance(error, ClientGone | BackendFailed):
+        return error
+    if isinstance(error, SlowBackend):
+        return _failed(504, "this application did not answer in time", pool, error)
+    if isinstance(error, BadAnswer):
+        return _failed(502, "this application gave an answer that is not HTTP", pool, error)
+    if isinstance(error, BrokenConnection):
+        return _failed(502, "the process of this application ended before it had answered", pool, error)
+    if isinstance(error, OSError):
+        reason = "no connection in time" if isinstance(error, TimeoutError) else f"no connection: {error}"
+        return BackendFailed(
+            503, "this application is not available", reason=f"pool {pool}: {reason}", headers=_RETRY_SOON
+        )
+    return error
+
+
+def _failed(status: int, detail: str, pool: str, reason: object) -> BackendFailed:
+    return BackendFailed(status, detail, reason=f"pool {pool}: {reason}")

@@ -1,0 +1,107 @@
+"""What lets requests into a pool: only those that the default pool has signed, as if they had come from their clients directly."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from penstock.errors import RequestRejected
+from penstock.http.messages import RequestLine
+from penstock.intake.metadata import FIELD, TARGET, MetadataRefused, MetadataSigner, unpack_fields
+from penstock.pipeline.principal import Principal
+from penstock.pipeline.stages import Stage
+
+if TYPE_CHECKING:
+    from penstock.http.messages import RequestHead
+    from penstock.intake.worker_request import Address
+    from penstock.pipeline.context import Context
+    from penstock.pipeline.module import Hooks
+
+logger = logging.getLogger("penstock")
+
+_REMEMBERED: Final = 1024
+
+
+class _Known(NamedTuple):
+    """What a head says, once it was judged."""
+
+    headers: list[tuple[bytes, bytes]]
+    client: Address | None
+    server: Address | None
+    scheme: str
+    principal: Principal | None
+    trace_id: str
+    target: bytes | None
+
+
+class PoolEntry:
+    """A module for the first place of every site of a pool. Heads that come again are judged once."""
+
+    __slots__ = ("_known", "_signer")
+
+    def __init__(self, key: bytes, pool: str) -> None:
+        """`key` is that of the pool called `pool`."""
+        self._signer = MetadataSigner(key, pool)
+        self._known: dict[bytes, _Known] = {}
+
+    def attach(self, hooks: Hooks) -> None:
+        """Subscribe to BEGIN."""
+        hooks.on(Stage.BEGIN, self.begin)
+
+    def begin(self, context: Context) -> None:
+        """Give the request its client, its fields and its user. Raises RequestRejected (403) when nobody has signed it."""
+        # Of the class Http1Request: a pool listens on nothing but its Unix socket.
+        worker_request: Any = context.worker_request
+        head = worker_request.head
+        # No block: the head is long, or another one that ends alike may mean something else.
+        known = self._known.get(head.block) if head.block else None
+        if known is None:
+            known = self._judge(head)
+        # The list is shared with the next head of this connection, where it is the same again.
+        head.headers = known.headers
+        worker_request.scheme = known.scheme
+        worker_request.come_from(known.client)
+        worker_request.come_to(known.server)
+        if known.principal is not None:
+            context.principal = known.principal
+        if known.trace_id:
+            context.rest.trace_id = known.trace_id
+        if known.target is not None:
+            line = head.line
+            head.line = RequestLine(
+                line.method, known.target, line.raw_path, line.path, query=line.query, version=line.version
+            )
+
+    def _judge(self, head: RequestHead) -> _Known:
+        values = [value for name, value in head.headers if name == FIELD]
+        try:
+            if len(values) != 1:
+                raise MetadataRefused("no metadata" if not values else "metadata twice")
+            metadata = self._signer.read(values[0])
+            if metadata.authority != head.authority:
+                raise MetadataRefused("metadata of another host")
+        except MetadataRefused as error:
+            raise RequestRejected(
+                403,
+                "this socket is for the server's own processes",
+                reason=f"a request that the front has not signed: {error}",
+            ) from error
+        user = metadata.user
+        principal = None
+        if user is not None:
+            principal = Principal(user.name, roles=frozenset(user.roles))
+            principal.is_authenticated = user.is_authenticated
+        known = _Known(
+            unpack_fields(head.headers),
+            metadata.client,
+            metadata.server,
+            metadata.scheme,
+            principal,
+            metadata.trace_id,
+            head.find(TARGET),
+        )
+        if head.block:
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[head.block] = known
+        return known
