@@ -49,6 +49,7 @@ class TestScope:
             "/a%20b/%C3%A9?q=%20+1", subprotocols=("one", "two"), headers={"X-One": "1", "x-two": "2"}
         )
         headers = scope.pop("headers")
+        assert scope["extensions"].pop("penstock.stopping").is_set()  # the site has stopped meanwhile
         assert scope == {
             "type": "websocket",
             "asgi": {"version": "3.0", "spec_version": "2.5"},

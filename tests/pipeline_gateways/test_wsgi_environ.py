@@ -53,6 +53,11 @@ class TestTypes:
         )
         assert (answer.status, answer.body) == (200, b"body")
 
+    def test_pipeline_g06_it_tells_of_a_stop_in_threads(self) -> None:
+        found = environ_of("/a")["penstock.stopping"]
+        assert found.is_set()  # the site has stopped meanwhile
+        assert found.wait(0)
+
     def test_it_is_a_dict_and_cgi_values_are_native_strings(self) -> None:
         environ = environ_of("/a?b", headers={"x-one": "1"})
         assert type(environ) is dict

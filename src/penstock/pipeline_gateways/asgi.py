@@ -19,6 +19,7 @@ from penstock.pipeline.loop import advance
 from penstock.pipeline.task import drive, take_over
 from penstock.pipeline_gateways.asgi_extensions import (
     EARLY_HINT,
+    STOPPING,
     TRAILERS,
     Extensions,
     extensions_of,
@@ -75,7 +76,7 @@ class AsgiGateway:
         self._offers_pathsend = offers_pathsend
         self._extensions: Extensions = {"http.response.pathsend": {}} if offers_pathsend else {}
         # What requests of one host can do is the same for all of them: worked out for the first.
-        self._capabilities = Capability.NONE
+        self._capabilities: Capability | None = None
         self._offered = self._extensions
 
     @property
@@ -141,8 +142,8 @@ class AsgiGateway:
         if capabilities is not self._capabilities:
             self._capabilities = capabilities
             self._offered = extensions_of(capabilities, self._extensions)
-        if self._offered:
-            scope["extensions"] = self._offered.copy()
+            self._offered[STOPPING] = context.stopping
+        scope["extensions"] = self._offered.copy()
         if context.known is not None and context.known.frames:
             return context.known.frames[-1].complete(scope)
         return scope

@@ -11,8 +11,10 @@ from penstock.intake.worker_request import Capability, WorkerRequest
 
 EARLY_HINT: Final = "http.response.early_hint"
 TRAILERS: Final = "http.response.trailers"
+# Our own: an object with `is_set()` and `await wait()` that tells of the drain when it begins (pipeline G-06).
+STOPPING: Final = "penstock.stopping"
 
-Extensions = dict[str, dict[str, Any]]
+Extensions = dict[str, Any]
 
 
 def extensions_of(capabilities: Capability, others: Extensions) -> Extensions:

@@ -23,6 +23,7 @@ from penstock.errors import (
 )
 from penstock.pipeline.context import Context
 from penstock.pipeline_gateways.asgi import AsgiExchange, Message
+from penstock.pipeline_gateways.asgi_extensions import STOPPING
 from penstock.pipeline_gateways.disconnect import Disconnect
 from penstock.request_sockets.options import AcceptOptions
 from penstock.request_sockets.websocket import WebSocket, WebSocketState
@@ -36,7 +37,6 @@ START: Final = "websocket.http.response.start"
 BODY: Final = "websocket.http.response.body"
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.5"}
-_EXTENSIONS: Final[dict[str, dict[str, Any]]] = {"websocket.http.response": {}}
 
 # Where an exchange stands while it has no socket; with one, it is connected.
 _HANDSHAKE: Final = 0
@@ -52,7 +52,7 @@ def socket_scope(scope: dict[str, Any], context: Context) -> dict[str, Any]:
     scope["asgi"] = _ASGI
     scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
     scope["subprotocols"] = list(context.websockets.requested_protocols or ())
-    scope["extensions"] = _EXTENSIONS.copy()
+    scope["extensions"] = {"websocket.http.response": {}, STOPPING: context.stopping}
     del scope["method"]
     return scope
 

@@ -57,6 +57,7 @@ class EnvironMaker:
             "wsgi.input_terminated": True,
             "wsgi.file_wrapper": FileWrapper,
             "penstock.context": None,
+            "penstock.stopping": None,
         }
 
     def make(self, context: Context, body: object) -> Environ:
@@ -67,7 +68,7 @@ class EnvironMaker:
         if server != self._server:
             self._change_server(server)
         begun = self._begun.get(head.line)
-        environ = self._begin(head.line) if begun is None else begun.copy()
+        environ = self._begin(head.line, context) if begun is None else begun.copy()
         environ["wsgi.url_scheme"] = worker_request.scheme
         environ["wsgi.input"] = body
         environ["penstock.context"] = context
@@ -139,7 +140,7 @@ class EnvironMaker:
         if server is not None:
             self._base["SERVER_NAME"], self._base["SERVER_PORT"] = server[0], str(server[1])
 
-    def _begin(self, line: RequestLine) -> Environ:
+    def _begin(self, line: RequestLine, context: Context) -> Environ:
         """An environ with what is the same for all requests of this request line; remembered when it is short."""
         environ = self._base.copy()
         environ["REQUEST_METHOD"] = line.method
@@ -147,6 +148,7 @@ class EnvironMaker:
         environ["QUERY_STRING"] = line.query.decode("latin-1")
         environ["REQUEST_URI"] = environ["RAW_URI"] = line.target.decode("latin-1")
         environ["SERVER_PROTOCOL"] = "HTTP/" + line.version
+        environ["penstock.stopping"] = context.stopping.for_threads  # one for all requests of the site
         if len(line.target) <= _LONGEST:
             if len(self._begun) >= _REMEMBERED_LINES:
                 self._begun.clear()
