@@ -1,10 +1,11 @@
 """The context: everything known about one request while it is inside."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
-from penstock import Context, ContractError, Stage
+from penstock import Context, ContractError, Principal, Stage
 from penstock.pipeline.site import PipelineSite
 from tests.pipeline.subject import ask, on, open_site, run, settle
 
@@ -70,6 +71,67 @@ class TestStage:
 
     def test_it_stays_while_a_step_goes_on_behind_complete_or_fail(self) -> None:
         seen: list[Stage] = []
+
+        async def hook(context: Context) -> None:
+            context.complete()
+            seen.append(context.stage)
+            context.fail(ValueError("boom"))
+            seen.append(context.stage)
+
+        ask(open_site(on(Stage.AUTHENTICATE, hook), on(Stage.LOG, lambda context: seen.append(context.stage))))
+        assert seen == [Stage.AUTHENTICATE, Stage.AUTHENTICATE, Stage.LOG]
+
+
+class TestErrors:
+    def test_without_an_error_there_is_none(self) -> None:
+        seen: list[Any] = []
+        ask(open_site(on(Stage.END, lambda context: seen.append((context.error, context.errors, context.is_complete)))))
+        assert seen == [(None, [], False)]
+
+    def test_fail_does_what_raising_does(self) -> None:
+        seen: list[object] = []
+
+        def hook(context: Context) -> None:
+            context.fail(PermissionError("first"))
+            seen.append("goes on to its own end")
+
+        found = ask(open_site(on(Stage.AUTHORIZE, hook), function=lambda: seen.append("handler")))
+        assert (found.status, seen) == (403, ["goes on to its own end"])
+
+
+class TestPrincipal:
+    def test_pipeline_p20_the_anonymous_one_has_no_name_and_no_roles(self) -> None:
+        seen: list[Principal] = []
+        ask(open_site(on(Stage.BEGIN, lambda context: seen.append(context.principal))))
+        assert (seen[0].name, seen[0].roles, seen[0].is_authenticated) == ("", frozenset(), False)
+
+    def test_a_module_says_who_asks(self) -> None:
+        def sign_in(context: Context) -> None:
+            context.principal = Principal("eva", roles=frozenset({"staff"}))
+
+        def handler(context: Context) -> dict[str, object]:
+            principal = context.principal
+            return {"name": principal.name, "in": principal.is_authenticated, "roles": sorted(principal.roles)}
+
+        found = ask(open_site(on(Stage.AUTHENTICATE, sign_in), function=handler))
+        assert found.text == '{"name":"eva","in":true,"roles":["staff"]}'
+
+
+class TestRouteValues:
+    def test_they_are_the_request_s_own(self) -> None:
+        def handler(context: Context, name: str) -> str:
+            assert context.route_values is not None
+            context.route_values["name"] = "changed"
+            return name
+
+        client = open_site(functions={"/{name}": handler})
+        assert ask(client, "/eva").text == "eva"
+        assert ask(open_site(functions={"/{name}": handler}), "/eva").text == "eva"
+
+
+class TestStopping:
+    def test_pipeline_g06_hooks_and_functions_are_told_when_the_drain_begins(self) -> None:
+        log: list[str] = []
 
         async def hook(context: Context) -> None:
             assert not context.stopping
