@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
 
 from msgspec import Struct
 
 from penstock.settings.comparison import Difference, Pair, Place, differences, name_of_place, pairs, shown
-from penstock.settings.model import AppSettings, PoolSettings, Settings, SiteSettings
+from penstock.settings.model import AppSettings, LocationSettings, PoolSettings, Settings, SiteSettings
 
 # The pool that serves all sites on the public sockets.
 DEFAULT: Final = "default"
 
-# Keys of [server] that workers of every pool go by; all others are those of the default one,
-_SHARED: Final = frozenset({"mode", "limits", "log", "loop", "start_failure", "verifier"})
+# Places below [server] that workers of every pool go by; all others are those of the default one,
+_SHARED: Final = frozenset(
+    {
+        ("mode",),
+        ("backlog",),
+        ("loop",),
+        ("start_failure",),
+        ("verifier",),
+        ("log", "level"),
+        *[
+            ("limits", key)
+            for key in ("request_line", "header_section", "headers", "deadline", "form_fields", "form_memory")
+        ],
+        ("limits", "stuck_threads"),
+        ("limits", "retry_after"),
+    }
+)
 # except for what the supervisor alone goes by: `watch` from the reload on, the others from the next start.
 _SUPERVISOR: Final = frozenset({"pid_file", "control", "watch"})
 _AT_START: Final = frozenset({"pid_file", "control"})
+# Places below [[site.location]] that an application goes by where it runs; the others were applied when it is asked.
+_WITHIN: Final = frozenset(
+    {
+        ("limits", "deadline"),
+        ("limits", "form_fields"),
+        ("limits", "form_memory"),
+        ("error_format",),
+        ("websockets", "close_timeout"),
+    }
+)
 # Keys of a [[pool]] that the default pool goes by, which asks it.
 _ASKING: Final = frozenset({"connections", "queue", "read_timeout"})
 # Keys of an application with a pool that mean nothing where it does not run.
@@ -37,15 +62,11 @@ class Change(Struct, frozen=True, kw_only=True):
     pools: tuple[str, ...] = ()
 
 
-class Places(NamedTuple):
-    """Places to listen at, as `listen` has them, that are opened and closed."""
-
-    opened: tuple[str, ...]
-    closed: tuple[str, ...]
-
-
 class Changes(Struct, frozen=True, kw_only=True):
-    """What changes, in the order of the models; `added` and `removed` are the names of whole pools."""
+    """What changes, in the order of the models; `added` and `removed` are the names of whole pools.
+
+    `opened` and `closed` are places to listen at, as `listen` has them; `supervisor` is what touches no worker.
+    """
 
     changes: tuple[Change, ...] = ()
     added: tuple[str, ...] = ()
@@ -79,27 +100,9 @@ class Changes(Struct, frozen=True, kw_only=True):
         return (*sorted(names - {DEFAULT}), *([DEFAULT] if DEFAULT in names else []))
 
     @property
-    def listen(self) -> Places:
-        """The places that are opened and closed."""
-        return Places(self.opened, self.closed)
-
-    @property
     def needs_restart(self) -> tuple[str, ...]:
         """Where the supervisor is told what it does at its start only."""
         return tuple(change.where for change in self.supervisor if change.where.split(".")[1] in _AT_START)
-
-
-class Changed(Protocol):
-    """A `Change`, or what tells of one elsewhere."""
-
-    @property
-    def where(self) -> str: ...
-
-    @property
-    def before(self) -> str: ...
-
-    @property
-    def after(self) -> str: ...
 
 
 def find_changes(before: Settings, after: Settings) -> Changes:
@@ -125,29 +128,10 @@ def find_changes(before: Settings, after: Settings) -> Changes:
     )
 
 
-def lines_of(
-    changes: Sequence[Changed], *, pools: Iterable[str] = (), needs_restart: Iterable[str] = ()
-) -> Iterator[str]:
-    """The changes for people: a line for each, then which pools get new workers, and what only a new start takes over."""
-    if not changes:
-        yield "nothing changes"
-        return
-    for change in changes:
-        if not change.before:
-            yield f"+ {change.where} = {change.after}"
-        elif not change.after:
-            yield f"- {change.where} = {change.before}"
-        else:
-            yield f"~ {change.where}: {change.before} -> {change.after}"
-    yield f"new workers: {', '.join(pools) or 'none'}"
-    for where in needs_restart:
-        yield f"not before the next start: {where}"
-
-
 def _of_server(before: Settings, after: Settings, *, every: tuple[str, ...]) -> Iterator[Change]:
     for found in differences(before.server, after.server, ("server",)):
-        key = found.place[1]
-        touched = () if key in _SUPERVISOR else every if key in _SHARED else (DEFAULT,)
+        inner = found.place[1:]
+        touched = () if inner[0] in _SUPERVISOR else every if inner in _SHARED else (DEFAULT,)
         yield _change(found, touched)
 
 
@@ -168,10 +152,10 @@ def _of_sites(before: Sequence[SiteSettings], after: Sequence[SiteSettings]) -> 
             continue
         for found in differences(pair.before, pair.after, place):
             key = found.place[len(place)]
-            if key == "hosts":
-                yield _change(found, _pools_of((*pair.before.apps, *pair.after.apps)))
-            elif key != "app":
-                yield _change(found, (DEFAULT,))
+            is_wide = key == "hosts" or (key == "location" and _is_within(found))
+            if key != "app":
+                apps = (*pair.before.apps, *pair.after.apps) if is_wide else ()
+                yield _change(found, _pools_of(apps))
         yield from _of_apps(pair.before.apps, pair.after.apps, place=(*place, "app"))
 
 
@@ -185,7 +169,23 @@ def _of_apps(before: Sequence[AppSettings], after: Sequence[AppSettings], *, pla
             if key in {"", "pool"}:
                 yield _change(found, tuple(dict.fromkeys((DEFAULT, *runs_in))))
             else:
-                yield _change(found, runs_in if key in _RUNNING else (DEFAULT,))
+                touched = runs_in if key in _RUNNING else (DEFAULT,)
+                yield _change(found, (DEFAULT, *touched) if _is_other_kind(found) else touched)
+
+
+def _is_other_kind(found: Difference) -> bool:
+    """Whether an application has become, or is no longer, one that no WebSocket reaches: so much is known where it is asked."""
+    return found.place[-1] == "wsgi" and (found.before is None or found.after is None)
+
+
+def _is_within(found: Difference) -> bool:
+    """Whether it is a rule, or a location with a rule, that applications go by where they run."""
+    inner = found.place[4:]
+    if inner:
+        return inner in _WITHIN
+    location = found.before or found.after
+    places = {each.place for each in differences(LocationSettings(at=location.at), location)}
+    return not places.isdisjoint(_WITHIN)
 
 
 def _sites(before: Sequence[SiteSettings], after: Sequence[SiteSettings]) -> list[Pair]:
