@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from penstock.errors import ConfigurationError, StartupError
 from penstock.settings.loader import SiteFile, draft_of
+from penstock.settings.pool_check import broken_pools, references_of_pool
 from penstock.settings.positions import KeyPath
 from penstock.settings.references import importable, load_reference
 from penstock.settings.shape import Table
@@ -14,10 +15,11 @@ def check_site_file(path: str | os.PathLike[str], environ: Mapping[str, str] | N
     """Load a site file and import every module, function and application it names, with `app_dirs` in front of the import path.
 
     Raises `ConfigurationError` with all mistakes at once, in the order of the file: also a reference whose module is
-    missing, fails while it is imported, or lacks the attribute.
+    missing, fails while it is imported, or lacks the attribute. Applications of a pool are imported by the pool's own Python,
+    in a process of its own.
     """
     draft = draft_of(path, environ)
-    for place, message in _broken_references(draft.tree):
+    for place, message in (*_broken_references(draft.tree), *broken_pools(draft.tree)):
         draft.report(place, message)
     return SiteFile(draft.path, draft.settings(), draft.where)
 
@@ -39,8 +41,12 @@ def references_of(tree: Table) -> Iterator[tuple[KeyPath, str]]:
 
 
 def _broken_references(tree: Table) -> Iterator[tuple[KeyPath, str]]:
+    names = [pool.get("name", "") for pool in tree.get("pool", [])]
+    elsewhere = {each.path for name in names for each in references_of_pool(tree, name)}
     with importable(tree["server"]["app_dirs"]):
         for path, reference in references_of(tree):
+            if path in elsewhere:
+                continue
             try:
                 load_reference(reference)
             except ConfigurationError as error:
