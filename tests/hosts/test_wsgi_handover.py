@@ -9,11 +9,13 @@ from typing import Any
 import pytest
 
 from penstock.errors import ClientGone
-from penstock.hosts.wsgi_handover import FilePart
+from penstock.hosts.wsgi_handover import End, FilePart, Handover, Read
+from penstock.hosts.wsgi_request import WsgiRequest
+from penstock.http.foreign_head import foreign_head, foreign_line
 from penstock.http.messages import ResponseHead
 from penstock.intake.worker_request import WorkerRequest
 from penstock.testing import Asked
-from tests.hosts.wsgi_server import HIGH_WATER, WsgiServer, ask_wsgi
+from tests.hosts.wsgi_server import HIGH_WATER, Environ, WsgiServer, ask_wsgi, environ_of
 
 Step = Callable[[WorkerRequest], Awaitable[Any]]
 TEXT = [(b"content-type", b"text/plain")]
@@ -155,6 +157,45 @@ class TestBodies:
             await send(request, b"", more=False)
 
         assert exchange(step, Asked(method="POST", body=b"x" * 200_000)).body == b"x" * 200_000
+
+    @pytest.mark.parametrize("given", [None, "text", b"x" * 11])
+    def test_an_input_that_breaks_pep_3333_is_a_body_that_broke_off(self, given: Any) -> None:
+        class Input:
+            def read(self, size: int) -> Any:
+                return given
+
+        async def journey() -> None:
+            request, handover = handed_over({"wsgi.input": Input()})
+            handover.put(Read(10))
+            handover.put(End(is_cut_off=False))
+            await asyncio.to_thread(handover.begin)
+            await asyncio.sleep(0)
+            with pytest.raises(ClientGone):
+                request.take()
+
+        asyncio.run(journey())
+
+
+def test_services_ho15_a_thread_does_not_wait_for_a_site_that_has_stopped() -> None:
+    told: list[str] = []
+
+    async def journey() -> Handover:
+        return handed_over({}, lambda status, *_: told.append(status))[1]
+
+    handover = asyncio.run(journey())  # what was handed over then, nobody takes in any more
+    assert handover.begin() == []
+    assert told == ["500 Internal Server Error"]
+
+
+def handed_over(environ: Environ, start_response: Any = lambda *_: None) -> tuple[WsgiRequest, Handover]:
+    """A request that says nothing by itself, on the running loop, and its way into the server's thread."""
+    loop = asyncio.get_running_loop()
+    fields = [(b"host", b"example.org"), (b"content-length", b"10")]
+    head = foreign_head(foreign_line("POST", b"/", b""), fields)
+    request = WsgiRequest(head, scheme="http", client=None, server=None, loop=loop)
+    handover = Handover(request, environ_of(**environ), start_response, loop)
+    request.handover = handover
+    return request, handover
 
 
 class Wrapper:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from penstock.errors import ClientGone
@@ -21,6 +21,8 @@ StartResponse = Callable[..., Any]
 
 # So much of a body is read, and of a file sent, at a time.
 _PIECE: Final = 64 * 1024
+# Seconds after which a thread that waits looks whether anybody is left to say something.
+_LOOK: Final = 1.0
 _FAILED: Final = "500 Internal Server Error"
 
 
@@ -205,18 +207,25 @@ class Handover:
     def _next_item(self) -> Item:
         """What is said next; reading for the application is done here, where the server's input may be used."""
         while True:
-            item = self._items.get()
+            try:
+                item = self._items.get(timeout=_LOOK)
+            except Empty:
+                if self._loop.is_closed():  # the site was stopped in the very moment in which this was handed to it
+                    return End(is_cut_off=True)
+                continue
             if not isinstance(item, Read):
                 return item
             self._read(item.count)
 
     def _read(self, count: int) -> None:
         try:
-            piece = self._environ["wsgi.input"].read(count)
+            piece = bytes(self._environ["wsgi.input"].read(count))
+            if len(piece) > count:
+                raise ValueError(f"wsgi.input gave {len(piece)} bytes when it was asked for {count}")
         except Exception as error:
             self._call(self._request.fail_body, error)
         else:
-            self._call(self._request.feed, bytes(piece))
+            self._call(self._request.feed, piece)
 
     def _fail(self) -> list[bytes]:
         """Answer with 500 while no byte has left; behind that raise, so that the server cuts the connection (PEP 3333)."""
