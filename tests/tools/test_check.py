@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_what_is_named_is_imported(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check", str(path)])
     assert result.exit_code == 2
     assert f"{path}:4: " in result.stderr
+
+
+def test_what_runs_in_a_pool_is_imported_there_alone(tmp_path: Path) -> None:
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "pool_checked.py").write_text("def app(scope, receive, send): ...\n", "utf-8")
+    path = tmp_path / "penstock.toml"
+    path.write_text(
+        '[[pool]]\nname = "reports"\napp_dirs = ["reports"]\n'
+        '[[site]]\n[[site.app]]\nat = "/"\nasgi = "pool_checked:app"\npool = "reports"\n',
+        "utf-8",
+    )
+    result = CliRunner().invoke(main, ["check", str(path)])
+    assert (result.exit_code, result.output) == (0, f"{path}: no mistakes\n")
+    assert "pool_checked" not in sys.modules
 
 
 def test_what_serve_would_refuse_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -39,11 +39,13 @@ def composing_problems(loaded: "SiteFile") -> Iterator[Problem]:
     from penstock.pipeline_modules.access_formats import compile_format
     from penstock.server.composition import compose_sites
     from penstock.server.life import open_server_tls
+    from penstock.server.pool_sites import shown_addresses
 
     settings = loaded.settings
+    pools = shown_addresses(settings)
     access_format = loaded.where(("server", "log", "access_format"))
     attempts: tuple[Callable[[], object], ...] = (
-        lambda: compose_sites(settings, where=loaded.where),
+        lambda: compose_sites(settings, where=loaded.where, pools=pools),
         lambda: open_server_tls(settings),
         lambda: compile_format(settings.server.log.access_format, where=access_format),
     )
