@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from penstock import Context
+from penstock import Context, Hooks, Stage
 from penstock.pipeline_modules.offline import MOST_BYTES, Offline
 from penstock.server import open_client
-from penstock.settings import SiteSettings
+from penstock.server.composition import compose_sites
+from penstock.settings import AppSettings, ModuleSettings, RouteSettings, Settings, SiteSettings
 from penstock.testing import Client, ClientResponse
 from tests.pipeline.subject import Recorder, ask, open_site, run, settle
 
 SORRY = b"<h1>Back at noon</h1>"
 
 
-async def ask_until(client: Client, status: int) -> ClientResponse:
+async def ask_until(client: Client, status: int, path: str = "/") -> ClientResponse:
     """Ask again and again until the answer has that status; within a second it must have."""
     async with asyncio.timeout(1):
-        while (answer := await client.get("/")).status != status:
+        while (answer := await client.get(path)).status != status:
             await settle(1)
     return answer
 
@@ -106,6 +107,72 @@ class TestOffline:
     def test_bad_retry_after_is_refused(self) -> None:
         with pytest.raises(ValueError, match="-1"):
             Offline("x", retry_after=-1)
+
+
+class TestApplications:
+    """The maintenance page of one application; the rest of the site goes on."""
+
+    def test_pipeline_e07_only_what_is_the_applications_own(self, tmp_path: Path) -> None:
+        file = tmp_path / "shop.html"
+        site = SiteSettings(
+            apps=(
+                AppSettings(at="/", app="name:front"),
+                AppSettings(at="/shop", app="name:shop", offline_file=str(file)),
+                AppSettings(at="/shop/blog", app="name:blog", offline_file=str(tmp_path / "blog.html")),
+            ),
+            routes=(RouteSettings(at="/shop/news", function="name:news"),),
+        )
+        objects = {f"name:{name}": answering(name) for name in ("front", "shop", "blog", "news")}
+        paths = ("/", "/shopping", "/shop", "/shop/cart", "/shop/blog", "/shop/news")
+        names = ("front", "front", "shop", "shop", "blog", "news")
+
+        async def journey() -> None:
+            async with open_client(site, objects=objects) as client:
+                assert [(await client.get(path)).text for path in paths] == list(names)
+                file.write_bytes(SORRY)
+                answer = await ask_until(client, 503, "/shop")
+                assert (answer.body, answer.headers["retry-after"]) == (SORRY, "3600")
+                bodies = [(await client.get(path)).text for path in paths]
+                assert bodies == [SORRY.decode() if name == "shop" else name for name in names]
+                (tmp_path / "blog.html").write_bytes(b"no blog")
+                assert (await ask_until(client, 503, "/shop/blog")).body == b"no blog"
+                file.unlink()
+                assert (await ask_until(client, 200, "/shop/cart")).text == "shop"
+                assert (await client.get("/shop/blog")).status == 503
+
+        run(journey)
+
+    def test_pipeline_e07_h06_what_counts_is_where_a_rewritten_path_leads(self, tmp_path: Path) -> None:
+        file = tmp_path / "shop.html"
+        file.write_bytes(SORRY)
+        site = SiteSettings(
+            apps=(AppSettings(at="/shop", app="name:shop", offline_file=str(file)),),
+            routes=(RouteSettings(at="/open", function="name:open"),),
+            modules=(ModuleSettings(use="name:Rewriting"),),
+        )
+        objects = {"name:shop": answering("shop"), "name:open": answering("open"), "name:Rewriting": Rewriting}
+        for path, status in (("/old", 503), ("/shop/away", 200), ("/shop", 503), ("/open", 200)):
+            assert ask(open_client(site, objects=objects), path).status == status
+
+    def test_without_such_a_file_nothing_takes_part(self) -> None:
+        (site,) = compose_sites(
+            Settings(sites=(SiteSettings(apps=(AppSettings(at="/", app="name:a"),)),)), {"name:a": answering("a")}
+        )
+        assert site.modules == ()
+
+
+class Rewriting:
+    def attach(self, hooks: Hooks) -> None:
+        hooks.on(Stage.BEGIN, self.begin)
+
+    def begin(self, context: Context) -> None:
+        where = {"/old": "/shop/new", "/shop/away": "/open"}
+        if context.request.path in where:
+            context.rewrite(where[context.request.path])
+
+
+def answering(text: str) -> Callable[[], str]:
+    return lambda: text
 
 
 def test_scenario_08_toggled_under_load(tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
-"""Offline: while its file exists, a site answers everything with 503 and that file (pipeline E-07)."""
+"""Offline: while its file exists, a site, or one of its applications, answers with 503 and that file (pipeline E-07)."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from stat import S_ISREG
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from penstock.pipeline.context import Context
 from penstock.pipeline.module import Hooks
 from penstock.pipeline.stages import Stage
+
+if TYPE_CHECKING:
+    from penstock.pipeline.target import Target
 
 logger = logging.getLogger("penstock")
 
@@ -17,6 +21,8 @@ logger = logging.getLogger("penstock")
 LOOK_INTERVAL: Final = 0.25
 # Bytes of a page that is sent; nobody is told to come back later by a megabyte.
 MOST_BYTES: Final = 1024 * 1024
+# Behind all other hooks of BEGIN, which may rewrite the path: only then is it known whose request it is.
+_LAST: Final = 1_000_000
 
 
 class Offline:
@@ -80,3 +86,23 @@ class Offline:
             logger.warning("the site is offline without a page: %s has more than %d bytes", self.file, MOST_BYTES)
             return b""
         return page
+
+
+class OfflineApplications:
+    """A module that answers for those applications of a site alone whose file is there; the others go on."""
+
+    __slots__ = ("_by_target",)
+
+    def __init__(self, files: Mapping[Target, str], *, retry_after: int = 3600) -> None:
+        """`files` are paths, by what they stand for. Raises as `Offline`."""
+        self._by_target = {target: Offline(file, retry_after=retry_after) for target, file in files.items()}
+
+    def attach(self, hooks: Hooks) -> None:
+        """Subscribe to BEGIN."""
+        hooks.on(Stage.BEGIN, self.begin, priority=_LAST)
+
+    def begin(self, context: Context) -> None:
+        """Answer for the application that the request leads to, while its file is there."""
+        offline = self._by_target.get(context.plan.target)
+        if offline is not None:
+            offline.begin(context)

@@ -132,6 +132,7 @@ class _Composer:
         ]
         routes = self._each(partial(route_target, load=self._load), site.routes, "route")
         mounts = self._each(self._app, site.apps, "app")
+        modules += self._offline_applications(mounts)
         mounts += self._each(proxy_target, site.proxies, "proxy")
         files = self._try(lambda: files_target(site.root, site.files) if site.root else None, "root")
         self._check_names()
@@ -217,6 +218,18 @@ class _Composer:
 
         hooks = Hooks("offline_file")
         Offline(self._site.offline_file).attach(hooks)
+        return [hooks]
+
+    def _offline_applications(self, apps: Sequence[Target]) -> list[Hooks]:
+        """The module that answers for single applications, where any has an offline file."""
+        settings = self._site.apps
+        if not any(each.offline_file for each in settings) or len(apps) < len(settings):
+            return []  # with an application missing, there are mistakes, and no site
+        from penstock.pipeline_modules.offline import OfflineApplications
+
+        hooks = Hooks("offline_file of applications")
+        files = {app: each.offline_file for app, each in zip(apps, settings, strict=True) if each.offline_file}
+        OfflineApplications(files).attach(hooks)
         return [hooks]
 
     def _place_modules(self) -> None:
