@@ -56,6 +56,41 @@ class TestFile:
         log.close()
         assert path.read_text() == "before\n/a\n"
 
+    def test_a_file_that_was_moved_is_made_anew_and_no_line_is_lost(self, tmp_path: Path) -> None:
+        path = tmp_path / "access.log"
+        log = AccessLogFile(str(path), target)
+        log.write(record("/a"))
+        log.flush()
+        log.write(record("/b"))
+        path.rename(tmp_path / "access.log.1")
+        log.reopen()
+        log.write(record("/c"))
+        log.close()
+        assert (tmp_path / "access.log.1").read_text() == "/a\n/b\n"
+        assert path.read_text() == "/c\n"
+
+    def test_a_new_file_that_cannot_be_opened_leaves_the_old_one(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        path = tmp_path / "logs" / "access.log"
+        path.parent.mkdir()
+        log = AccessLogFile(str(path), target)
+        path.parent.rename(tmp_path / "moved")
+        log.reopen()
+        log.write(record("/a"))
+        log.close()
+        log.reopen()
+        assert (tmp_path / "moved" / "access.log").read_text() == "/a\n"
+        assert said(caplog) == [f"the access log {path} cannot be opened again: No such file or directory"]
+
+    def test_a_stream_stays(self) -> None:
+        stream = io.StringIO()
+        log = AccessLogFile(stream, target)
+        log.reopen()
+        log.write(record("/a"))
+        log.close()
+        assert stream.getvalue() == "/a\n"
+
     def test_a_file_that_cannot_be_opened_is_a_mistake_of_the_configuration(self, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError) as caught:
             AccessLogFile(str(tmp_path / "missing" / "access.log"), target, where="site.toml:4")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from penstock.errors import ConfigurationError
-from penstock.server.log_config import configure_logging
+from penstock.server.log_config import configure_logging, reopen_log_files
 
 LOGGER = "penstock.tests.log_config"
 FORMS = {
@@ -52,3 +52,35 @@ def test_what_cannot_be_used_names_the_file(tmp_path: Path, name: str, text: str
     with pytest.raises(ConfigurationError, match="cannot configure logging") as caught:
         configure_logging(path)
     assert caught.value.problems[0].where == str(path)
+
+
+@pytest.fixture
+def log_file(tmp_path: Path) -> Iterator[logging.FileHandler]:
+    (tmp_path / "logs").mkdir()
+    handler = logging.FileHandler(tmp_path / "logs" / "messages.log", mode="w")
+    logger = logging.getLogger(LOGGER)
+    logger.addHandler(handler)
+    yield handler
+    logger.removeHandler(handler)
+    handler.close()
+
+
+def test_files_that_were_moved_are_opened_again(tmp_path: Path, log_file: logging.FileHandler) -> None:
+    logging.getLogger(LOGGER).error("before")
+    path = tmp_path / "logs" / "messages.log"
+    path.rename(tmp_path / "old.log")
+    path.write_text("of another worker\n")
+    reopen_log_files()
+    logging.getLogger(LOGGER).error("after")
+    assert (tmp_path / "old.log").read_text() == "before\n"
+    assert path.read_text() == "of another worker\nafter\n"
+
+
+def test_a_file_that_cannot_be_opened_again_is_written_on(
+    tmp_path: Path, log_file: logging.FileHandler, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "logs").rename(tmp_path / "moved")
+    reopen_log_files()
+    logging.getLogger(LOGGER).error("after")
+    assert "after\n" in (tmp_path / "moved" / "messages.log").read_text()
+    assert "a log file cannot be opened again" in caplog.text

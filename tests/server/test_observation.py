@@ -31,11 +31,24 @@ def test_every_answer_is_written_with_what_was_sent(tmp_path: Path) -> None:
     assert [str(line["status"]) for line in lines] == ["200", "404", "200"]
 
 
+def test_the_file_is_opened_again_when_it_was_moved(tmp_path: Path) -> None:
+    async def check() -> None:
+        path = tmp_path / "access.log"
+        made = Observation(LogSettings(access_file=str(path)), asyncio.get_running_loop())
+        path.rename(tmp_path / "access.log.1")
+        made.reopen()
+        assert path.exists()
+        made.close()
+
+    asyncio.run(check())
+
+
 def test_nothing_is_opened_when_it_is_off(tmp_path: Path) -> None:
     async def check() -> None:
         made = Observation(LogSettings(access=False, access_file=str(tmp_path / "no")), asyncio.get_running_loop())
         assert made.record is None
         made.start()
+        made.reopen()
         made.close()
 
     asyncio.run(check())

@@ -41,6 +41,7 @@ class AccessLogFile:
         "_descriptor",
         "_is_failing",
         "_line",
+        "_path",
         "_pending",
         "_stream",
         "_unwritten",
@@ -54,6 +55,7 @@ class AccessLogFile:
         self._pending: list[AccessRecord] = []
         self._unwritten = b""
         self._is_failing = False
+        self._path = target if isinstance(target, str) else ""
         self._stream = None if isinstance(target, str) else target
         self._descriptor = -1
         self._writable: Any = None  # select.poll has no public type, and Windows has none at all
@@ -78,6 +80,22 @@ class AccessLogFile:
             self._format(pending)
         if self._unwritten:
             self._hand_over(patience=0)
+
+    def reopen(self) -> None:
+        """Go on in a new file of the same name: the old one was moved. What waits still goes to the old one; a stream stays.
+
+        When the new file cannot be opened, that is said, and the old one is written on. Never raises.
+        """
+        if not self._path or self._descriptor < 0:
+            return
+        self.flush()
+        try:
+            fresh = _open(self._path)
+        except OSError as error:
+            _logger.warning("the access log %s cannot be opened again: %s", self._path, error.strerror)
+            return
+        os.close(self._descriptor)
+        self._watch(fresh)
 
     def close(self) -> None:
         """Write what waits, giving a slow reader one more second, and close the file; a stream stays open."""

@@ -3,6 +3,7 @@
 import json
 import logging.config
 import tomllib
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,28 @@ def configure_logging(path: Path) -> None:
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise ConfigurationError([Problem(f"cannot configure logging: {reason}", str(path))]) from error
+
+
+def reopen_log_files() -> None:
+    """Let the handlers of Python's logging that write to files open them again: they were moved. Never raises."""
+    for handler in _file_handlers():
+        with handler.lock or nullcontext():
+            before = handler.stream
+            try:
+                # Appending whatever its mode is: the other workers write there, too.
+                handler.stream = open(handler.baseFilename, "a", encoding=handler.encoding, errors=handler.errors)  # noqa: SIM115
+            except OSError as error:
+                logging.getLogger("penstock").warning("a log file cannot be opened again: %s", error)
+                continue
+            if before is not None:
+                before.close()
+
+
+def _file_handlers() -> set[logging.FileHandler]:
+    loggers = [logging.getLogger(), *logging.getLogger().manager.loggerDict.values()]
+    handlers = [handler for logger in loggers if isinstance(logger, logging.Logger) for handler in logger.handlers]
+    # One that writes nothing until there is something (`delay`) has not opened its file yet.
+    return {handler for handler in handlers if isinstance(handler, logging.FileHandler) and handler.stream is not None}
 
 
 def _json(path: Path) -> dict[str, Any]:

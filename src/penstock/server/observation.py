@@ -36,6 +36,14 @@ class Observation:
         if self._log is not None:
             self._flush()
 
+    def reopen(self) -> None:
+        """Go on in new files of the same names: the old ones were moved. Those of `--log-config`, too."""
+        from penstock.server.log_config import reopen_log_files
+
+        reopen_log_files()
+        if self._log is not None:
+            self._log.reopen()
+
     def close(self) -> None:
         """Write what is left."""
         if self._handle is not None:
