@@ -13,7 +13,7 @@ from typing import Final
 
 from penstock.errors import ConfigurationError, Problem
 
-# unix(7): sun_path holds 108 bytes on Linux, 104 on BSD and macOS, one of them NUL.
+# unix(7): sun_path holds 108 bytes on Linux, 104 on BSD and macOS, one of them NUL; a few are left for who adds to the name.
 MOST_BYTES: Final = 100
 _LONGEST_STEM: Final = 24
 _ADVICE: Final = 'choose a path with `socket = "..."` in [server.control]'
@@ -51,12 +51,6 @@ def find_control(target: str, environ: Mapping[str, str] = os.environ) -> str:
                 raise ConfigurationError([Problem(refusal, path)])
             return path
     return candidates[0]
-
-
-def check_length(path: str) -> None:
-    """Raises ConfigurationError when `path` is longer than the path of a socket may be."""
-    if refusal := _too_long(path):
-        raise ConfigurationError([Problem(refusal, "[server.control] socket")])
 
 
 def _name_of(target: str) -> str:

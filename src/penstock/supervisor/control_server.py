@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Final
+from typing import Final, cast
 
 from penstock.errors import ConfigurationError, Problem
 from penstock.hosts.binds import Bind
@@ -15,16 +15,18 @@ from penstock.hosts.listener import BoundSocket, open_sockets
 from penstock.hosts.unix_socket import AF_UNIX, OwnedFile
 from penstock.intake.runtime import Runtime
 from penstock.settings import LimitSettings
+from penstock.settings.pool_paths import judge_socket_length
 from penstock.supervisor.control_api import MOST_BYTES, control_site
 from penstock.supervisor.control_model import Controlled
-from penstock.supervisor.control_path import check_length
 
-# More than that at once are somebody's mistake, and must not use up the descriptors that new workers need.
+# More than about so many at once are somebody's mistake, and must not use up the descriptors that new workers need.
 MOST_CONNECTIONS: Final = 64
 _MOST_REQUESTS: Final = 32
 _BACKLOG: Final = 128
 # Seconds in which a whole head must have come, and that a connection may be idle.
 _PATIENCE: Final = 5.0
+# What a connection too many is told (RFC 9110 section 15.6.4).
+_BUSY: Final = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
 # Seconds in which answers that were begun may leave, at the end.
 _LAST_WORDS: Final = 1.0
 
@@ -73,8 +75,9 @@ class ControlServer:
         await self._runtime.stop()
 
     def _bind(self) -> BoundSocket:
-        check_length(self.path)
         where = "[server.control] socket"
+        if told := judge_socket_length(self.path):
+            raise ConfigurationError([Problem(told, where)])
         bind = Bind(text=f"unix:{self.path}", where=where, path=self.path)
         try:
             return open_sockets([bind], backlog=_BACKLOG, unix_mode=self._mode)[0]
@@ -112,8 +115,6 @@ class _Busy(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the loop."""
-        if isinstance(transport, asyncio.Transport):
-            transport.write(
-                b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\ncontent-length: 0\r\nretry-after: 1\r\n\r\n"
-            )
-            transport.close()
+        writing = cast(asyncio.Transport, transport)
+        writing.write(_BUSY)
+        writing.close()

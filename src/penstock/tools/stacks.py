@@ -14,7 +14,7 @@ def command(worker: str, target: str, control: str | None, *, as_json: bool) -> 
     WORKER is an id of `penstock workers`. TARGET is what `penstock serve` was given, ./penstock.toml if not said. Exit code 1:
     there is no such worker; 3: no server listens to commands there.
     """
-        text = ask(target, control, f"GET /v1/stacks/{segment('worker', worker)}").decode("utf-8", "backslashreplace")
+    text = ask(target, control, f"GET /v1/stacks/{segment('worker', worker)}").decode("utf-8", "backslashreplace")
     if as_json:
         from penstock.tools.columns import as_json_text
 
