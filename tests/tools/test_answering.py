@@ -119,6 +119,14 @@ def test_applications_and_threads_in_words() -> None:
     assert app_text(AppSettings(at="/", owin="f:a")) == "OWIN application f:a"
 
 
+def test_a_pool_is_told() -> None:
+    for kind in ("asgi", "wsgi", "owin", "app"):
+        app = AppSettings(at="/", pool="reports", **{kind: "f:a"})  # type: ignore[arg-type]
+        assert app_text(app).endswith("application f:a in the pool reports")
+    answer = answer_to(SiteSettings(apps=(app,)), "/", method="GET")
+    assert ("runs", "in processes of its own, those of the pool reports") in answer.details
+
+
 def test_everything_that_answers_in_a_list() -> None:
     site = SiteSettings(root="files", routes=SITE.routes[:1], apps=SITE.apps[:1])
     assert list(answers_of(site)) == [

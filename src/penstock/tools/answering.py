@@ -94,6 +94,8 @@ def _by_proxy(proxy: BackendSettings, path: str) -> Answer:
 
 
 def _app_details(app: AppSettings) -> Iterator[tuple[str, str]]:
+    if app.pool:
+        yield "runs", f"in processes of its own, those of the pool {app.pool}"
     if app.allow_anonymous:
         yield "allows", "everybody, whatever authorization says (allow_anonymous)"
 
@@ -106,12 +108,18 @@ def _file_details(site: SiteSettings) -> Iterator[tuple[str, str]]:
 
 
 def app_text(app: AppSettings) -> str:
-    """One application: its shape where the settings say it, its reference, its threads."""
+    """One application: its shape where the settings say it, its reference, its threads, its pool."""
+    pool = f" in the pool {app.pool}" if app.pool else ""
     if app.asgi is not None:
-        return f"ASGI application {app.asgi}"
+        return f"ASGI application {app.asgi}{pool}"
     if app.wsgi is not None:
-        return f"WSGI application {app.wsgi} ({threads_text(app.threads)})"
-    return f"OWIN application {app.owin}" if app.owin is not None else f"application {app.app}"
+        # The pool may say how many threads.
+        return (
+            f"WSGI application {app.wsgi}{pool}"
+            if pool
+            else f"WSGI application {app.wsgi} ({threads_text(app.threads)})"
+        )
+    return f"OWIN application {app.owin}{pool}" if app.owin is not None else f"application {app.app}{pool}"
 
 
 def threads_text(threads: int) -> str:
