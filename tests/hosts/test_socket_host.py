@@ -100,6 +100,7 @@ class TestSocketHost:
             first, second = await serve(copies), await serve(bound, opens=False)
             clients = [connect("127.0.0.1", port) for _ in range(20)] + [connect(path) for _ in range(20)]
             await first.stop_accepting(leave_waiting=True)
+            assert first.connections == len(first._service.connections)
             clients += [connect("127.0.0.1", port), connect(path)]
             accepted = len(first._service.connections)
             assert accepted < len(clients)

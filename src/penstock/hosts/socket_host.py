@@ -52,6 +52,12 @@ class SocketHost:
         self._handshake_timeout = handshake_timeout
         self._servers: list[asyncio.AbstractServer] = []
 
+    @property
+    def connections(self) -> int:
+        """How many connections are open, WebSockets and those of web servers among them."""
+        count = len(self._service.connections) + len(self._service.sockets)
+        return count if self._fastcgi is None else count + len(self._fastcgi.connections)
+
     async def open(self) -> list[str]:
         """Begin to accept; returns the addresses for people, as "http://127.0.0.1:8000"."""
         for bound in self._sockets:

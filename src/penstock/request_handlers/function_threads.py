@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from penstock.errors import ContractError
 
-# How long `stop` waits for threads that are still busy; the server has drained for its graceful timeout before.
-_PATIENCE: Final = 5.0
+# How long `stop` waits for threads that are still busy: their requests have had the graceful timeout, and are cut off.
+_PATIENCE: Final = 1.0
 _GLANCE: Final = 0.005
 
 
