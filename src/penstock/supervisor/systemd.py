@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from penstock.hosts.binds import parse_bind
@@ -86,25 +86,17 @@ class Notifier:
             pass  # who watches the service has gone; that is no reason to stop serving
 
 
-def take_sockets(environment: MutableMapping[str, str] | None = None) -> list[HandedSocket]:
-    """The sockets that systemd hands to this process. The variables that say so are taken out, so that it is done once.
+def find_sockets(environment: Mapping[str, str] | None = None) -> list[HandedSocket]:
+    """The sockets that systemd hands to this process; none when they are meant for another one (`LISTEN_PID`).
 
-    Nothing is taken when they were meant for another process (`LISTEN_PID`).
+    The variables stay, for a reload and for the program this process becomes by an upgrade in place.
     """
     variables = os.environ if environment is None else environment
     number, process, names = (variables.get(name, "") for name in ("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"))
     if not number.isdecimal() or process != str(os.getpid()):
         return []
-    for name in VARIABLES:
-        if name.startswith("LISTEN_"):
-            variables.pop(name, None)
-    named = names.split(":") if names else []
-    named += [""] * int(number)
-    sockets = [HandedSocket(_FIRST + index, named[index]) for index in range(int(number))]
-    for each in sockets:
-        # They come without close-on-exec: a program that is started by an application would keep the port open.
-        os.set_inheritable(each.descriptor, False)
-    return sockets
+    named = [*names.split(":"), *[""] * int(number)]
+    return [HandedSocket(_FIRST + index, named[index]) for index in range(int(number))]
 
 
 def places_with(sockets: Sequence[HandedSocket], listen: Sequence[str]) -> tuple[str, ...]:

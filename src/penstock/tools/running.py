@@ -1,9 +1,12 @@
 """This file is how a server is run from the command line: settings, logging, start-up lines, and with `--reload` over again."""
 
 import gc
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from penstock.settings import Settings
 from penstock.tools.options import Options, overlay
@@ -12,6 +15,7 @@ from penstock.tools.target import Single, settings_of
 if TYPE_CHECKING:
     from penstock.server import Server
 
+_PLACES: Final = ("bind", "host", "port", "uds", "fd")
 _SINGLE: Final = ("interface", "factory", "root_path", "threads")
 
 
@@ -38,6 +42,7 @@ def run(target: str, said: Mapping[str, Any]) -> int:
     def ready(server: "Server") -> None:
         gc.enable()  # the command line has turned it off for the time of the imports
         announce(target, server)
+        _tell_systemd(server)
 
     return serve(settings, ready=ready)
 
@@ -47,4 +52,33 @@ def settings_from(target: str, said: Mapping[str, Any]) -> Settings:
     single = Single(**{name: said[name] for name in _SINGLE})
     options: Any = {name: value for name, value in said.items() if name in Options.__annotations__}
     options["app_dir"] = [str(Path(folder).resolve()) for folder in said["app_dir"]]
-    return overlay(settings_of(target, single), **options)
+    return _with_handed_sockets(overlay(settings_of(target, single), **options), said)
+
+
+def _with_handed_sockets(settings: Settings, said: Mapping[str, Any]) -> Settings:
+    """Listen at the sockets that systemd hands over, unless an option or a variable says where to listen."""
+    is_said = any(said.get(name) not in (None, ()) for name in _PLACES) or "PENSTOCK_SERVER__LISTEN" in os.environ
+    if is_said or "LISTEN_FDS" not in os.environ:
+        return settings
+    from penstock.supervisor.systemd import find_sockets, places_with
+
+    listen = places_with(find_sockets(), settings.server.listen)
+    return replace(settings, server=replace(settings.server, listen=listen))
+
+
+def _tell_systemd(server: "Server") -> None:
+    """Say that all is up, and from now on that the event loop turns."""
+    if "NOTIFY_SOCKET" not in os.environ:
+        return
+    from penstock.supervisor.systemd import Notifier
+
+    notifier = Notifier()
+    loop = server.started.loop
+
+    def beat() -> None:
+        notifier.watchdog()
+        loop.call_later(notifier.watchdog_interval, beat)
+
+    notifier.ready()
+    if notifier.watchdog_interval:
+        beat()
