@@ -201,7 +201,7 @@ class Server:
     @property
     def connections(self) -> int:
         """How many connections are open, WebSockets among them."""
-        return 0 if self._service is None else len(self._service.connections) + len(self._service.sockets)
+        return 0 if self._host is None else self._host.connections
 
     @property
     def has_tls(self) -> bool:
