@@ -25,8 +25,8 @@ def stand_in(start: Start, settings: Settings) -> Server:
         response.headers["cache-control"] = "no-store"
         response.body = b"This application is not available at the moment. Please try again later.\n"
 
-    route = RouteSettings(at="/{rest:path}", function=_NAME, methods=("*",))
-    sites = tuple([SiteSettings(hosts=site.hosts, tls=site.tls, routes=(route,)) for site in settings.sites])
+    routes = tuple([RouteSettings(at=at, function=_NAME, methods=("*",)) for at in ("/", "/{rest:path}")])
+    sites = tuple([SiteSettings(hosts=site.hosts, tls=site.tls, routes=routes) for site in settings.sites])
     return build(Settings(server=_without_own(settings.server), sites=sites), objects={_NAME: answer})
 
 

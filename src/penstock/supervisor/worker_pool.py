@@ -8,24 +8,22 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
 
-from penstock.supervisor.control_model import ControlRefused
 from penstock.supervisor.crash_guard import CrashGuard
 from penstock.supervisor.demand import Demand
+from penstock.supervisor.due_workers import DueWorkers
 from penstock.supervisor.generation import Generation
 from penstock.supervisor.launching import Launcher
 from penstock.supervisor.messages import Advice
-from penstock.supervisor.recycling import Reason, RecyclePolicy, WorkerAge
+from penstock.supervisor.recycling import RecyclePolicy
 from penstock.supervisor.slot import Slot
 from penstock.supervisor.start_failures import StartFailed
 from penstock.supervisor.starting import Starting
-from penstock.supervisor.worker_process import WorkerProcess, WorkerState, end_text
+from penstock.supervisor.worker_process import WorkerProcess, end_text
 
 logger = logging.getLogger("penstock")
 
 # Seconds between a start that failed and the next try, while the guard allows one.
 _PAUSE: Final = 0.5
-# Seconds for the stacks of a worker that is stuck.
-_FOR_STACKS: Final = 2.0
 
 
 class WorkerPool:
@@ -45,9 +43,9 @@ class WorkerPool:
         self._starting = Starting(name, launcher, on_end=self._notice_end, on_advice=self._take_advice)
         self._policy = RecyclePolicy(self.terms.recycle)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._due: dict[int, str] = {}
-        self._recycling: asyncio.Task[None] | None = None
+        self.due = DueWorkers(self)
         self._turn = asyncio.Lock()
+        self._scaling = asyncio.Lock()
         self._may_try = asyncio.Event()
 
     # -- what there is -------------------------------------------------------------------------------------------------
@@ -93,7 +91,7 @@ class WorkerPool:
             slot.changed.set()
         else:
             slot.worker.serve()
-        self._run(self._keep(slot))
+        self.run(self._keep(slot))
 
     def adopt(self, workers: list[WorkerProcess]) -> None:
         """Take over workers that serve already, one a slot, from an earlier program of this process."""
@@ -108,7 +106,7 @@ class WorkerPool:
         for slot in self.slots:
             if slot.worker is None:
                 slot.changed.set()
-            self._run(self._keep(slot))
+            self.run(self._keep(slot))
 
     async def stop(self, idle: float | None = None) -> None:
         """Drain every worker, and kill what outlives its time. `idle` None is what the settings say."""
@@ -155,7 +153,7 @@ class WorkerPool:
                 slot.worker = await self._start_worker(slot, self.generation)
             except StartFailed as error:
                 logger.error("%s", error)
-                self._count_failure(str(error))
+                self.count_failure(str(error))
             else:
                 self.guard.succeed()
                 self._may_try.set()
@@ -207,9 +205,10 @@ class WorkerPool:
             inside = worker.beat.executing
             logger.error("%s, with %d requests inside when it was last heard of: another one is started", text, inside)
             slot.remember(end_text(worker.exit_code))
-            self._count_failure(text)
+            self.count_failure(text)
 
-    def _count_failure(self, text: str) -> None:
+    def count_failure(self, text: str) -> None:
+        """A worker has crashed, was stuck, or did not start (pipeline W-05)."""
         before = self.guard.times_off
         self.guard.fail(text.partition("\n")[0])
         if self.guard.times_off > before:
@@ -217,23 +216,9 @@ class WorkerPool:
 
     # -- replacing -----------------------------------------------------------------------------------------------------
 
-    def ask_recycle(self, worker: WorkerProcess, reason: str, text: str) -> None:
-        """Replace `worker` in its turn, one after the other (pipeline W-02, G-03)."""
-        if worker.number in self._due or self.is_stopping or worker.state is not WorkerState.SERVING:
-            return
-        logger.info("%s is replaced: %s", worker, text)
-        self._due[worker.number] = reason
-        if self._recycling is None or self._recycling.done():
-            self._recycling = self._run(self._recycle_due())
-
-    async def _recycle_due(self) -> None:
-        while self._due:
-            number, reason = next(iter(self._due.items()))
-            slot = next((slot for slot in self.slots if slot.worker and slot.worker.number == number), None)
-            if slot is not None and await self.replace(slot, self.generation, reason):
-                await asyncio.sleep(self.guard.retry_after if self.guard.is_off else _PAUSE)
-            self._due.pop(number, None)
-            await asyncio.sleep(self.terms.recycle.stagger if self._due else 0)
+    def leave_alone(self, worker: WorkerProcess) -> None:
+        """Neither wait for it nor kill it, whatever becomes of it."""
+        self._starting.forget(worker)
 
     async def replace(self, slot: Slot, generation: Generation, reason: str, *, count: int = 0) -> StartFailed | None:
         """Start a successor, let it serve, drain who was there (pipeline W-03, G-04).
@@ -248,7 +233,7 @@ class WorkerPool:
                 successor = await self._start_worker(slot, generation, count=count)
             except StartFailed as error:
                 logger.error("%s; the worker that was to be replaced goes on", error)
-                self._count_failure(str(error))
+                self.count_failure(str(error))
                 return error
             before, slot.worker = slot.worker, successor
             successor.serve()
@@ -290,6 +275,10 @@ class WorkerPool:
 
     async def scale(self, count: int) -> None:
         """Have `count` workers from now on. Raises StartFailed when one that is missing does not start."""
+        async with self._scaling:
+            await self._scale(count)
+
+    async def _scale(self, count: int) -> None:
         before, self.wanted = len(self.slots), count
         if not self.slots:
             return
@@ -331,43 +320,12 @@ class WorkerPool:
         for slot in self.slots:
             worker = slot.worker
             if worker is not None and slot.is_serving and worker.age is not None:
-                self._judge(slot, worker, worker.age)
+                self.due.judge(slot, worker, worker.age)
         if self.terms.is_on_demand and self.terms.idle and self._has_been_idle(now):
             self._go_idle()
 
-    def _judge(self, slot: Slot, worker: WorkerProcess, age: WorkerAge) -> None:
-        reason = (age.find_reason(worker.beat) if worker.take_beat() else age.find_stuck()) or age.find_due()
-        if reason is Reason.STUCK:
-            self._begin_stuck(slot, worker)
-        elif reason is not None:
-            self.ask_recycle(worker, reason.value, reason.text)
-
     def _take_advice(self, worker: WorkerProcess, advice: Advice) -> None:
-        self.ask_recycle(worker, advice.kind, advice.text)
-
-    def _begin_stuck(self, slot: Slot, worker: WorkerProcess) -> None:
-        """Its loop does not turn: a successor serves who waits at its sockets, and it is killed (pipeline W-04)."""
-        if worker.number not in self._due:
-            self._due[worker.number] = Reason.STUCK.value
-            self._run(self._replace_stuck(slot, worker))
-
-    async def _replace_stuck(self, slot: Slot, worker: WorkerProcess) -> None:
-        try:
-            stacks = await worker.take_stacks(_FOR_STACKS)
-        except ControlRefused as error:
-            stacks = str(error)
-        logger.error("%s: its event loop does not turn; what runs there:\n%s", worker, stacks)
-        self._count_failure(f"{worker} was stuck")
-        await self.replace(slot, self.generation, Reason.STUCK.value)
-        self._due.pop(worker.number, None)
-        orphan = self.terms.recycle.orphan
-        if not orphan:
-            worker.kill()
-            return
-        # Left as it is for whoever wants to look into it (pipeline W-06).
-        logger.warning("%s is left alone, and %s is run", worker, orphan)
-        self._starting.forget(worker)
-        await asyncio.create_subprocess_exec(orphan, str(worker.pid))
+        self.due.ask(worker, advice.kind, advice.text)
 
     # -- on demand -----------------------------------------------------------------------------------------------------
 
@@ -413,7 +371,8 @@ class WorkerPool:
         self.guard = _guard_of(self.generation, self.name)
         self._may_try.set()
 
-    def _run(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """A task that ends with the pool."""
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._end_task)
