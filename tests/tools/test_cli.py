@@ -27,7 +27,7 @@ def test_version() -> None:
     ("word", "advice"),
     [
         ("srve", "Did you mean 'serve'?"),
-        ("banana", "There are: serve, check, explain, stages, trace, init."),
+        ("banana", "There are: serve, check, explain, stages, trace, init, status, "),
         ("shop:app", "Did you mean `penstock serve shop:app`?"),
         ("penstock.toml", "Did you mean `penstock serve penstock.toml`?"),
     ],

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -67,22 +68,20 @@ def ask(target: str, control: str | None, call: str, order: object = None, *, wa
     `order` becomes the body as JSON. `waits`: the answer may take as long as it takes. Raises NotRunning and Refused.
     """
     path = control or _configured(target) or find_control(target)
-    connection = _UnixConnection(path, None if waits else _PATIENCE)
     method, _, url = call.partition(" ")
-    try:
-        connection.connect()
-    except OSError as error:
-        raise _not_connected(path, error, target=None if control else target) from error
-    try:
-        connection.request(method, url, body=_body_of(order))
-        answer = connection.getresponse()
-        status, content = answer.status, answer.read()
-    except TimeoutError:
-        raise Refused(f"the server at {path} has not answered within {_PATIENCE:g} seconds") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise Refused(f"the server at {path} has broken off: {str(error) or type(error).__name__}") from error
-    finally:
-        connection.close()
+    with closing(_UnixConnection(path, None if waits else _PATIENCE)) as connection:
+        try:
+            connection.connect()
+        except OSError as error:
+            raise _not_connected(path, error, target=None if control else target) from error
+        try:
+            connection.request(method, url, body=_body_of(order))
+            answer = connection.getresponse()
+            status, content = answer.status, answer.read()
+        except TimeoutError:
+            raise Refused(f"the server at {path} has not answered within {_PATIENCE:g} seconds") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise Refused(f"the server at {path} has broken off: {str(error) or type(error).__name__}") from error
     if not 200 <= status < 300:
         raise _refusal(path, status, content)
     return content
