@@ -356,11 +356,12 @@ class TestSettings:
         tls = TlsSettings(certificate="a", key="b")
         server = ServerSettings(
             listen=(":80",), backlog=5, loop="asyncio", server_header=False, max_requests=5, tls=tls,
-            proxy=ProxySettings(hops=2), limits=LimitSettings(keep_alive=1, data_rate=0, body=5),
+            proxy=ProxySettings(hops=2), limits=LimitSettings(keep_alive=1, data_rate=0, body=5), workers=2,
         )  # fmt: skip
         found = list(keys_left_to_the_host(settings_of(server=server, tls=tls)))
         assert found == [
-            "server.listen", "server.backlog", "server.loop", "server.server_header", "server.max_requests", "server.tls",
+            "server.listen", "server.workers", "server.backlog", "server.loop", "server.server_header", "server.max_requests",
+            "server.tls",
             "server.limits.keep_alive", "server.limits.data_rate", "site.tls",
         ]  # fmt: skip
         assert list(keys_left_to_the_host(settings_of())) == []

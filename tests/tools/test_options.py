@@ -66,7 +66,11 @@ class TestProcesses:
 
     def test_what_is_started_anew_all_the_time_has_no_workers(self) -> None:
         before = ServerSettings(
-            workers=4, watch=True, control=ControlSettings(), recycle=RecycleSettings(age=5, requests=6)
+            workers=4,
+            watch=True,
+            pid_file="/a.pid",
+            control=ControlSettings(),
+            recycle=RecycleSettings(age=5, requests=6),
         )
         said = server(before, one_process=True)
         assert said == ServerSettings()

@@ -247,6 +247,15 @@ class TestRunning:
             process.terminate()
             assert process.communicate(timeout=30)[0] == "GET 200\n"
 
+    @pytest.mark.parametrize("more", [(), ("--reload",), ("--workers", "1")])
+    def test_the_process_id_is_in_its_file_while_it_runs(self, more: tuple[str, ...], folder: Path) -> None:
+        path = folder / "shop.pid"
+        with serving("shop:app", "--port", "0", "--pid", "shop.pid", *more, folder=folder) as (process, _):
+            assert path.read_text("ascii") == f"{process.pid}\n"
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+        assert not path.exists()
+
     def test_limit_max_requests(self, folder: Path) -> None:
         with serving("shop:app", "--port", "0", "--limit-max-requests", "2", folder=folder) as (process, line):
             httpx.get(url_in(line))

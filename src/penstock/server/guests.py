@@ -36,7 +36,9 @@ FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 60.0
 
 # What only the own listener does.
-_LEFT_TO_THE_HOST: Final = ("listen", "backlog", "loop", "server_header", "max_requests", "tls")
+_LEFT_TO_THE_HOST: Final = (
+    "listen", "workers", "pid_file", "watch", "backlog", "loop", "server_header", "max_requests", "tls", "drain", "control", "recycle",
+)  # fmt: skip
 _LIMITS_LEFT_TO_THE_HOST: Final = ("header_timeout", "keep_alive", "data_rate", "data_rate_grace")
 
 

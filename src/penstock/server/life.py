@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -93,8 +94,9 @@ class Server:
             for each in bound:
                 each.close()
             raise
-        if self.settings.server.max_requests:
-            self.started.limit_requests(self.settings.server.max_requests, self.stop)
+        if quota := self.settings.server.recycle_requests:
+            more = random.randint(0, self.settings.server.recycle.jitter)  # noqa: S311 (it spreads ends, and hides nothing)
+            self.started.limit_requests(quota + more, self.stop)
         await self.listen(bound)
 
     async def listen(self, bound: Sequence[BoundSocket]) -> None:

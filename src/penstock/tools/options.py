@@ -53,7 +53,7 @@ class Options(TypedDict, total=False):
 def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
     """`settings` with what the options say in place of what they said before.
 
-    `one_process` is for a server that is started anew all the time: it has no workers, whatever the settings say.
+    `one_process` is for a server that is started anew all the time: it has no workers and no PID file, whatever the settings say.
     Raises ConfigurationError with every option that makes no sense (where it was said is "--name"), every key that has no
     effect without workers, and everything that only root may do when we are not root.
     """
@@ -72,7 +72,7 @@ def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
         **_said(options, _SERVER),
     }
     if options.get("one_process"):
-        changes |= {"workers": None, "watch": False, "control": None, "recycle": RecycleSettings()}
+        changes |= {"workers": None, "watch": False, "control": None, "pid_file": "", "recycle": RecycleSettings()}
     laid = replace(settings, server=replace(server, **changes))
     problems += _without_effect(laid)
     if laid.pools:

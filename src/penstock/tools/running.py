@@ -2,7 +2,8 @@
 
 import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -25,7 +26,8 @@ def run(target: str, said: Mapping[str, Any]) -> int:
     if said["reload"]:
         from penstock.tools.reloading import run_reloading
 
-        return run_reloading(target, settings, said)
+        with _pid_file(settings):
+            return run_reloading(target, settings, said)
     from penstock.supervisor.generation import is_supervised
 
     if is_supervised(settings):
@@ -44,7 +46,24 @@ def run(target: str, said: Mapping[str, Any]) -> int:
         announce(target, server)
         _tell_systemd(server)
 
-    return serve(settings, ready=ready)
+    with _pid_file(settings):
+        return serve(settings, ready=ready)
+
+
+@contextmanager
+def _pid_file(settings: Settings) -> Iterator[None]:
+    """The file with the process id, for as long as the server runs; nothing where none is wanted."""
+    if not settings.server.pid_file:
+        yield
+        return
+    from penstock.supervisor.pid_file import PidFile
+
+    file = PidFile(settings.server.pid_file)
+    file.write()
+    try:
+        yield
+    finally:
+        file.remove()
 
 
 def settings_from(target: str, said: Mapping[str, Any]) -> Settings:
