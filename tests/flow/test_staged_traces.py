@@ -27,6 +27,7 @@ class Staged:
     def attach(self, hooks: Hooks) -> None:
         hooks.has_frame = True
         hooks.on(self.stage, self.piece.step)
+        hooks.on(self.stage, self.piece.judge)
 
 
 class Wrapping:

@@ -53,6 +53,7 @@ def test_a_signature_of_ones_own_is_refused() -> None:
 def test_it_is_hooked_behind_the_modules_and_lives_with_the_site() -> None:
     hooks = Hooks("it")
     hook_middleware(hooks, Stage.AUTHORIZE, detect_middleware(Marking), relays_errors=True)
-    (subscription,) = hooks.subscriptions
+    subscription, judging = hooks.subscriptions
+    assert (judging.stage, judging.priority) == (subscription.stage, subscription.priority)
     assert (subscription.stage, subscription.priority, hooks.has_frame) == (Stage.AUTHORIZE, PRIORITY, True)
     assert len(hooks.start_actions) == len(hooks.stop_actions) == 1

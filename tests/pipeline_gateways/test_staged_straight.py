@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from penstock import Context, Hooks, Stage
 from penstock.errors import ContractError
 from penstock.pipeline_gateways.staged_passage import StagedPassage
-from penstock.pipeline_gateways.staged_straight import StraightAnswer
+from penstock.pipeline_gateways.staged_straight import StraightExchange
 from penstock.server import open_client
 from penstock.settings import AppSettings, MiddlewareSettings, ModuleSettings, SiteSettings
 
@@ -190,21 +191,45 @@ def told(middleware: type, application: Any, *, method: str, is_framed: bool, re
     return [*asyncio.run(journey()), *SEEN]
 
 
+# Behind them the middleware has seen something of their answer already when they fail: see below.
+BEGUN = [fails_late, fails_halfway, stops_halfway, starts_twice, begins_with_a_body]
+
+
+def answer_of(seen: list[object]) -> list[object]:
+    return seen[: 3 if isinstance(seen[0], int) else 1]
+
+
 @pytest.mark.parametrize("relays", [False, True])
 @pytest.mark.parametrize("middleware", [Watching, Forgiving, Renaming, Apart])
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
 @pytest.mark.parametrize("application", APPLICATIONS)
 def test_both_ways_answer_alike(application: Any, method: str, middleware: type, relays: bool) -> None:
     straight = told(middleware, application, method=method, is_framed=False, relays=relays)
-    assert straight == told(middleware, application, method=method, is_framed=True, relays=relays)
-    assert straight
+    framed = told(middleware, application, method=method, is_framed=True, relays=relays)
+    assert answer_of(straight) == answer_of(framed)
+    if application not in BEGUN and (application, middleware) != (is_cancelled, Apart):
+        assert straight == framed
+
+
+@pytest.mark.parametrize("application", [each for each in BEGUN if each is not stops_halfway])
+def test_who_fails_behind_the_head_fails_through_the_middleware(application: Any) -> None:
+    seen = told(Watching, application, method="GET", is_framed=False)
+    assert "ValueError" in seen or "ContractError" in seen
+    assert "back" not in seen[:-2]
+
+
+def test_who_is_cancelled_in_a_task_of_the_middleware_is_no_answer() -> None:
+    seen = told(Apart, is_cancelled, method="GET", is_framed=False)
+    assert seen[0] == 500
+    assert "CancelledError" in seen
 
 
 @pytest.mark.parametrize(("relays", "status"), [(False, 201), (True, 500)])
-def test_who_fails_behind_its_answer_has_answered(relays: bool, status: int) -> None:
+def test_who_fails_behind_its_answer_has_answered(relays: bool, status: int, caplog: pytest.LogCaptureFixture) -> None:
     seen = told(Watching, fails_behind, method="GET", is_framed=False, relays=relays)
     assert seen[0] == status
     assert ("ValueError" in seen) is relays
+    assert ("failed behind its answer to GET /here" in caplog.text) is not relays
 
 
 @pytest.mark.parametrize("is_framed", [False, True])
@@ -212,37 +237,160 @@ def test_a_field_that_http_does_not_allow_is_not_sent(is_framed: bool) -> None:
     assert told(Watching, has_a_bad_field, method="GET", is_framed=is_framed)[0] == 500
 
 
-def test_nothing_is_taken_behind_a_whole_answer() -> None:
-    async def send(message: Message) -> None:
-        SEEN.append(message["type"])
+class Refusing(Watching):
+    """Answers itself, and keeps its application for later."""
 
-    async def journey() -> None:
-        answer = StraightAnswer(send)
-        await answer.send({**start(), "trailers": True})
-        await answer.send(body(b"text"))
-        await answer.send({"type": "http.response.trailers", "headers": []})
-        await answer.send(body(b"late"))
+    kept: tuple[Any, ...] = ()
 
-    with pytest.raises(ContractError, match=r"http.response.body after the response was complete"):
-        asyncio.run(journey())
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return
+        type(self).kept = (self.app, scope, receive, send)
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send(body(b"no"))
+
+
+class Silent(Watching):
+    """Says nothing, and asks nobody."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+class Halting(Watching):
+    """Stops in the middle of its answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await send(start())
+
+
+class Swallowing(Watching):
+    """Lets nothing of an answer out."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def nowhere(message: Message) -> None: ...
+
+        await self.app(scope, receive, nowhere if scope["type"] == "http" else send)
+
+
+class Twice(Watching):
+    """Calls its application twice."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.app({**scope}, receive, send)
+        if scope["type"] == "http":
+            await self.app({**scope}, receive, send)
 
 
 @pytest.mark.parametrize("is_framed", [False, True])
-@pytest.mark.parametrize("application", [whole, streams, echoes])
-def test_what_is_left_of_a_request_needs_no_garbage_collector(application: Any, is_framed: bool) -> None:
-    site, objects = site_of(Watching, application, is_framed=is_framed)
+@pytest.mark.parametrize(
+    ("middleware", "status"), [(Refusing, 403), (Silent, 200), (Halting, 500), (Swallowing, 200), (Twice, 500)]
+)
+def test_what_the_middleware_says_itself(middleware: type, status: int, is_framed: bool) -> None:
+    seen = told(middleware, whole, method="GET", is_framed=is_framed)
+    assert (seen[0], b"/here" in bytes(str(seen[2]), "ascii")) == (status, False)
 
-    async def journey() -> int:
+
+def test_middleware_r_sg_28_its_application_is_called_in_time_and_once(caplog: pytest.LogCaptureFixture) -> None:
+    assert told(Twice, whole, method="GET", is_framed=False)[0] == 500
+    assert "the:Middleware called its application twice" in caplog.text or "called its application twice" in caplog.text
+    told(Refusing, whole, method="GET", is_framed=False)
+    app, *arguments = Refusing.kept
+    with pytest.raises(ContractError, match="called its application when the request had left it"):
+        asyncio.run(app(*arguments))
+
+
+def test_what_is_sent_when_the_application_has_returned_is_refused() -> None:
+    kept: list[Send] = []
+
+    async def keeping(scope: Scope, receive: Receive, send: Send) -> None:
+        kept.append(send)
+        await whole(scope, receive, send)
+
+    told(Watching, keeping, method="GET", is_framed=False)
+    with pytest.raises(ContractError, match="by an application that had returned already"):
+        asyncio.run(kept[-1](body(b"late")))  # type: ignore[arg-type]
+
+
+def asked_at(site: SiteSettings, objects: dict[str, Any], path: str = "/") -> tuple[int, bytes, dict[str, str]]:
+    async def journey() -> tuple[int, bytes, dict[str, str]]:
         async with open_client(site, objects=objects) as client:
+            answer = await client.get(path)
+            return answer.status, answer.body, dict(answer.headers.items())
+
+    return asyncio.run(journey())
+
+
+def test_the_scope_is_that_of_the_application() -> None:
+    async def setting_up(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            scope["state"]["pool"] = 7
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        text = f"{scope['root_path']} {scope['path']} {scope['state']} {'penstock.frame' in scope}".encode()
+        await send(start())
+        await send(body(text))
+
+    site, objects = site_of(Watching, setting_up, is_framed=False)
+    site = SiteSettings(middleware=site.middleware, apps=(AppSettings(at="/api", asgi="the:application"),))
+    assert asked_at(site, objects, "/api/x")[1] == b"/api /api/x {'pool': 7} False"
+
+
+class Ending:
+    """Notes who asks at END, and changes the answer there; answers with a header of its own from BEGIN on, if told to."""
+
+    def attach(self, hooks: Hooks) -> None:
+        hooks.on(Stage.END, self.end)
+
+    def end(self, context: Context) -> None:
+        SEEN.append((context.stage.name, context.principal.name))
+        context.response.headers["x-end"] = "1"
+
+
+def test_middleware_g11_end_comes_behind_it_and_can_change_the_answer() -> None:
+    SEEN.clear()
+    site, objects = site_of(Watching, whole, is_framed=False)
+    site = SiteSettings(middleware=site.middleware, apps=site.apps, modules=(ModuleSettings(use="the:Ending"),))
+    status, _, fields = asked_at(site, {**objects, "the:Ending": Ending})
+    assert (status, fields["x-end"]) == (201, "1")
+    assert SEEN[-4:-2] == ["back", ("END", "anna")]
+
+
+@pytest.mark.parametrize("is_framed", [False, True])
+@pytest.mark.parametrize("relays", [False, True])
+@pytest.mark.parametrize("application", [whole, streams, echoes, fails, fails_late, fails_halfway, is_silent])
+def test_what_is_left_of_a_request_needs_no_garbage_collector(
+    application: Any, relays: bool, is_framed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("penstock"), "disabled", True)  # pytest keeps what is logged, with tracebacks
+    site, objects = site_of(Watching, application, is_framed=is_framed, relays=relays)
+
+    async def ask(client: Any) -> None:
+        try:
             await client.get("/")
-            await asyncio.sleep(0)
+        except ConnectionError:
+            pass  # half an answer
+        await asyncio.sleep(0)
+
+    def alive() -> list[str]:
+        kept = Context, StagedPassage, StraightExchange
+        return sorted(type(each).__name__ for each in gc.get_objects() if isinstance(each, kept))
+
+    async def journey() -> tuple[list[str], list[str]]:
+        async with open_client(site, objects=objects) as client:
+            await ask(client)
             gc.collect()
             gc.disable()
             try:
-                await client.get("/")
-                await asyncio.sleep(0)
-                return sum(isinstance(each, StagedPassage) for each in gc.get_objects())
+                before = alive()
+                await ask(client)
+                SEEN.clear()
+                return before, alive()
             finally:
                 gc.enable()
 
-    assert asyncio.run(journey()) == 0
+    before, behind = asyncio.run(journey())
+    assert behind == before

@@ -64,6 +64,7 @@ class Plan:
         "over_at",
         "release_at",
         "send_at",
+        "shortcuts",
         "site",
         "stages",
         "steps",
@@ -94,6 +95,8 @@ class Plan:
         self.body_limit = location.body_limit
         self.access_log = location.access_log
         self.is_development = is_development
+        # What middleware in stages has found out about its way through this plan.
+        self.shortcuts: dict[object, Any] = {}
         # Whether a request is judged, or watched, before its first step.
         self.checks_entry = location.filtering is not None or site.is_verified
         self.detour_at = len(lines) - 1

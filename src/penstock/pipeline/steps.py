@@ -13,7 +13,7 @@ from penstock.pipeline.error_report import report
 from penstock.pipeline.handler import DONE, Signal
 from penstock.pipeline.loop import failure_of
 from penstock.pipeline.rerouting import come_in_again
-from penstock.pipeline.teardown import tear_down
+from penstock.pipeline.teardown import forget_tracebacks, tear_down
 
 if TYPE_CHECKING:
     from penstock.pipeline.context import Context
@@ -93,6 +93,8 @@ def leave(context: Context) -> Signal:
             rest.websockets.lose(f"the request was answered with {response.status_code}")
         if rest.completed or rest.releases or rest.deferred:
             return tear_down(context, rest)
+        if rest.errors is not None:
+            forget_tracebacks(rest)
     headers = response.raw_headers if response.extras is None else response.logged_headers
     runtime.leave(worker_request, response.status_code, headers, context.plan.access_log)
     response.release()

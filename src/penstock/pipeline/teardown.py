@@ -6,7 +6,7 @@ import logging
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.handler import DONE, Signal
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger("penstock")
 
 Action = Callable[[], object]
+
+# So many causes of an error lose their tracebacks.
+_DEEPEST: Final = 10
 
 
 def tear_down(context: Context, rest: Rest) -> Signal:
@@ -34,8 +37,24 @@ def tear_down(context: Context, rest: Rest) -> Signal:
     actions.append(partial(count_out, context, status, headers))
     actions += [_closing(resource) for resource in reversed(rest.deferred or ())]
     rest.completed = rest.releases = rest.deferred = None
+    if rest.errors is not None:
+        actions.append(partial(forget_tracebacks, rest))
     _run(context, actions)
     return DONE
+
+
+def forget_tracebacks(rest: Rest) -> None:
+    """Take the tracebacks off the errors of a request that has left.
+
+    Their frames hold the request, a cycle that only the garbage collector could end; nobody will read them.
+    """
+    for error in rest.errors or ():
+        cause: BaseException | None = error
+        for _ in range(_DEEPEST):  # causes may lead back to where they began
+            if cause is None:
+                break
+            cause.__traceback__ = None
+            cause = cause.__cause__ or cause.__context__
 
 
 def call_completed(context: Context, rest: Rest) -> None:

@@ -81,8 +81,13 @@ class AsgiGateway:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it adds nothing to a scope but its state: it is at the root, and offers nothing of its own."""
-        return not self._mount and not self._extensions
+        """Whether it adds nothing to a scope but its state and where it is mounted: it offers nothing of its own."""
+        return not self._root_path and not self._extensions
+
+    @property
+    def mount(self) -> str:
+        """What its scopes have as `root_path`."""
+        return self._mount
 
     def execute(self, context: Context) -> Awaitable[None]:
         """The step of stage EXECUTE: call the application."""

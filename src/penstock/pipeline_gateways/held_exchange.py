@@ -17,12 +17,18 @@ class HeldExchange(AsgiExchange):
     A whole answer stays in the response; only `more_body` lets it leave earlier (middleware R-SG-26).
     """
 
-    __slots__ = ("_ended", "inner")
+    __slots__ = ("_ended", "_is_relayed", "inner")
 
     def __init__(self, context: Context) -> None:
         super().__init__(context, False)
         self._ended = False
+        self._is_relayed = False
         self.inner: AsgiRequest | None = None  # what it leads on to, if it is a middleware in a stage
+
+    def let_go(self) -> None:
+        """What it has led on to has ended: it leads back here, a cycle for the garbage collector."""
+        self._is_relayed = self.inner is not None and self.inner.has_sent_head
+        self.inner = None
 
     def end(self) -> None:
         """The application has returned, or failed: nothing more is taken from it."""
@@ -38,7 +44,7 @@ class HeldExchange(AsgiExchange):
     def _merge(self, headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
         # What came back from behind it has the headers that modules had set before.
         is_relayed = self.inner is not None and self.inner.has_sent_head
-        return headers if is_relayed else super()._merge(headers)
+        return headers if is_relayed or self._is_relayed else super()._merge(headers)
 
     def _send_piece(self, body: bytes) -> Awaitable[None] | None:
         response = self._response
@@ -47,12 +53,12 @@ class HeldExchange(AsgiExchange):
         return send_piece(response, self._worker_request, body)
 
     def _send_last(self, body: bytes) -> Awaitable[None] | None:
-        if self._state == STREAMING:
+        if self._state == STARTED:
+            self._response.content = body
+        elif self._state == STREAMING:
             if self._worker_request.is_disconnected:
                 raise ClientGone("the client left")
             self._worker_request.send(None, body, False)
-        elif self._state == STARTED:
-            self._response.content = body
         elif self._hold_back(body):
             return None
         self._be_complete()

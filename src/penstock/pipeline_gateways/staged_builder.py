@@ -18,7 +18,7 @@ from penstock.pipeline_gateways.shapes import Shape
 from penstock.pipeline_gateways.staged_middleware import StagedMiddleware
 from penstock.pipeline_gateways.staged_passage import StagedPassage
 from penstock.pipeline_gateways.staged_pieces import Piece, hook_middleware, hook_piece
-from penstock.pipeline_gateways.staged_straight import KEY
+from penstock.pipeline_gateways.staged_straight import KEY, StraightExchange
 
 logger = logging.getLogger("penstock")
 
@@ -71,6 +71,10 @@ class _Branch:
 
     async def _lead_on(self, scope: Any, receive: Any, send: Any) -> None:
         passage = scope[KEY]
+        if isinstance(passage, StraightExchange):
+            scope.pop(AT_THE_END, None)
+            await passage.piece.rest(scope, receive, send)  # there are no other pieces behind it
+            return
         assert isinstance(passage, StagedPassage)
         await passage.lead_on(scope, receive, send, skipping=tuple(self._pieces))
 

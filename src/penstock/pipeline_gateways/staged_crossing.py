@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import MutableMapping
+from typing import Any
+
 from penstock.http.websocket_handshake import asks_for_websocket
 from penstock.intake.worker_request import Capability
 from penstock.pipeline.context import Context
+from penstock.pipeline.principal import ANONYMOUS, Principal
 
 
 def come_back(context: Context) -> None:
@@ -29,6 +33,18 @@ def cross(context: Context, error: Exception, *, has_led_on: bool) -> None:
         come_back(context)
         context.position = context.plan.unwind_at + 1
     raise error
+
+
+def adopt_user(context: Context, scope: MutableMapping[str, Any]) -> None:
+    """By convention a middleware says in `scope["user"]` who asks (middleware 15.10)."""
+    user = scope.get("user")
+    if user is None or context.principal is not ANONYMOUS:
+        return
+    if isinstance(user, str):
+        context.principal = Principal(user)
+    elif getattr(user, "is_authenticated", False):
+        name = getattr(user, "username", "") or getattr(user, "display_name", "") or getattr(user, "identity", "")
+        context.principal = Principal(str(name) or "user")
 
 
 def is_handshake(context: Context) -> bool:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from asyncio import CancelledError, current_task
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, ClassVar
 
 from penstock.errors import ContractError
 from penstock.pipeline.context import Context
+from penstock.pipeline.error_report import describe
 from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
-from penstock.pipeline_gateways.asgi_application import Application, Receive, Send
-from penstock.pipeline_gateways.staged_crossing import is_handshake
+from penstock.pipeline_gateways.asgi_application import Receive, Send
+from penstock.pipeline_gateways.staged_crossing import adopt_user, come_back, is_handshake
 from penstock.pipeline_gateways.staged_passage import StagedPassage
-from penstock.pipeline_gateways.staged_straight import KEY
+from penstock.pipeline_gateways.staged_straight import KEY, NO_WAY, StraightExchange, find_way, too_late
+
+logger = logging.getLogger("penstock")
 
 Wrap = Callable[[AsgiApplication], AsgiApplication]
 
@@ -22,34 +27,136 @@ class StagedMiddleware:
     By default they are answered where they happen, and it sees an ordinary answer (middleware R-SG-29).
     """
 
-    __slots__ = ("_application", "gateway", "name", "relays_errors")
+    __slots__ = ("_application", "gateway", "name", "relays_errors", "rest")
 
     def __init__(self, wrap: Wrap, *, name: str, relays_errors: bool = False) -> None:
         """`wrap(app)` makes the middleware around `app`. Raises what that raises."""
         self.name = name
         self.relays_errors = relays_errors
-        self._application = wrap(Application(self._rest))
+        self.rest = Rest(self)
+        self._application = wrap(self.rest)
         self.gateway = AsgiGateway(self._application)
 
     def step(self, context: Context) -> Awaitable[None] | None:
         """The step of its stage."""
-        frames = context.rest.frames
-        if frames is not None and any(frame.is_of(self) for frame in frames):
+        frames = None if context.known is None else context.known.frames
+        if frames is None:
+            shortcuts = context.plan.shortcuts
+            way = shortcuts.get(self)
+            if way is None:
+                way = shortcuts[self] = find_way(context.plan, self)
+            response, head = context.response, context.worker_request.head
+            if (
+                way is not NO_WAY
+                and not response.is_special
+                and not response.raw_headers
+                and not head.line.is_head
+                and not head.framing.is_upgrade
+            ):
+                exchange = StraightExchange(context, way, self)
+                context.exchange = exchange
+                scope = self.gateway.scope(context)
+                scope[KEY] = exchange
+                return self._application(scope, exchange.receive, exchange.send)
+        elif any(frame.is_of(self) for frame in frames):
             return None  # the request was re-dispatched, and is inside it already
         passage = StagedPassage(context, self.name, self, relays_errors=self.relays_errors)
         if is_handshake(context):
             return passage.run_socket(self._application, self.gateway)
         return passage.run(self._application, self.gateway)
 
-    async def _rest(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """The application that it wraps: the rest of the pipeline."""
+    def judge(self, context: Context) -> None:
+        """The step behind it, for a request that has gone straight into it, and not on: what it has said is the answer.
+
+        Raises ContractError for half an answer (middleware G7).
+        """
+        exchange = context.exchange
+        if isinstance(exchange, StraightExchange):
+            exchange.judge(f"the middleware {self.name}", may_be_silent=not context.plan.is_development)
+            exchange.end()
+            context.exchange = None
+            context.complete()
+
+
+class Rest:
+    """The application that a middleware wraps: the rest of the pipeline."""
+
+    __slots__ = ("_piece",)
+
+    # As of `Application`, which would be a call more.
+    _asgi_single_callable: ClassVar[bool] = True
+    __gateway__: ClassVar[str] = "asgi3"
+
+    def __init__(self, piece: StagedMiddleware) -> None:
+        self._piece = piece
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """One request, or the whole life of the middleware."""
+        exchange = scope.get(KEY)
+        if not isinstance(exchange, StraightExchange):
+            await self._lead_on(scope, receive, send)
+            return
+        context, way = exchange.context, exchange.way
+        if context.position != way.start:
+            raise exchange.mislead()
+        context.position = way.behind
+        exchange.send_on = send
+        del scope[KEY]
+        if "user" in scope:
+            adopt_user(context, scope)
+        if way.mount:
+            scope["root_path"] = way.mount
+        state = way.gateway.state
+        if state or (state is not None and "state" not in scope):
+            scope["state"] = {**state, **scope.get("state", {})}
+        try:
+            await way.application(scope, receive, exchange.pass_on)
+            if not exchange.has_passed:
+                raise exchange.judge_missing()
+        except BaseException as error:
+            if not await self._settle(exchange, error, scope, receive=receive, send=send):
+                raise
+        finally:
+            exchange.send_on = too_late
+
+    async def _settle(
+        self,
+        exchange: StraightExchange,
+        failure: BaseException,
+        scope: MutableMapping[str, Any],
+        *,
+        receive: Receive,
+        send: Send,
+    ) -> bool:
+        """The application has failed. Whether that is told by an answer, which the middleware has seen."""
+        context = exchange.context
+        if exchange.has_passed:
+            if not exchange.is_complete or self._piece.relays_errors or not isinstance(failure, Exception):
+                return False
+            logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure)
+            return True
+        if exchange.is_left or (isinstance(failure, CancelledError) and current_task() is not context.task):
+            return False
+        piece = self._piece
+        passage = StagedPassage(context, piece.name, piece, relays_errors=piece.relays_errors)
+        try:
+            await passage.settle(exchange, scope, receive, send=send, failure=failure)
+        finally:
+            exchange.let_go()
+            if not context.is_over:
+                come_back(context)
+                context.position = exchange.way.behind
+        return True
+
+    async def _lead_on(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _answer_lifespan(receive, send)
             return
         passage = scope.get(KEY)
         if not isinstance(passage, StagedPassage):
             raise ContractError(
-                f"{self.name} calls its application with a scope of its own making: it copies the one that it was given"
+                f"{self._piece.name} calls its application a second time, or with a scope of its own making: "
+                "it copies the one that it was given"
             )
         await passage.lead_on(scope, receive, send)
 

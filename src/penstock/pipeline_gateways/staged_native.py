@@ -107,6 +107,7 @@ class NativePassage:
                 rest.is_answered = False
                 raise error
         finally:
+            error = None  # whose traceback holds this frame, a cycle for the garbage collector
             rest.frames = frames[:-1] or None
             context.task, context.variables = task, variables
 

@@ -20,14 +20,13 @@ from penstock.intake.asgi_request import AsgiRequest
 from penstock.pipeline.context import Context
 from penstock.pipeline.error_report import describe
 from penstock.pipeline.loop import advance
-from penstock.pipeline.principal import ANONYMOUS, Principal
 from penstock.pipeline.response import ContextResponse
 from penstock.pipeline.task import drive
 from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
 from penstock.pipeline_gateways.asgi_application import AT_THE_END, Receive, Send
 from penstock.pipeline_gateways.held_exchange import HeldExchange
-from penstock.pipeline_gateways.staged_crossing import come_back, cross
-from penstock.pipeline_gateways.staged_straight import KEY, StraightAnswer, find_gateway, judged, scope_for
+from penstock.pipeline_gateways.staged_crossing import adopt_user, come_back, cross
+from penstock.pipeline_gateways.staged_straight import KEY
 
 logger = logging.getLogger("penstock")
 
@@ -160,43 +159,16 @@ class StagedPassage:
         self._has_led_on = True
         self._scope = scope
         self._skipped = skipping
-        if self._is_straight(scope):
-            found = find_gateway(self._context.plan, self._context.position)
-            if found is not None:
-                await self._lead_straight(found[0], found[1], scope, receive, send)
-                return
         await self._lead_framed(scope, receive, send)
 
-    def _is_straight(self, scope: Scope) -> bool:
-        """Whether what is behind it can do without a request and a response of its own, if it is a bare application."""
-        context = self._context
-        head = context.worker_request.head
-        return (
-            scope["type"] == "http"
-            and not context.response.is_special
-            and not context.response.raw_headers
-            and not head.line.is_head
-            and not head.framing.is_upgrade
-            and _head_of(scope, head) is head
-            and asyncio.current_task() is context.task
-        )
-
-    async def _lead_straight(self, gateway: AsgiGateway, at: int, scope: Scope, receive: Receive, send: Send) -> None:
-        context = self._context
-        behind = context.position = at + 1
-        _adopt_user(context, scope)
-        answer = StraightAnswer(send)
-        failure: BaseException | None
-        try:
-            await gateway.application(scope_for(gateway, scope), receive, answer.send)
-        except BaseException as error:
-            failure = error
-        else:
-            failure = judged(answer, is_told=self._exchange.is_told)
-        if failure is None and context.position == behind:
-            context.position = context.plan.unwind_at + 1
-            return
-        await self._lead_framed(scope, receive, send, failure=failure, answer=answer)
+    async def settle(
+        self, exchange: HeldExchange, scope: Scope, receive: Receive, *, send: Send, failure: BaseException
+    ) -> None:
+        """As `lead_on`, for a request that has gone straight on, and failed there before anything of its answer was sent."""
+        self._has_led_on = True
+        self._scope = scope
+        self._exchange = exchange
+        await self._lead_framed(scope, receive, send, failure=failure)
 
     async def _lead_framed(
         self,
@@ -205,7 +177,6 @@ class StagedPassage:
         send: Send,
         *,
         failure: BaseException | None = None,
-        answer: StraightAnswer | None = None,
     ) -> None:
         is_socket = scope["type"] == "websocket"
         if is_socket and (await receive())["type"] != "websocket.connect":
@@ -218,13 +189,10 @@ class StagedPassage:
         inner.started = around.worker_request.started
         response = ContextResponse(context)
         response.raw_headers = around.response.raw_headers.copy()
-        if answer is not None and answer.has_sent:
-            inner.has_sent_head = response.is_started = response.is_special = True
-            inner.has_sent_all = answer.is_complete
         context.worker_request, context.response, context.exchange = inner, response, None
         context.task, context.variables = asyncio.current_task(), copy_context()
         rest.request = rest.disconnected = rest.websockets = None
-        _adopt_user(context, scope)
+        adopt_user(context, scope)
         frames = rest.frames = [*(rest.frames or ()), self]
         try:
             if is_socket:
@@ -252,7 +220,10 @@ class StagedPassage:
         if error is not None:
             rest.crossing = rest.error = None
             rest.is_answered = False
-            raise error
+            try:
+                raise error
+            finally:
+                error = None  # whose traceback holds this frame, a cycle for the garbage collector
 
     async def _pass_socket(self, inner: AsgiRequest) -> None:
         """The same for a WebSocket, whose messages pass meanwhile, until it is gone."""
@@ -280,7 +251,10 @@ class StagedPassage:
         await end_attached(context, failure)
         await asyncio.wait((pump,))
         if failure is not None and self._relays_errors:
-            raise failure
+            try:
+                raise failure
+            finally:
+                failure = None  # as above
 
     async def _replay(self, inner: AsgiRequest) -> None:
         """Send what was answered behind the middleware through it (middleware R-SG-25)."""
@@ -362,15 +336,3 @@ def _head_of(scope: Scope, head: RequestHead) -> RequestHead:
     if headers == head.headers:
         return head if line is head.line else RequestHead(line, head.headers, head.authority, head.host, head.framing)
     return foreign_head(line, [(bytes(name).lower(), bytes(value)) for name, value in headers])
-
-
-def _adopt_user(context: Context, scope: Scope) -> None:
-    """By convention a middleware says in `scope["user"]` who asks (middleware 15.10)."""
-    user = scope.get("user")
-    if user is None or context.principal is not ANONYMOUS:
-        return
-    if isinstance(user, str):
-        context.principal = Principal(user)
-    elif getattr(user, "is_authenticated", False):
-        name = getattr(user, "username", "") or getattr(user, "display_name", "") or getattr(user, "identity", "")
-        context.principal = Principal(str(name) or "user")

@@ -37,6 +37,7 @@ def hook_piece(hooks: Hooks, stage: Stage, piece: Piece) -> Piece:
     hooks.has_frame = True
     hooks.on(stage, piece.step, priority=PRIORITY)
     if isinstance(piece, StagedMiddleware):
+        hooks.on(stage, piece.judge, priority=PRIORITY)
         lifespan = Lifespan(piece.gateway, f"middleware {hooks.module}")
         hooks.on_start(lifespan.start)
         hooks.on_stop(lifespan.stop)

@@ -1,19 +1,21 @@
 """The straight way from a middleware in a stage to an ASGI application, where nothing takes part between the two of them.
 
-The application is then called with what the middleware passes on, as on any ASGI server: no request and response of its own are
-made for what is behind the middleware until something there fails.
+The middleware is then the step's own coroutine, and the application is called with what it passes on, as on any ASGI server: no
+request and response of its own are made for what is behind the middleware until something there fails.
 """
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Awaitable
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError
 from penstock.pipeline import steps
+from penstock.pipeline.context import Context
 from penstock.pipeline.plan import Plan
-from penstock.pipeline_gateways.asgi import AsgiGateway
-from penstock.pipeline_gateways.asgi_application import AT_THE_END, Message, Send
+from penstock.pipeline_gateways.asgi import COMPLETE, NOT_STARTED, STARTED, AsgiGateway
+from penstock.pipeline_gateways.asgi_application import Message, Send
+from penstock.pipeline_gateways.held_exchange import HeldExchange
 
 # Where a scope says to whom it belongs. A middleware may copy its scope, and does not know what else is in it.
 KEY: Final = "penstock.frame"
@@ -21,73 +23,115 @@ KEY: Final = "penstock.frame"
 _IDLE: Final = (steps.require_principal, steps.keep_headers)
 
 
-def find_gateway(plan: Plan, position: int) -> tuple[AsgiGateway, int] | None:
-    """The application that is all there is from `position` of `plan` to its END, and where it is; None where more takes part."""
+class StraightWay:
+    """What there is of a plan behind a middleware: a request stands at `start` in there, `behind` the application, then at `end`."""
+
+    __slots__ = ("application", "behind", "end", "gateway", "mount", "start")
+
+    def __init__(self, gateway: AsgiGateway, start: int, behind: int, *, end: int) -> None:
+        self.gateway = gateway
+        self.application = gateway.application
+        self.mount = gateway.mount
+        self.start = start
+        self.behind = behind
+        self.end = end
+
+
+async def too_late(*message: object) -> None:
+    """As `send` of an application that has returned."""
+    raise ContractError("an answer was sent by an application that had returned already")
+
+
+# Where more takes part between a middleware and END than an application.
+NO_WAY: Final = StraightWay(AsgiGateway(too_late), -1, -1, end=-1)
+
+
+def find_way(plan: Plan, piece: Any) -> StraightWay:
+    """The way from the middleware `piece` of `plan`, or NO_WAY."""
     target = plan.target
     gateway = getattr(target.execute, "__self__", None)
-    if not isinstance(gateway, AsgiGateway) or not gateway.is_plain or plan.headers:
-        return None
+    if not isinstance(gateway, AsgiGateway) or not gateway.is_plain or target.finish is None:
+        return NO_WAY
+    if piece.step not in plan.calls or piece.judge not in plan.calls:
+        return NO_WAY  # what is traced, or watched in development, is called by others
+    behind = plan.calls.index(piece.judge) + 1
+    if plan.calls[behind - 2] != piece.step:
+        return NO_WAY
     found = -1
-    for at in range(position, plan.unwind_at):
+    for at in range(behind, plan.unwind_at):
         call = plan.calls[at]
-        if call is target.execute:
+        if call == target.execute:
             found = at
-        elif call is not target.finish and call not in _IDLE:
-            return None
-    return None if found < 0 else (gateway, found)
+        elif call != target.finish and call not in _IDLE:
+            return NO_WAY
+    return NO_WAY if found < 0 else StraightWay(gateway, behind - 1, found + 1, end=plan.unwind_at + 2)
 
 
-class StraightAnswer:
-    """`send` for the application: its head waits for its first body message, as it does in front of a host."""
+class StraightExchange(HeldExchange):
+    """`receive` and `send` of the middleware, and `pass_on`, the `send` of its application (middleware R-SG-26)."""
 
-    __slots__ = ("_is_trailing", "_send", "_start", "has_sent", "is_complete")
+    __slots__ = ("context", "has_passed", "piece", "send_on", "way")
 
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self._start: Message | None = None
-        self._is_trailing = False
-        self.has_sent = False  # something that cannot be taken back
-        self.is_complete = False
+    def __init__(self, context: Context, way: StraightWay, piece: Any) -> None:
+        # All of it here: each class between would be a call for every request.
+        self._context = self.context = context
+        self._worker_request = context.worker_request
+        self._response = context.response
+        self._offers_pathsend = False
+        self._state = NOT_STARTED
+        self._body_done = False
+        self._disconnect = None
+        self.is_told = False
+        self._ended = False
+        self._is_relayed = False
+        self.inner = None
+        self.way = way
+        self.piece = piece
+        self.has_passed = False  # something of the application's answer
+        # Of the middleware, as long as its application runs: it leads back here, and would be left for the garbage collector.
+        self.send_on: Send = too_late
 
-    async def send(self, message: Message) -> None:
-        """ASGI `send`. Raises ContractError for a message out of turn."""
-        kind = message["type"]
-        if self.is_complete:
-            raise ContractError(f"{kind} after the response was complete")
-        if kind == "http.response.start":
-            if self._start is not None or self.has_sent:
-                raise ContractError("http.response.start was sent twice")
-            self._start = message
-            return
-        start = self._start
-        if start is not None and kind == "http.response.body":
-            self._start = None
-            self.has_sent = True
-            self._is_trailing = bool(start.get("trailers"))
-            await self._send(start)
-        elif not self.has_sent and kind == "http.response.body":
-            raise ContractError("http.response.body before http.response.start")
-        await self._send(message)
-        if kind == "http.response.body":
-            self.is_complete = not message.get("more_body") and not self._is_trailing
-        elif kind == "http.response.trailers":
-            self.is_complete = not message.get("more_trailers")
+    def pass_on(self, message: Message) -> Awaitable[None]:
+        """ASGI `send` for the application. Whether its messages come in turn is judged where they arrive."""
+        self.has_passed = True
+        return self.send_on(message)
 
+    def mislead(self) -> ContractError:
+        """What is wrong with a middleware that calls its application now (middleware R-SG-28)."""
+        way = self.way
+        when = "twice" if self.context.position in (way.behind, way.end) else "when the request had left it"
+        return ContractError(f"{self.piece.name} called its application {when}")
 
-def scope_for(gateway: AsgiGateway, scope: MutableMapping[str, Any]) -> dict[str, Any]:
-    """What the application gets of the `scope` that the middleware has passed on."""
-    own = {**scope}
-    own.pop(KEY, None)
-    own.pop(AT_THE_END, None)
-    if gateway.state is not None:
-        own["state"] = {**gateway.state, **own.get("state", {})}
-    return own
+    @property
+    def is_left(self) -> bool:
+        """Whether the request has ended, or goes another way: what is behind the middleware has no part in it any more."""
+        return self.context.exchange is not self
 
+    def judge_missing(self) -> Exception:
+        """What is wrong with an application that has returned without an answer."""
+        if self.is_told:
+            return ClientGone("the client left before it was answered")
+        return ContractError("the ASGI application returned without completing its response")
 
-def judged(answer: StraightAnswer, *, is_told: bool) -> Exception | None:
-    """What is wrong with an application that has returned. `is_told`: it knew that the client had left."""
-    if answer.is_complete:
+    def judge_end(self) -> None:
+        """The middleware has returned behind its application. Raises ContractError for half an answer."""
+        if self._state != NOT_STARTED:
+            raise ContractError(f"the middleware {self.piece.name} returned in the middle of its answer")
+
+    def _send_last(self, body: bytes) -> Awaitable[None] | None:
+        if self._state != STARTED or self._disconnect is not None:
+            return super()._send_last(body)
+        # What nearly every answer is.
+        self._response.content = body
+        self._state = COMPLETE
+        context, way = self.context, self.way
+        if context.position == way.behind:
+            context.position = way.end
+            context.exchange = None  # nothing more is taken
         return None
-    if is_told:
-        return ClientGone("the client left before it was answered")
-    return ContractError("the ASGI application returned without completing its response")
+
+    def _be_complete(self) -> None:
+        super()._be_complete()
+        context, way = self.context, self.way
+        if context.position == way.behind:
+            context.position = way.end
