@@ -6,6 +6,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from penstock.request_handlers.pool_address import PoolAddress
 from penstock.server.pool_entry import PoolEntry
 from penstock.server.pool_sites import pool_settings
@@ -23,9 +25,7 @@ def settings_for(
 ) -> Settings:
     """One site with `apps`, by default an application of any shape at the root."""
     chosen = apps or (AppSettings(at="/", app=REFERENCE, pool=NAME),)
-    return Settings(
-        server=server, sites=(SiteSettings(apps=chosen, **site),), pools=(pool or PoolSettings(name=NAME),)
-    )
+    return Settings(server=server, sites=(SiteSettings(apps=chosen, **site),), pools=(pool or PoolSettings(name=NAME),))
 
 
 class Pooled:
@@ -38,17 +38,13 @@ class Pooled:
         self.listening = socket.socket(socket.AF_UNIX)
         self.listening.bind(self.path)
         self.listening.listen(128)
-        self.front = ServerThread(
-            settings, server=None, objects=objects, pools={NAME: PoolAddress(self.path, KEY)}
-        )
+        self.front = ServerThread(settings, server=None, objects=objects, pools={NAME: PoolAddress(self.path, KEY)})
 
     @contextmanager
     def worker(self, *, key: bytes = KEY) -> Iterator[ServerThread]:
         """A worker, until the block ends."""
         own = pool_settings(self.settings, NAME)
         listen = (f"fd:{self.listening.dup().detach()}",)
-        from msgspec.structs import replace
-
         own = replace(own, server=replace(own.server, listen=listen))
         with ServerThread(own, objects=self._objects, entry=PoolEntry(key, NAME)) as server:
             yield server
@@ -56,10 +52,15 @@ class Pooled:
 
 @contextmanager
 def pooled(
-    app: Callable[..., Any], path: Path, settings: Settings | None = None, *, with_worker: bool = True
+    app: Callable[..., Any],
+    path: Path,
+    settings: Settings | None = None,
+    *,
+    with_worker: bool = True,
+    objects: Mapping[str, object] | None = None,
 ) -> Iterator[Pooled]:
-    """`app` in a pool of its own."""
-    subject = Pooled(settings or settings_for(), {REFERENCE: app}, path)
+    """`app` in a pool of its own; `objects` stand for more import references."""
+    subject = Pooled(settings or settings_for(), {REFERENCE: app, **(objects or {})}, path)
     with ExitStack() as stack:
         stack.callback(subject.listening.close)
         if with_worker:

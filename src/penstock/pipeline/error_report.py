@@ -56,7 +56,8 @@ def report(context: Context, error: Exception) -> None:
         client = client_name(context.worker_request.client)
         logger.info("%s from %s refused with %d: %s", where, client, error.status, ascii(str(error))[1:-1])
     elif isinstance(error, BackendFailed):
-        logger.warning("%s answered with %d: %s", where, error.status, ascii(str(error))[1:-1])
+        told = ascii(str(error))[1:-1]
+        logger.warning("%s answered with %d: %s, error id %s", where, error.status, told, error_id(context))
     elif status_of(error) < 500:
         logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
     else:

@@ -81,10 +81,11 @@ class PoolEntry:
             if metadata.authority != head.authority:
                 raise MetadataRefused("metadata of another host")
         except MetadataRefused as error:
+            logger.warning("a request that did not come from the front was refused: %s", error)
             raise RequestRejected(
                 403,
                 "this socket is for the server's own processes",
-                reason=f"a request that the front has not signed: {error}",
+                reason=f"the front has not signed it: {error}",
             ) from error
         user = metadata.user
         principal = None
