@@ -110,6 +110,7 @@ def guest_of(server: str, folder: Path, *options: str, ready: str = "") -> Itera
     """`server` with `guest:application` of `folder` as its application."""
     command, says = {**SERVERS, **RSGI_SERVERS, **WSGI_SERVERS}[server]
     with server_of([*command, *options], folder, says=ready or says, is_awaited=not ready) as running:
+        running.name = server
         yield running
 
 

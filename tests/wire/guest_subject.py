@@ -40,6 +40,18 @@ async def waits(context):
     events.append("noticed")
 
 
+async def dated(scope, receive, send):
+    if scope["type"] != "http":
+        raise ValueError("no lifespan")
+    fields = [(b"date", b"Mon, 01 Jan 2001 00:00:00 GMT"), (b"server", b"a backend")]
+    await send({"type": "http.response.start", "status": 200, "headers": fields})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def peer(context) -> list[str]:
+    return [context.request.client[0], context.request.scheme]
+
+
 async def size(context) -> dict[str, int]:
     return {"size": len(await context.request.body())}
 
@@ -232,6 +244,14 @@ websocket = "subject:in_fragments"
 [[site.route]]
 at = "/reader"
 websocket = "subject:reader"
+
+[[site.route]]
+at = "/peer"
+function = "subject:peer"
+
+[[site.app]]
+at = "/dated"
+asgi = "subject:dated"
 
 [[site.app]]
 at = "/asgi"

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.wire.guest_requests import Asking, NoticingGuest, ask, client_of, open_socket, told, write_guest
 from tests.wire.guest_servers import SERVERS, GuestServer, guest_of, write_site
 from tests.wire.guest_subject import APPLICATION, SITE
 from tests.wire.listener_subject import eventually
@@ -22,79 +22,11 @@ MIB = 1 << 20
 
 @pytest.fixture(scope="module", params=[name for name in SERVERS if name != "penstock"])
 def guest(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GuestServer]:
-    folder = tmp_path_factory.mktemp("guest")
-    write_site(folder, application=APPLICATION, site=SITE)
-    with guest_of(request.param, folder) as server:
-        server.name = request.param
+    with guest_of(request.param, write_guest(tmp_path_factory.mktemp("guest"))) as server:
         yield server
 
 
-@pytest.fixture
-def client(guest: GuestServer) -> Iterator[httpx.Client]:
-    host, port = guest.address
-    with httpx.Client(base_url=f"http://{host}:{port}") as client:
-        yield client
-
-
-def told(client: httpx.Client) -> list[str]:
-    found: list[str] = client.get("/told").json()
-    return found
-
-
-def ask(guest: GuestServer, request: bytes) -> bytes:
-    """Everything that comes until the server closes."""
-    with socket.create_connection(guest.address, timeout=10) as connection:
-        connection.sendall(request)
-        pieces = []
-        while piece := connection.recv(65536):
-            pieces.append(piece)
-    return b"".join(pieces)
-
-
-def open_socket(guest: GuestServer, path: str, **options: Any) -> ClientConnection:
-    host, port = guest.address
-    opened: ClientConnection = connect(f"ws://{host}:{port}/{path}", **options)
-    return opened
-
-
-class TestRequests:
-    @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-    def test_services_ho04_every_method_gets_through(self, client: httpx.Client, method: str) -> None:
-        answer = client.request(method, "/asgi/a%20b")
-        assert (answer.status_code, answer.text) == (200, "/asgi|/asgi/a b|http|1.1")
-
-    def test_a_function_and_its_head(self, client: httpx.Client) -> None:
-        answer, head = client.get("/hello/Ada"), client.head("/hello/Ada")
-        assert (answer.status_code, answer.text) == (200, "Hello, Ada!")
-        assert (head.status_code, head.content) == (200, b"")
-        assert head.headers["content-length"] == answer.headers["content-length"] == "11"
-
-    def test_services_ho05_what_nobody_asked_for_is_an_ordinary_404(
-        self, client: httpx.Client, guest: GuestServer
-    ) -> None:
-        before = guest.text.count("ERROR")
-        assert client.get("/favicon.ico").status_code == 404
-        assert guest.text.count("ERROR") == before
-
-    def test_an_answer_that_streams(self, client: httpx.Client) -> None:
-        assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
-
-    def test_an_error_is_answered_once(self, client: httpx.Client) -> None:
-        answer = client.get("/fails")
-        assert answer.status_code == 500
-        assert answer.text.startswith("500 Internal Server Error\nerror id ")
-
-    @pytest.mark.parametrize("pieces", [1, 50])
-    def test_bodies_whole_and_in_pieces(self, client: httpx.Client, pieces: int) -> None:
-        body = b"x" * 50_000
-        content: Any = body if pieces == 1 else iter([b"x" * 1000] * pieces)
-        assert client.post("/size", content=content).json() == {"size": 50_000}
-
-    def test_bad_input_too_long_bodies_are_413(self, client: httpx.Client) -> None:
-        assert client.post("/size", content=b"x" * 100_001).status_code == 413
-        assert client.post("/size", content=iter([b"x" * 1000] * 101)).status_code == 413
-        assert client.get("/hello/Bob").status_code == 200
-
+class TestRequests(NoticingGuest):
     def test_services_ho09_pipeline_x07_half_an_answer_never_passes_for_a_whole_one(self, guest: GuestServer) -> None:
         answer = ask(guest, b"GET /cut HTTP/1.1\r\nHost: a\r\n\r\n")
         assert answer.startswith(b"HTTP/1.1 200")
@@ -121,20 +53,8 @@ class TestRequests:
         answer = ask(guest, b"%b HTTP/1.1\r\n%bConnection: close\r\n\r\n" % (request_line, fields))
         assert answer.startswith(b"HTTP/1.1 %d" % status), answer[:200]
 
-    def test_a_client_that_leaves_is_noticed(self, guest: GuestServer, client: httpx.Client) -> None:
-        with socket.create_connection(guest.address, timeout=10) as connection:
-            connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-            connection.recv(100)
-        assert eventually(lambda: "endless ended" in told(client))
 
-    def test_a_client_that_leaves_before_its_answer_is_noticed(self, guest: GuestServer, client: httpx.Client) -> None:
-        with socket.create_connection(guest.address, timeout=10) as connection:
-            connection.sendall(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert eventually(lambda: "waiting" in told(client))
-        assert eventually(lambda: "noticed" in told(client))
-
-
-class TestWebSockets:
+class TestWebSockets(Asking):
     """websockets T-31 and T-33: one conversation, whatever style the application is written in."""
 
     @pytest.mark.parametrize("path", FACES)
@@ -305,11 +225,6 @@ application = Starlette(routes=[Mount("/in/site", inner)])
             with open_socket(guest, "in/site/later") as websocket:
                 websocket.send("hello")
                 assert websocket.recv(timeout=10) == "hello"
-
-
-def client_of(guest: GuestServer) -> httpx.Client:
-    host, port = guest.address
-    return httpx.Client(base_url=f"http://{host}:{port}")
 
 
 class TestLife:

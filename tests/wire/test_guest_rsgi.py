@@ -3,30 +3,21 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from tests.wire.guest_requests import Asking, NoticingGuest, open_socket, told, write_guest
 from tests.wire.guest_servers import GuestServer, guest_of, write_site
-from tests.wire.guest_subject import APPLICATION, SITE
 from tests.wire.listener_subject import eventually
 from tests.wire.raw_client import RawClient
-
-MIB = 1 << 20
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("guest")
-    site = SITE.replace("[[site]]\n", '[[site]]\nroot = "files"\n', 1)
-    write_site(folder, application=APPLICATION, site=site, face="rsgi")
-    (folder / "files").mkdir()
-    (folder / "files" / "large.bin").write_bytes(bytes(range(256)) * 8192)
-    return folder
+    return write_guest(tmp_path_factory.mktemp("guest"), face="rsgi")
 
 
 @pytest.fixture(scope="module")
@@ -35,51 +26,7 @@ def guest(folder: Path) -> Iterator[GuestServer]:
         yield server
 
 
-@pytest.fixture
-def client(guest: GuestServer) -> Iterator[httpx.Client]:
-    host, port = guest.address
-    with httpx.Client(base_url=f"http://{host}:{port}") as client:
-        yield client
-
-
-def told(client: httpx.Client) -> list[str]:
-    found: list[str] = client.get("/told").json()
-    return found
-
-
-def open_socket(guest: GuestServer, path: str, **options: Any) -> ClientConnection:
-    host, port = guest.address
-    opened: ClientConnection = connect(f"ws://{host}:{port}/{path}", **options)
-    return opened
-
-
-class TestRequests:
-    @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-    def test_services_ho04_every_method_gets_through(self, client: httpx.Client, method: str) -> None:
-        answer = client.request(method, "/asgi/a%20b")
-        assert (answer.status_code, answer.text) == (200, "/asgi|/asgi/a b|http|1.1")
-        assert answer.headers["x-app"] == "1"
-
-    def test_a_function_and_its_head(self, client: httpx.Client) -> None:
-        answer, head = client.get("/hello/%C3%BC"), client.head("/hello/%C3%BC")
-        assert (answer.status_code, answer.text) == (200, "Hello, ü!")
-        assert (head.status_code, head.content) == (200, b"")
-        assert head.headers["content-length"] == answer.headers["content-length"]
-
-    def test_an_answer_that_streams(self, client: httpx.Client) -> None:
-        assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
-
-    def test_an_error_is_answered_once(self, client: httpx.Client) -> None:
-        answer = client.get("/fails")
-        assert answer.status_code == 500
-        assert answer.text.startswith("500 Internal Server Error\nerror id ")
-
-    @pytest.mark.parametrize("pieces", [1, 50])
-    def test_bodies_whole_and_in_pieces(self, client: httpx.Client, pieces: int) -> None:
-        body = b"x" * 50_000
-        content: Any = body if pieces == 1 else iter([b"x" * 1000] * pieces)
-        assert client.post("/size", content=content).json() == {"size": 50_000}
-
+class TestRequests(NoticingGuest):
     def test_a_body_whose_last_chunk_comes_late(self, guest: GuestServer) -> None:
         with RawClient(guest.address) as raw:
             raw.send([b"POST /size HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"])
@@ -94,18 +41,6 @@ class TestRequests:
                 answer = client.post("/size", content=content)
                 assert (answer.http_version, answer.json()) == ("HTTP/2", {"size": 5000})
 
-    def test_bad_input_too_long_bodies_are_413(self, client: httpx.Client) -> None:
-        assert client.post("/size", content=b"x" * 100_001).status_code == 413
-        assert client.post("/size", content=iter([b"x" * 1000] * 101)).status_code == 413
-
-    def test_files_and_parts_of_them_leave_by_the_server(self, client: httpx.Client) -> None:
-        whole = client.get("/large.bin")
-        part = client.get("/large.bin", headers={"range": "bytes=5-1000004"})
-        head = client.head("/large.bin")
-        assert (whole.status_code, whole.content) == (200, bytes(range(256)) * 8192)
-        assert (part.status_code, part.content) == (206, whole.content[5:1000005])
-        assert (head.headers["content-length"], head.content) == (str(2 * MIB), b"")
-
     def test_a_body_in_chunks_that_breaks_off_is_not_read_as_a_whole_one(
         self, guest: GuestServer, client: httpx.Client
     ) -> None:
@@ -116,26 +51,8 @@ class TestRequests:
         line = [line for line in guest.lines if '"POST /size' in line][-1]
         assert line.split('HTTP/1.1" ')[1].split()[1] == "-"  # nothing was answered
 
-    def test_bad_input_paths_that_climb_out_are_refused(self, guest: GuestServer) -> None:
-        with RawClient(guest.address) as raw:
-            raw.send([b"GET /hello/../../x HTTP/1.1\r\nHost: a\r\n\r\n"])
-            answer = raw.read_answer()
-        assert (answer.status, answer.body) == (400, b"400 Bad Request: the path climbs above the root\n")
 
-    def test_a_client_that_leaves_is_noticed(self, guest: GuestServer, client: httpx.Client) -> None:
-        with socket.create_connection(guest.address, timeout=10) as connection:
-            connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-            connection.recv(100)
-        assert eventually(lambda: "endless ended" in told(client))
-
-    def test_a_client_that_leaves_before_its_answer_is_noticed(self, guest: GuestServer, client: httpx.Client) -> None:
-        with socket.create_connection(guest.address, timeout=10) as connection:
-            connection.sendall(b"GET /waits HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert eventually(lambda: "waiting" in told(client))
-        assert eventually(lambda: "noticed" in told(client))
-
-
-class TestWebSockets:
+class TestWebSockets(Asking):
     @pytest.mark.parametrize("path", ["close", "reader"])
     def test_a_socket_opens_without_sub_protocol(self, guest: GuestServer, path: str) -> None:
         with open_socket(guest, path, subprotocols=[Subprotocol("chat.v9")]) as websocket:

@@ -3,15 +3,13 @@
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
 
+from tests.wire.guest_requests import AnyGuest, ask, open_socket, write_guest
 from tests.wire.guest_servers import WSGI_SERVERS, GuestServer, guest_of, write_site
-from tests.wire.guest_subject import APPLICATION, SITE
 from tests.wire.listener_subject import eventually
 
 # A WSGI application that needs a thread, its input, and to wait for another of its own requests' threads.
@@ -33,84 +31,16 @@ WITH_WSGI = '\n[[site.app]]\nat = "/wsgi"\nwsgi = "subject:wsgi"\nthreads = 1\n'
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("guest")
-    site = SITE.replace("[[site]]\n", '[[site]]\nroot = "files"\n', 1) + WITH_WSGI
-    write_site(folder, application=APPLICATION + THREADED, site=site, face="wsgi")
-    (folder / "files").mkdir()
-    (folder / "files" / "large.bin").write_bytes(bytes(range(256)) * 8192)
-    return folder
+    return write_guest(tmp_path_factory.mktemp("guest"), face="wsgi", application=THREADED, site=WITH_WSGI)
 
 
 @pytest.fixture(scope="module", params=list(WSGI_SERVERS))
 def guest(request: pytest.FixtureRequest, folder: Path) -> Iterator[GuestServer]:
     with guest_of(request.param, folder) as server:
-        server.name = request.param
         yield server
 
 
-@pytest.fixture
-def client(guest: GuestServer) -> Iterator[httpx.Client]:
-    host, port = guest.address
-    # One connection for each request: a server with one thread serves no second one beside a first that stays.
-    with httpx.Client(base_url=f"http://{host}:{port}", headers={"connection": "close"}) as client:
-        yield client
-
-
-def told(client: httpx.Client) -> list[str]:
-    found: list[str] = client.get("/told").json()
-    return found
-
-
-def ask(guest: GuestServer, request: bytes) -> bytes:
-    """Everything that comes until the server closes."""
-    with socket.create_connection(guest.address, timeout=10) as connection:
-        connection.sendall(request)
-        pieces = []
-        while piece := connection.recv(65536):
-            pieces.append(piece)
-    return b"".join(pieces)
-
-
-class TestRequests:
-    @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-    def test_services_ho04_every_method_gets_through(self, client: httpx.Client, method: str) -> None:
-        answer = client.request(method, "/asgi/a%20b")
-        assert (answer.status_code, answer.text) == (200, "/asgi|/asgi/a b|http|1.1")
-        assert answer.headers["x-app"] == "1"
-
-    def test_a_function_and_its_head(self, client: httpx.Client) -> None:
-        answer, head = client.get("/hello/%C3%BC"), client.head("/hello/%C3%BC")
-        assert (answer.status_code, answer.text) == (200, "Hello, ü!")
-        assert (head.status_code, head.content) == (200, b"")
-        assert head.headers["content-length"] == answer.headers["content-length"]
-
-    def test_middleware_15_4_an_answer_that_streams(self, client: httpx.Client) -> None:
-        assert client.get("/stream").text == "0\n1\n2\n3\n4\n"
-
-    def test_an_error_is_answered_once(self, client: httpx.Client) -> None:
-        answer = client.get("/fails")
-        assert answer.status_code == 500
-        assert answer.text.startswith("500 Internal Server Error\nerror id ")
-
-    @pytest.mark.parametrize("pieces", [1, 50])
-    def test_middleware_15_4_bodies_whole_and_in_pieces(self, client: httpx.Client, pieces: int) -> None:
-        body = b"x" * 50_000
-        content: Any = body if pieces == 1 else iter([b"x" * 1000] * pieces)
-        assert client.post("/size", content=content).json() == {"size": 50_000}
-
-    def test_bad_input_too_long_bodies_are_413(self, client: httpx.Client) -> None:
-        assert client.post("/size", content=b"x" * 100_001).status_code == 413
-
-    def test_files_and_parts_of_them(self, client: httpx.Client) -> None:
-        whole = client.get("/large.bin")
-        part = client.get("/large.bin", headers={"range": "bytes=5-1000004"})
-        rest = client.get("/large.bin", headers={"range": "bytes=5-"})
-        head = client.head("/large.bin")
-        assert (whole.status_code, whole.content) == (200, bytes(range(256)) * 8192)
-        assert (part.status_code, part.content) == (206, whole.content[5:1000005])
-        assert (rest.status_code, rest.content) == (206, whole.content[5:])
-        assert (head.headers["content-length"], head.content) == (str(2 << 20), b"")
-
+class TestRequests(AnyGuest):
     def test_middleware_15_4_a_wsgi_application_of_the_site_has_a_thread_of_its_own(self, client: httpx.Client) -> None:
         answer = client.post("/wsgi", content=b"x" * 100_000)
         assert (answer.status_code, answer.text) == (200, "0 of 100000\n1 of 100000\n2 of 100000\n")
@@ -121,24 +51,10 @@ class TestRequests:
         # granian ends what it streams properly, whatever its application raises.
         assert (b"\r\n0\r\n\r\n" in answer) == (guest.name == "granian-wsgi")
 
-    def test_bad_input_paths_that_climb_out_are_refused(self, guest: GuestServer) -> None:
-        answer = ask(guest, b"GET /hello/../../x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 400")
-        assert b"climbs above the root" in answer
-
-    def test_middleware_15_4_a_client_that_leaves_is_noticed_when_something_is_sent(
-        self, guest: GuestServer, client: httpx.Client
-    ) -> None:
-        with socket.create_connection(guest.address, timeout=10) as connection:
-            connection.sendall(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n")
-            connection.recv(100)
-        assert eventually(lambda: "endless ended" in told(client))
-
 
 class TestWebSockets:
     def test_middleware_15_8_handshakes_are_refused_with_the_reason(self, guest: GuestServer) -> None:
-        host, port = guest.address
-        with pytest.raises(InvalidStatus) as caught, connect(f"ws://{host}:{port}/close"):
+        with pytest.raises(InvalidStatus) as caught, open_socket(guest, "close"):
             pass
         assert caught.value.response.status_code == 501
         assert b"this host carries no WebSockets" in caught.value.response.body
