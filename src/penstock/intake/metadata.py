@@ -78,7 +78,7 @@ class Metadata(NamedTuple):
 class MetadataSigner:
     """Signs and reads metadata for the pool called `pool`. Its `key` is shown nowhere."""
 
-    __slots__ = ("_context", "_key", "_read", "_signed")
+    __slots__ = ("_context", "_key", "_read", "_written")
 
     def __init__(self, key: bytes, pool: str) -> None:
         """`key` is that of this pool (see `derive_key`). Raises ValueError for one of less than 16 bytes."""
@@ -86,19 +86,20 @@ class MetadataSigner:
             raise ValueError("the key that signs metadata has at least 16 bytes")
         self._key = key
         self._context = b"penstock-metadata %b %b " % (VERSION, pool.encode("utf-8"))
-        self._signed: dict[Metadata, bytes] = {}
+        # `_signed` would be a word of C that is taken.
+        self._written: dict[Metadata, bytes] = {}
         self._read: dict[bytes, Metadata] = {}
 
     def sign(self, metadata: Metadata) -> bytes:
         """The value of the field; the same is signed once, and remembered."""
-        known = self._signed.get(metadata)
+        known = self._written.get(metadata)
         if known is not None:
             return known
         payload = urlsafe_b64encode(_write(metadata))
         value = b"%b.%b.%b" % (VERSION, payload, urlsafe_b64encode(self._digest(payload)))
-        if len(self._signed) >= _REMEMBERED:
-            self._signed.clear()
-        self._signed[metadata] = value
+        if len(self._written) >= _REMEMBERED:
+            self._written.clear()
+        self._written[metadata] = value
         return value
 
     def read(self, value: bytes) -> Metadata:
