@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import secrets
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -64,18 +63,16 @@ class Launcher:
         )
         self.last_number = next(self._numbers)
         worker = WorkerProcess(self.last_number, start)
-        options = _options(generation, pool, is_own=bool(unavailable))
-        program = options.pop("program")
-        await worker.launch([each.socket for each in listening], program=program, options=options)
+        await worker.launch([each.socket for each in listening], **_options(generation, pool, is_own=bool(unavailable)))
         return worker
 
 
 def _options(generation: Generation, name: str, *, is_own: bool) -> dict[str, Any]:
-    """Its Python, and what subprocess.Popen is given. A stand-in runs with our own Python, and as we do."""
+    """How `WorkerProcess.launch` starts it. A stand-in runs with our own Python, and as we do."""
     pool = generation.terms(name).pool
     if pool is None or is_own:
-        return {"program": sys.executable, "env": child_environment()}
+        return {"environment": child_environment()}
     from penstock.supervisor.process_limits import launch_options
 
     options = launch_options(pool)
-    return {**options, "program": pool.python or sys.executable, "env": child_environment(options.get("env"))}
+    return {**options, "environment": child_environment(options["environment"])}

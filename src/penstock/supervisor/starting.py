@@ -6,9 +6,10 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from penstock.errors import ConfigurationError
 from penstock.supervisor.generation import Generation
 from penstock.supervisor.launching import Launcher
-from penstock.supervisor.messages import Advice
+from penstock.supervisor.messages import Advice, Failed
 from penstock.supervisor.start_failures import StartFailed, failure_of
 from penstock.supervisor.worker_process import WorkerProcess, WorkerState
 
@@ -59,6 +60,8 @@ class Starting:
         )
         try:
             worker = await launched
+        except ConfigurationError as error:
+            raise StartFailed(str(error), Failed(code=2, problems=tuple(error.problems))) from error
         except OSError as error:
             raise StartFailed(f"a worker of pool {self._name} cannot be started: {error}") from error
         self.adopt(worker)

@@ -95,20 +95,22 @@ class WorkerProcess:
         self,
         sockets: Sequence[socket.socket],
         *,
-        program: str = sys.executable,
+        program: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         """Start the process, which inherits `sockets` under their numbers. Raises OSError when it cannot be started.
 
-        `program` is the Python that runs it; `options` are more of subprocess.Popen: env, user, group, cwd.
+        `program` is the Python that runs it, ours when it is empty; `options` are more of subprocess.Popen: user, group, cwd.
         """
         ours, theirs = socket.socketpair()
         self.stacks = tempfile.TemporaryFile()  # noqa: SIM115 (it is open as long as the process is there)
         inherited = [theirs.fileno(), self.stacks.fileno(), *[each.fileno() for each in sockets]]
         try:
             self._process = subprocess.Popen(  # noqa: ASYNC220 (it waits for the exec, and for nothing else)
-                [program, "-m", _MODULE, str(theirs.fileno()), str(self.stacks.fileno())],
+                [*(program or (sys.executable,)), "-m", _MODULE, str(theirs.fileno()), str(self.stacks.fileno())],
                 stdin=subprocess.DEVNULL,
+                env=environment,
                 pass_fds=inherited,
                 # Ctrl-C in a terminal goes to the whole process group: when workers stop is for the supervisor to decide.
                 process_group=0,
