@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import random
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -95,6 +94,8 @@ class Server:
                 each.close()
             raise
         if quota := self.settings.server.recycle_requests:
+            import random  # imported when used: it costs start-up time
+
             more = random.randint(0, self.settings.server.recycle.jitter)  # noqa: S311 (it spreads ends, and hides nothing)
             self.started.limit_requests(quota + more, self.stop)
         await self.listen(bound)

@@ -26,7 +26,7 @@ def run(target: str, said: Mapping[str, Any]) -> int:
     if said["reload"]:
         from penstock.tools.reloading import run_reloading
 
-        with _pid_file(settings):
+        with holding_pid_file(settings):
             return run_reloading(target, settings, said)
     from penstock.supervisor.generation import is_supervised
 
@@ -46,13 +46,13 @@ def run(target: str, said: Mapping[str, Any]) -> int:
         announce(target, server)
         _tell_systemd(server)
 
-    with _pid_file(settings):
+    with holding_pid_file(settings):
         return serve(settings, ready=ready)
 
 
 @contextmanager
-def _pid_file(settings: Settings) -> Iterator[None]:
-    """The file with the process id, for as long as the server runs; nothing where none is wanted."""
+def holding_pid_file(settings: Settings) -> Iterator[None]:
+    """The file with the process id, for as long as the server runs; nothing where none is wanted. Raises ConfigurationError."""
     if not settings.server.pid_file:
         yield
         return
