@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import penstock
-from penstock import ConfigurationError, WebSocket
+from penstock import ConfigurationError, Context, WebSocket
 from penstock.intake.worker_request import Capability
 from penstock.server import guests
 from penstock.server.guests import AsgiGuest, Guest, keys_left_to_the_host, load_subject, needs_beyond
@@ -38,6 +38,12 @@ def hello() -> str:
 async def echo(websocket: WebSocket) -> None:
     async for message in websocket:
         await websocket.send(message)
+
+
+async def upload(context: Context) -> None:
+    async for piece in context.request.stream():
+        context.response.write(piece)
+        await context.response.flush()
 
 
 class Life:
@@ -85,7 +91,7 @@ class Served:
         self.life = Life()
         self.application = AsgiGuest(
             options.pop("subject", settings_of()),
-            objects={"the:hello": hello, "the:echo": echo, "the:life": self.life},
+            objects={"the:hello": hello, "the:echo": echo, "the:upload": upload, "the:life": self.life},
             **options,
         )
 
@@ -402,3 +408,52 @@ class TestNeeds:
             await guest.stop()
 
         asyncio.run(journey())
+
+
+class TestCancelling:
+    """A server ends its applications whenever it likes: nothing is left inside then (services HO-11)."""
+
+    @pytest.mark.parametrize(("kind", "path"), [("http", "/life/x"), ("http", "/upload"), ("websocket", "/echo")])
+    def test_services_ho11_at_every_turn(self, kind: str, path: str) -> None:
+        async def journey(served: Served) -> None:
+            await served.ask()
+            runtime = served.lives()[0].runtime
+            assert runtime is not None
+            for turns in range(25):
+                call = asyncio.ensure_future(self.call(served, kind, path))
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+                call.cancel()
+                await asyncio.wait((call,), timeout=10)
+                assert call.done()
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert (runtime.statistics().executing, runtime.sockets.statistics().executing) == (0, 0)
+
+        routes = (
+            RouteSettings(at="/hello", function="the:hello"),
+            RouteSettings(at="/upload", function="the:upload", methods=("POST",)),
+            RouteSettings(at="/echo", websocket="the:echo"),
+        )
+        run(journey, subject=settings_of(routes=routes))
+
+    @staticmethod
+    async def call(served: Served, kind: str, path: str) -> None:
+        """A server that gives and takes each message a turn later."""
+        coming: list[Message] = [{"type": "websocket.connect"}, *[{"type": "websocket.receive", "text": "x"}] * 3]
+        if kind == "http":
+            coming = [{"type": "http.request", "body": b"x", "more_body": more} for more in (True, True, False)]
+
+        async def receive() -> Message:
+            await asyncio.sleep(0)
+            if not coming:
+                await asyncio.Event().wait()
+            return coming.pop(0)
+
+        async def send(message: MutableMapping[str, Any]) -> None:
+            await asyncio.sleep(0)
+
+        fields = [(b"host", b"example.org"), (b"sec-websocket-key", b"dGhlIHNhbXBsZSBub25jZQ==")]
+        fields += [(b"transfer-encoding", b"chunked")] if path == "/upload" else []
+        method = "POST" if path == "/upload" else "GET"
+        await served.application(scope_of(kind, method=method, path=path, headers=fields), receive, send)

@@ -37,7 +37,8 @@ LONGEST_DELAY: Final = 60.0
 
 # What only the own listener does.
 _LEFT_TO_THE_HOST: Final = (
-    "listen", "workers", "pid_file", "watch", "backlog", "loop", "server_header", "max_requests", "tls", "drain", "control", "recycle",
+    "listen", "mode", "workers", "pid_file", "watch", "backlog", "loop", "server_header", "max_requests", "tls",
+    "drain", "control", "recycle",
 )  # fmt: skip
 _LIMITS_LEFT_TO_THE_HOST: Final = ("header_timeout", "keep_alive", "data_rate", "data_rate_grace")
 
