@@ -14,7 +14,7 @@ import pytest
 
 from penstock.errors import ConfigurationError
 from penstock.settings import PoolSettings
-from penstock.supervisor.process_limits import launch_options
+from penstock.supervisor.process_limits import judge_limits, launch_options
 
 IS_ROOT = os.geteuid() == 0
 
@@ -181,3 +181,12 @@ except ConfigurationError as error:
         '[[pool]] "p": open_files: 1000 files are more than the 100 that are allowed here',
         '[[pool]] "p": nice: cannot be set to -20: Operation not permitted',
     ]
+
+
+def test_what_cannot_be_had_is_known_without_trying() -> None:
+    assert judge_limits(PoolSettings(name="p", memory=1 << 30, cpu_time=60, open_files=64, nice=3)) == []
+    pool = PoolSettings(name="p", user="nobody", directory="/no/such/folder", open_files=1 << 40, nice=-1)
+    told = [str(problem) for problem in judge_limits(pool)]
+    assert '[[pool]] "p": directory: /no/such/folder is no folder' in told
+    assert '[[pool]] "p": nice: only root can go below 0, and this is -1' in told
+    assert any(problem.startswith(f'[[pool]] "p": open_files: {1 << 40} files are more than the ') for problem in told)

@@ -10,7 +10,6 @@ from penstock.request_handlers.proxy_connection import BackendConnection
 from penstock.request_handlers.proxy_pool import BackendPool
 
 if TYPE_CHECKING:
-    from penstock.request_handlers.pool_exchange import PoolExchange
     from penstock.request_handlers.proxy_exchange import Exchange
 
 # A request of so many bytes at most, sent in one write, is read in one: by the kernel's word, whole or not at all.
@@ -24,20 +23,20 @@ _TELLS_UNREAD: Final = sys.platform == "linux"
 class PoolConnection(BackendConnection):
     """A connection to a worker of a pool.
 
-    `was_unread`: it is lost, and its last request was certainly read by nobody.
+    `sent` is all of its last request where that left in one small write, else b"". `was_unread`: the connection is lost, and that
+    request was certainly read by nobody.
     """
 
-    __slots__ = ("was_unread",)
+    __slots__ = ("sent", "was_unread")
 
     def __init__(self, pool: BackendPool) -> None:
         super().__init__(pool)
+        self.sent = b""
         self.was_unread = False
 
     def begin(self, exchange: Exchange, data: bytes, now: float) -> None:
         """As `BackendConnection.begin`; a small request that is all there is kept, in case that it must be sent again."""
-        if exchange.is_sent and len(data) <= _SMALL:
-            kept: PoolExchange = exchange  # type: ignore[assignment]
-            kept.sent = data
+        self.sent = data if exchange.is_sent and len(data) <= _SMALL else b""
         super().begin(exchange, data, now)
 
     def connection_lost(self, error: Exception | None) -> None:

@@ -19,20 +19,20 @@ RETRIES: Final = 3
 
 
 class PoolExchange(Exchange):
-    """A request to a pool. `sent` is all of it where that left in one small write, else b""."""
+    """A request to a pool."""
 
-    __slots__ = ("_handler", "sent")
+    __slots__ = ("_handler", "_sent")
 
     def __init__(self, context: Context, handler: PoolHandler) -> None:
         super().__init__(context, handler)
         self._handler = handler
-        self.sent = b""
+        self._sent = b""  # all of it, where it is sent again
 
     def _head(self, backend: Backend) -> bytes:
         return self._handler.heads.write(self.context, self.worker_request)
 
     def _send(self) -> None:
-        connection, sent = self.connection, self.sent
+        connection, sent = self.connection, self._sent
         if not sent or connection is None:
             super()._send()
             return
@@ -45,15 +45,12 @@ class PoolExchange(Exchange):
         Even GET is not sent again to the next worker once one has ended over it: it might be the reason.
         """
         connection = self.connection
-        return (
-            self._retries > 0
-            and isinstance(self.error, BrokenConnection)
-            and not self.has_begun
-            and bool(self.sent)
-            and isinstance(connection, PoolConnection)
-            and connection.was_unread
-            and not self.worker_request.is_disconnected
-        )
+        if not isinstance(connection, PoolConnection) or not connection.was_unread or not connection.sent:
+            return False
+        if self.has_begun or not self._retries or not isinstance(self.error, BrokenConnection):
+            return False
+        self._sent = connection.sent
+        return not self.worker_request.is_disconnected
 
     def _failure(self, error: Exception) -> Exception:
         return pool_failure_of(error, self._handler.pool_name)

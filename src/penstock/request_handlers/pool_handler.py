@@ -67,7 +67,7 @@ class PoolHandler(Proxy):
         name = f"pool {pool.name}"
         connections = PoolConnections(name, "", 0, path=self._path, reader=AnswerReader(_MAX_HEAD), limits=limits)
         health = Health(name, path="", interval=1.0, timeout=1.0, unhealthy_after=_NEVER, healthy_after=1)
-        self.backends = Backends([Backend(name, health, connections)])
+        self.backends = Backends([Backend(f"unix:{self._path}", health, connections)])
 
     def execute(self, context: Context) -> Awaitable[None] | Signal:
         """Pass the request on. Raises BackendFailed (503) when too many wait already, RequestRejected."""
