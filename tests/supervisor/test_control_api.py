@@ -74,6 +74,7 @@ class TestRefusals:
             ("GET /v1/pools/report", b"", 404, 'there is no pool "report"; did you mean "reports"?'),
             ("GET /v1/pools/x%1b", b"", 404, 'there is no pool "x\\x1b"; there are: default, reports'),
             ("GET /v1/stacks/4702", b"", 404, 'there is no worker "4702"; did you mean 2, whose process id is 4702?'),
+            ("GET /v1/stacks/11", b"", 404, 'there is no worker "11"; there are: 1, 2, 3'),
             ("GET /v1/requests?pool=x", b"", 404, 'there is no pool "x"; there are: default, reports'),
             ("GET /v1/requests?pol=x", b"", 400, "/v1/requests knows no 'pol' in the query: it takes pool"),
             ("GET /v1/status?x=1", b"", 400, "/v1/status knows no 'x' in the query: it takes none"),

@@ -3,8 +3,10 @@
 import asyncio
 import inspect
 import re
+from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.supervisor.control_calls import CALLS, Call, find_pool, find_worker
 from penstock.supervisor.control_model import Unknown
@@ -73,6 +75,15 @@ def test_one_pool_comes_with_its_workers() -> None:
     answer, _ = called("get_pool", pool="default")
     assert isinstance(answer, BY_NAME["get_pool"].answer)
     assert [each.id for each in answer.workers] == [1, 2]
+
+
+def test_workers_that_cannot_tell_their_requests_are_named() -> None:
+    subject = Subject()
+    subject.workers[1] = replace(subject.workers[1], last_beat=3.5)
+    for pool, silent in ((None, (2,)), ("default", (2,)), ("reports", ())):
+        values = {} if pool is None else {"pool": pool}
+        told = asyncio.run(cast(Any, BY_NAME["list_requests"].function(subject, values, None)))
+        assert told.silent == silent
 
 
 class TestUnknownNames:

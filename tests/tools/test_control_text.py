@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
+from penstock.supervisor.control_calls import Requests
 from penstock.supervisor.control_model import Change, Changes, PoolOutcome
 from penstock.tools.control_text import (
     change_lines,
@@ -43,6 +44,11 @@ def test_a_worker_that_was_never_heard_of_has_no_lag() -> None:
     assert line.split()[-1] == "-"
 
 
+def test_a_worker_that_is_stuck_is_silent() -> None:
+    line = list(worker_lines([replace(Subject().workers[0], last_beat=4.25)]))[1]
+    assert line.endswith("silent for 4.2 s")
+
+
 def test_a_server_without_a_site_file_and_after_a_reload() -> None:
     status = replace(Subject().status(), site_file="", addresses=(), last_reload="refused: 2 mistakes")
     lines = list(status_lines(status))
@@ -79,5 +85,12 @@ def test_outcomes() -> None:
 def test_the_oldest_request_comes_first() -> None:
     (request,) = asyncio.run(Subject().requests(None))
     younger = replace(request, age=0.1, module="sessions")
-    assert [line.split()[0] for line in request_lines([younger, request])] == ["age", "2.500", "0.100"]
-    assert list(request_lines([])) == ["no request waits inside"]
+    told = Requests(requests=(younger, request))
+    assert [line.split()[0] for line in request_lines(told)] == ["age", "2.500", "0.100"]
+    assert list(request_lines(Requests(requests=()))) == ["no request waits inside"]
+
+
+def test_a_worker_that_cannot_tell_its_requests_is_named() -> None:
+    assert list(request_lines(Requests(requests=(), silent=(7,)))) == [
+        "worker 7 does not answer, its event loop does not turn: see `penstock stacks 7`"
+    ]

@@ -131,7 +131,8 @@ def problem(status: int, detail: str, **members: object) -> Response:
 
 def _unknown(error: Unknown) -> Response:
     known = error.known[:_MOST_NAMES]
-    advice = error.advice or suggest(error.name, known) or f"; there are: {', '.join(known) or 'none'}"
+    nearest = suggest(error.name, known) if error.kind == "pool" else ""  # 11 is not near to 1
+    advice = error.advice or nearest or f"; there are: {', '.join(known) or 'none'}"
     name = shorten(printable(error.name), _LONGEST_NAME)
     return problem(404, f'there is no {error.kind} "{name}"{advice}', known=error.known)
 

@@ -24,6 +24,10 @@ from penstock.supervisor.control_settings import without_secrets
 MOST_WORKERS: Final = 1024
 
 
+# Seconds without a beat, of which there is one a second, after which the event loop of a worker does not turn.
+SILENT: Final = 3.0
+
+
 class NoOrder(Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a call that needs none: nothing, or an empty object."""
 
@@ -70,6 +74,12 @@ class Requests(Struct, kw_only=True, frozen=True):
     """What waits inside the workers."""
 
     requests: tuple[RequestStatus, ...]
+    silent: Annotated[
+        tuple[int, ...],
+        Meta(
+            description="Ids of workers whose requests are not known, because their event loops do not turn: see their stacks."
+        ),
+    ] = ()
 
 
 class RecycleOutcome(Struct, kw_only=True, frozen=True):
@@ -152,7 +162,9 @@ def _pool(controlled: Controlled, values: Values, order: NoOrder) -> PoolDetails
 async def _requests(controlled: Controlled, values: Values, order: NoOrder) -> Requests:
     name = values.get("pool")
     pool = None if name is None else find_pool(controlled, name).name
-    return Requests(requests=await controlled.requests(pool))
+    requests = await controlled.requests(pool)
+    workers = [each for each in controlled.status().workers if pool is None or each.pool == pool]
+    return Requests(requests=requests, silent=tuple([each.id for each in workers if (each.last_beat or 0) > SILENT]))
 
 
 async def _stacks(controlled: Controlled, values: Values, order: NoOrder) -> str:

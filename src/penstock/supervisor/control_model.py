@@ -130,7 +130,7 @@ class PoolOutcome(Struct, kw_only=True, frozen=True):
     pool: str
     outcome: Literal["replaced", "started", "stopped", "failed", "under_way"]
     workers: Annotated[
-        tuple[int, ...], Meta(description="The ids of the workers that were, or are being, replaced.")
+        tuple[int, ...], Meta(description="The ids of its workers now: the new ones, and old ones that still drain.")
     ] = ()
     error: Annotated[str, Meta(description="Why it failed: the traceback of what did not start.")] = ""
 

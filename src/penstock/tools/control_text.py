@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from penstock.http.redaction import printable, shorten
+from penstock.supervisor.control_calls import SILENT, Requests
 from penstock.supervisor.control_model import (
     Changes,
     PoolOutcome,
@@ -52,12 +53,15 @@ def pool_lines(pools: Sequence[PoolStatus]) -> Iterator[str]:
     return columns([_POOL_TITLES, *(_pool(each) for each in pools)])
 
 
-def request_lines(requests: Sequence[RequestStatus]) -> Iterator[str]:
-    """A row for each request, the oldest first."""
-    if not requests:
-        return iter(["no request waits inside"])
-    oldest = sorted(requests, key=lambda each: each.age, reverse=True)
-    return columns([_REQUEST_TITLES, *(_request(each) for each in oldest)])
+def request_lines(told: Requests) -> Iterator[str]:
+    """A row for each request, the oldest first, and a line for each worker that has not told of its own."""
+    if told.requests:
+        oldest = sorted(told.requests, key=lambda each: each.age, reverse=True)
+        yield from columns([_REQUEST_TITLES, *(_request(each) for each in oldest)])
+    elif not told.silent:
+        yield "no request waits inside"
+    for number in told.silent:
+        yield f"worker {number} does not answer, its event loop does not turn: see `penstock stacks {number}`"
 
 
 def change_lines(changes: Changes) -> Iterator[str]:
@@ -117,11 +121,16 @@ def counts(recycles: Mapping[str, int]) -> str:
 
 def _worker(each: WorkerStatus) -> tuple[str, ...]:
     numbers = (each.requests, each.inside, each.queued, each.sockets, each.connections)
-    lag = "-" if each.last_beat is None else f"{each.lag * 1000:.0f} ms"
     return (
         str(each.id), each.pool, str(each.slot), str(each.pid), each.state, duration(each.uptime),
-        *[str(number) for number in numbers], size(each.rss), lag, _cell(each.reason),
+        *[str(number) for number in numbers], size(each.rss), _lag(each), _cell(each.reason),
     )  # fmt: skip
+
+
+def _lag(each: WorkerStatus) -> str:
+    if each.last_beat is None:
+        return "-"
+    return f"{each.lag * 1000:.0f} ms" if each.last_beat <= SILENT else f"silent for {duration(each.last_beat)}"
 
 
 def _pool(each: PoolStatus) -> tuple[str, ...]:

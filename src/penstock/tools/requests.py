@@ -23,5 +23,5 @@ def command(target: str, control: str | None, *, as_json: bool, pool: str | None
     from penstock.supervisor.control_calls import Requests
     from penstock.tools.control_text import request_lines
 
-    for line in request_lines(read(content, Requests).requests):
+    for line in request_lines(read(content, Requests)):
         click.echo(line)
