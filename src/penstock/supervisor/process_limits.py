@@ -76,26 +76,6 @@ def judge_limits(pool: PoolSettings) -> list[Problem]:
     else:
         problems = []
     if not _IS_POSIX:
-        keys = [key for key, _, _ in _LIMITS if getattr(pool, key)] + (["nice"] if pool.nice else [])
-        return [*problems, *[_problem(pool, key, "this system has no such limit") for key in keys]]
-    if pool.nice < 0 and (_posix.geteuid() != 0 or pool.user):
-        problems.append(_problem(pool, "nice", f"{pool.nice} is less than 0, which only root may have"))
-    for key, name, unit in _LIMITS:
-        wanted, most = getattr(pool, key), _hard_limit(name)
-        if wanted > most and (_posix.geteuid() != 0 or pool.user):
-            problems.append(_problem(pool, key, f"{wanted} {unit} are more than the {most} that are allowed here"))
-    return problems
-
-
-def judge_limits(pool: PoolSettings) -> list[Problem]:
-    """What of `pool` could not be had here, found out without doing it."""
-    try:
-        launch_options(pool)
-    except ConfigurationError as error:
-        problems = list(error.problems)
-    else:
-        problems = []
-    if not _IS_POSIX:
         keys = [key for key in ("memory", "cpu_time", "open_files", "nice") if getattr(pool, key)]
         return [*problems, *[_problem(pool, key, "this system has no such limit") for key in keys]]
     if _posix.geteuid() == 0 and not pool.user:
