@@ -6,9 +6,20 @@ import pytest
 
 from penstock import Stage
 from penstock.pipeline_gateways.staged_middleware import StagedMiddleware
+from penstock.server import open_client
+from penstock.settings import (
+    AppSettings,
+    LimitSettings,
+    LocationSettings,
+    MiddlewareSettings,
+    ServerSettings,
+    SiteSettings,
+    WebSocketSettings,
+)
 from penstock.testing import ClientWebSocket, WebSocketRefused
 from tests.flow.asgi_socket_subject import closed, echo
 from tests.flow.test_staged_websockets import Staged, echoing, noted, one_message, talked
+from tests.pipeline.subject import run, settle
 
 
 def answering(middleware: Any) -> Staged:
@@ -55,3 +66,63 @@ def test_a_sub_protocol_that_was_not_offered_is_refused() -> None:
 
     with pytest.raises(WebSocketRefused):
         talked(echoing, one_message, answering(choosing))
+
+
+class Own:
+    """A middleware that accepts every socket itself, until it is told to let go."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await own(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+@pytest.mark.parametrize(("limits", "status"), [({"sockets": 1}, 503), ({"per_client": 1}, 429)])
+def test_websockets_dv8_what_it_accepts_itself_takes_a_place(limits: dict[str, int], status: int) -> None:
+    rules = WebSocketSettings(per_client=limits.get("per_client", 0))
+    site = SiteSettings(
+        middleware=(MiddlewareSettings(use="the:Own", stage="authenticate"),),
+        locations=(LocationSettings(at="/", websockets=rules),),
+    )
+    server = ServerSettings(limits=LimitSettings(sockets=limits.get("sockets", 10)))
+
+    async def journey() -> None:
+        async with open_client(site, server=server, objects={"the:Own": Own}) as client:
+            for _ in range(2):  # what the first has given back is there for the second
+                async with client.websocket("/") as socket:
+                    with pytest.raises(WebSocketRefused) as caught:
+                        await client.websocket("/").__aenter__()
+                    assert caught.value.response.status == status
+                    await socket.send("hello")
+                    assert await socket.receive() == "hello"
+                await settle()
+            assert client.runtime.sockets.statistics().executing == 0
+
+    run(journey)
+
+
+def test_what_is_accepted_behind_it_takes_one_place() -> None:
+    settings = SiteSettings(
+        middleware=(MiddlewareSettings(use="the:Passing"),),
+        apps=(AppSettings(at="/", asgi="the:echoing"),),
+        locations=(LocationSettings(at="/", websockets=WebSocketSettings(per_client=1)),),
+    )
+    objects = {"the:Passing": Passing, "the:echoing": echoing}
+
+    async def journey() -> str:
+        async with open_client(settings, objects=objects) as client, client.websocket("/") as socket:
+            return await one_message(socket)
+
+    assert run(journey) == "hello"
+
+
+class Passing:
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)

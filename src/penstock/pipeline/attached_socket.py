@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING
 
 from penstock.http.websocket_handshake import read_handshake
@@ -21,6 +22,7 @@ from penstock.pipeline.socket_phase import (
     switch_protocols,
     take_switching_head,
 )
+from penstock.pipeline.websockets import take_place
 from penstock.request_sockets.upgrade import Outcome, Phase, Upgrade
 
 if TYPE_CHECKING:
@@ -92,14 +94,37 @@ async def _wait_for(task: asyncio.Task[None]) -> None:
 
 
 def accept_outside(
-    context: Context, worker_request: WorkerRequest, response: Response, options: AcceptOptions | None
+    context: Context,
+    worker_request: WorkerRequest,
+    response: Response,
+    *,
+    options: AcceptOptions | None,
+    is_own: bool,
 ) -> Upgrade:
     """A middleware has accepted, for itself or for what is behind it: the handshake is answered, and its socket is open.
 
-    Raises ValueError for a sub-protocol that was not offered, and what the host raises.
+    `is_own`: nobody behind it has, and taken a place among the open sockets. Raises ValueError for a sub-protocol that was not
+    offered, RequestRejected (429, 503) for too many sockets, and what the host raises.
     """
     upgrade = Upgrade(read_handshake(worker_request.head), context.plan.location.sockets)
     upgrade.check_subprotocol(options)
+    if is_own:
+        upgrade.release_place = take_place(context, worker_request)
+    try:
+        return _open(context, worker_request, response, upgrade=upgrade, options=options)
+    except BaseException:
+        upgrade.free_place()
+        raise
+
+
+def _open(
+    context: Context,
+    worker_request: WorkerRequest,
+    response: Response,
+    *,
+    upgrade: Upgrade,
+    options: AcceptOptions | None,
+) -> Upgrade:
     upgrade.options = options
     upgrade.answers_close = True
     upgrade.phase = Phase.TRANSITION_STARTED
@@ -115,25 +140,47 @@ def accept_outside(
 async def end_outside(
     context: Context, upgrade: Upgrade, failure: BaseException | None, *, is_registered: bool
 ) -> None:
-    """The middleware that has accepted has ended: close the socket."""
+    """The middleware that has accepted has ended: close the socket.
+
+    It is counted out even when the wait for its end is cancelled, which is raised again then.
+    """
     socket = upgrade.socket
     if socket is None:
+        upgrade.free_place()
         return
     is_cancelled = failure is not None and not isinstance(failure, Exception)
+    code = 1001 if is_cancelled else 1000 if failure is None else 1011
+    if isinstance(failure, GeneratorExit):
+        socket.abort()
     try:
-        await socket.finish(
-            1011 if failure is not None and not is_cancelled else 1001 if is_cancelled else 1000, "", 1.0
-        )
-    finally:
+        interruption = await _unless_closing(failure, socket.finish(code, "", 1.0))
         socket.dispose()
         if is_registered:
             context.runtime.sockets.remove(socket, succeeded=failure is None)
+        upgrade.free_place()
         upgrade.outcome = Outcome.DONE if failure is None else Outcome.FAILED
-        await socket.abort_async()
+        interruption = await _unless_closing(failure or interruption, socket.abort_async()) or interruption
         if is_registered:
             context.runtime.sockets.complete()
         upgrade.socket = None
         socket.context = None
+        if interruption is not None:
+            raise interruption
+    finally:
+        interruption = None  # its traceback holds this frame, a cycle for the garbage collector
+
+
+async def _unless_closing(failure: BaseException | None, waiting: Awaitable[None]) -> BaseException | None:
+    """Wait, unless `close` was called, which allows no more waiting. What was raised meanwhile, such as a cancellation."""
+    if isinstance(failure, GeneratorExit):
+        if isinstance(waiting, Coroutine):
+            waiting.close()
+        return None
+    try:
+        await waiting
+    except BaseException as error:
+        return error
+    return None
 
 
 def _take_head(upgrade: Upgrade, response: Response) -> Response:

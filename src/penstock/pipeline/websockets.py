@@ -15,6 +15,9 @@ from penstock.pipeline.task import go_on
 from penstock.request_sockets.upgrade import Endpoint, Outcome, Phase, Upgrade
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from penstock.intake.worker_request import WorkerRequest
     from penstock.pipeline.context import Context
     from penstock.request_sockets.options import AcceptOptions
     from penstock.request_sockets.websocket import WebSocket
@@ -131,10 +134,7 @@ class WebSockets:
         upgrade.check_subprotocol(options)
         if options is not None and Capability.BARE_UPGRADE in context.worker_request.capabilities:
             _check_bare(options)
-        location = context.plan.location
-        client = context.worker_request.client
-        holder = (context.plan.site, location.at, "" if client is None else client[0])
-        upgrade.release_place = context.runtime.sockets.take_place(holder, location.sockets.per_client)
+        upgrade.release_place = take_place(context, context.worker_request)
         upgrade.options = options
         upgrade.move_to(Phase.ACCEPT_CALLED)
         self.upgrade = upgrade
@@ -171,6 +171,14 @@ class WebSockets:
     def _place_of_request(self) -> tuple[str, str]:
         worker_request = self._context.worker_request
         return worker_request.scheme, worker_request.head.authority.decode("latin-1")
+
+
+def take_place(context: Context, worker_request: WorkerRequest) -> Callable[[], None]:
+    """A place among the open sockets of the location; the result gives it back. Raises as `OpenSockets.take_place`."""
+    location = context.plan.location
+    client = worker_request.client
+    holder = (context.plan.site, location.at, "" if client is None else client[0])
+    return context.runtime.sockets.take_place(holder, location.sockets.per_client)
 
 
 def _check_bare(options: AcceptOptions) -> None:

@@ -238,9 +238,12 @@ class AsgiSocketExchange(AsgiExchange):
 
     async def _answer(self, message: Message) -> None:
         try:
-            await AsgiExchange.send(self, message)
+            await self._send_answer(message)
         except ContractError as error:
             raise ContractError(str(error).replace("http.response.", "websocket.http.response.")) from None
+
+    async def _send_answer(self, message: Message) -> None:
+        await AsgiExchange.send(self, message)
 
     async def _close(self, socket: WebSocket, message: Message) -> None:
         """Close; the client's own Close is waited for behind it, not by the application."""
