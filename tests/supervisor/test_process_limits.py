@@ -14,6 +14,7 @@ import pytest
 
 from penstock.errors import ConfigurationError
 from penstock.settings import PoolSettings
+from penstock.supervisor import process_limits
 from penstock.supervisor.process_limits import judge_limits, launch_options
 
 IS_ROOT = os.geteuid() == 0
@@ -190,3 +191,27 @@ def test_what_cannot_be_had_is_known_without_trying() -> None:
     assert '[[pool]] "p": directory: /no/such/folder is no folder' in told
     assert '[[pool]] "p": nice: only root can go below 0, and this is -1' in told
     assert any(problem.startswith(f'[[pool]] "p": open_files: {1 << 40} files are more than the ') for problem in told)
+
+
+class TestBeforehand:
+    """What cannot be had is found out before a pool is started, which may be with its first request."""
+
+    def judge(self, **keys: Any) -> list[str]:
+        return [f"{each.where}: {each.message}" for each in judge_limits(PoolSettings(name="reports", **keys))]
+
+    def test_what_can_be_had(self) -> None:
+        assert self.judge(memory=2_000_000_000, nice=5) == []
+        assert self.judge(user=str(os.geteuid()), group=str(os.getegid())) == []
+
+    def test_what_only_root_may_do(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        assert self.judge(nice=-5) == ['[[pool]] "reports": nice: only root can go below 0, and this is -5']
+        (told,) = self.judge(user="0")
+        assert told.startswith('[[pool]] "reports": user: only a server that root has started')
+
+    def test_more_than_is_allowed_here(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(os, "geteuid", lambda: 12345)
+        monkeypatch.setattr(process_limits, "_hard_limit", lambda name: 100)
+        assert self.judge(open_files=200) == [
+            '[[pool]] "reports": open_files: 200 files are more than the 100 that are allowed here'
+        ]

@@ -1,4 +1,5 @@
 import sys
+import venv
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,19 @@ def test_what_runs_in_a_pool_is_imported_there_alone(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, ["check", str(path)])
     assert (result.exit_code, result.output) == (0, f"{path}: no mistakes\n")
     assert "pool_checked" not in sys.modules
+
+
+def test_a_pool_whose_python_has_no_penstock_is_told_with_the_command(tmp_path: Path) -> None:
+    venv.create(tmp_path / "venv", symlinks=True)
+    path = tmp_path / "penstock.toml"
+    path.write_text(
+        '[[pool]]\nname = "reports"\npython = "venv/bin/python"\n'
+        '[[site]]\n[[site.app]]\nat = "/"\nasgi = "pool_checked:app"\npool = "reports"\n',
+        "utf-8",
+    )
+    result = CliRunner().invoke(main, ["check", str(path)])
+    assert result.exit_code == 2
+    assert f"{path}:3: python: {tmp_path}/venv/bin/python has no Penstock: install it: " in result.stderr
 
 
 def test_what_serve_would_refuse_is_refused_with_its_line(tmp_path: Path) -> None:

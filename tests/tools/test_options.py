@@ -95,7 +95,7 @@ class TestProcesses:
 
     def test_what_only_root_may_do_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
-        with pytest.raises(ConfigurationError, match="nice: only root"):
+        with pytest.raises(ConfigurationError, match="nice: only root can go below 0, and this is -5"):
             overlay(Settings(pools=(PoolSettings(name="a", nice=-5),)))
 
 

@@ -1,11 +1,8 @@
-"""Users and groups that workers run as: whether this machine has them, and whether we may become them."""
+"""Users and groups that workers run as: whether this machine has them."""
 
-import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
-from penstock.errors import Problem
-from penstock.settings.model import PoolSettings, Settings
 from penstock.settings.names import suggest
 
 if sys.platform != "win32":
@@ -25,9 +22,6 @@ if sys.platform != "win32":
 
     def _groups() -> Iterable[str]:
         return (each.gr_name for each in grp.getgrall())
-
-    def _own_numbers() -> tuple[int, int]:
-        return os.geteuid(), os.getegid()
 else:
 
     def user_number(text: str) -> int:
@@ -44,9 +38,6 @@ else:
     def _groups() -> Iterable[str]:
         return ()
 
-    def _own_numbers() -> tuple[int, int]:
-        return 0, 0
-
 
 def judge_user(text: str) -> str:
     """What is wrong with the name or the number of a user, as a sentence that begins with it; "" means it is right."""
@@ -58,30 +49,12 @@ def judge_group(text: str) -> str:
     return _judge(text, group_number, kind="group", names=_groups)
 
 
-def missing_rights(settings: Settings) -> list[Problem]:
-    """What pools ask for and only root may do, when we are not root. It is asked by who starts the server, not who checks."""
-    user, group = _own_numbers()
-    return [] if user == 0 else [each for pool in settings.pools for each in _missing(pool, user=user, group=group)]
-
-
 def _judge(text: str, number: Callable[[str], int], *, kind: str, names: Callable[[], Iterable[str]]) -> str:
     try:
         number(text)
     except KeyError:
         return f'"{text}" is no {kind} of this machine{suggest(text, names())}'
     return ""
-
-
-def _missing(pool: PoolSettings, *, user: int, group: int) -> Iterator[Problem]:
-    where = f'[[pool]] "{pool.name}"'
-    if pool.user and user_number(pool.user) != user:
-        told = "only root can start workers of another user"
-        yield Problem(f"user: {told}: start the server as root, or as {pool.user}", where)
-    if pool.group and group_number(pool.group) != group:
-        told = "only root can start workers of another group"
-        yield Problem(f"group: {told}: start the server as root, or as a user of {pool.group}", where)
-    if pool.nice < 0:
-        yield Problem(f"nice: only root can go below 0, and this is {pool.nice}", where)
 
 
 def _number(text: str) -> int:

@@ -6,36 +6,33 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from penstock.settings.positions import KeyPath
 from penstock.settings.shape import Table
 
-# Runs in the pool's Python, which may have no Penstock; what applications print does not get between.
+# Runs in the pool's Python; what applications print does not get between. A Python without Penstock says nothing.
 _PROGRAM = """
 import json, os, sys
 answer = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 told = json.load(sys.stdin)
 sys.path[:0] = told["app_dirs"]
-found = {"version": "", "problems": []}
+problems = []
 try:
-    import penstock
     from penstock.errors import ConfigurationError, StartupError
     from penstock.settings.references import load_reference
 except ImportError:
-    pass
-else:
-    found["version"] = penstock.__version__
-    for reference in told["references"]:
-        try:
-            load_reference(reference)
-            found["problems"].append("")
-        except ConfigurationError as error:
-            found["problems"].append(error.problems[0].message)
-        except StartupError as error:
-            found["problems"].append(str(error))
-json.dump(found, answer)
+    os._exit(0)
+for reference in told["references"]:
+    try:
+        load_reference(reference)
+        problems.append("")
+    except ConfigurationError as error:
+        problems.append(error.problems[0].message)
+    except StartupError as error:
+        problems.append(str(error))
+json.dump(problems, answer)
 answer.flush()
 os._exit(0)
 """
@@ -64,48 +61,29 @@ def references_of_pool(tree: Table, name: str) -> list[Reference]:
 
 
 def broken_pools(tree: Table) -> Iterator[tuple[KeyPath, str]]:
-    """What is wrong with pools and their applications: a Python without Penstock, and references that lead nowhere."""
+    """References of pools that lead nowhere. Whether a Python has the right Penstock at all is judged where pools are started."""
     for index, pool in enumerate(tree.get("pool", [])):
         references = references_of_pool(tree, pool.get("name", ""))
-        if references:
-            yield from _broken(pool, references, path=("pool", index))
+        python = pool.get("python") or sys.executable
+        if references and Path(python).is_file():
+            yield from _broken(python, pool, references, path=("pool", index))
 
 
-def judge_version(theirs: str, ours: str, python: str) -> str:
-    """What is wrong with the Penstock of another Python, as a sentence that names the command; "" means it fits.
-
-    Both are texts such as "1.2.3"; `theirs` is "" where there is none. The minor version must be the same.
-    """
-    wanted = ".".join(ours.split(".")[:2])
-    if theirs and theirs.split(".")[:2] == ours.split(".")[:2]:
-        return ""
-    told = f"has Penstock {theirs}, and this is {ours}" if theirs else "has no Penstock"
-    return f'"{python}" {told}: run {python} -m pip install "penstock=={wanted}.*"'
-
-
-def _broken(pool: Table, references: Sequence[Reference], *, path: KeyPath) -> Iterator[tuple[KeyPath, str]]:
-    import penstock
-
-    python = pool.get("python") or sys.executable
-    if not Path(python).is_file():
-        return  # reported before
+def _broken(
+    python: str, pool: Table, references: Sequence[Reference], *, path: KeyPath
+) -> Iterator[tuple[KeyPath, str]]:
     try:
-        found = _ask(python, pool, [each.text for each in references])
-    except (OSError, subprocess.TimeoutExpired) as error:
-        yield (*path, "python"), f'python: "{python}" cannot be asked: {error}'
+        problems = _ask(python, pool, [each.text for each in references])
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        yield path, f'"{python}" does not say what it can import: {error}'
         return
-    if isinstance(found, str):
-        yield (*path, "python"), f'python: "{python}" failed: {found}'
-    elif problem := judge_version(found["version"], penstock.__version__, python):
-        yield (*path, "python"), f"python: {problem}"
-    else:
-        for each, told in zip(references, found["problems"], strict=True):
-            if told:
-                yield each.path, f"{each.path[-1]}: {told}"
+    for each, told in zip(references, problems, strict=False):
+        if told:
+            yield each.path, f"{each.path[-1]}: {told}"
 
 
-def _ask(python: str, pool: Table, references: Sequence[str]) -> dict[str, Any] | str:
-    """What the pool's Python says, or how it failed."""
+def _ask(python: str, pool: Table, references: Sequence[str]) -> list[str]:
+    """What the pool's Python says of each. Raises ValueError when that is nothing that we understand."""
     folder = pool.get("directory") or None
     done = subprocess.run(
         [python, "-c", _PROGRAM],
@@ -117,10 +95,9 @@ def _ask(python: str, pool: Table, references: Sequence[str]) -> dict[str, Any] 
         timeout=_PATIENCE,
         check=False,
     )
-    try:
-        found: dict[str, Any] = json.loads(done.stdout)
-    except ValueError:
-        return done.stderr.strip()[-_LONGEST_ERROR:] or f"exit code {done.returncode}"
+    if done.returncode:
+        raise ValueError(done.stderr.strip()[-_LONGEST_ERROR:] or f"exit code {done.returncode}")
+    found: list[str] = json.loads(done.stdout or "[]")
     return found
 
 

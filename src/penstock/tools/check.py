@@ -40,6 +40,7 @@ def composing_problems(loaded: "SiteFile") -> Iterator[Problem]:
     from penstock.server.composition import compose_sites
     from penstock.server.life import open_server_tls
     from penstock.server.pool_sites import shown_addresses
+    from penstock.supervisor.environments import judge_environments
 
     settings = loaded.settings
     pools = shown_addresses(settings)
@@ -47,6 +48,7 @@ def composing_problems(loaded: "SiteFile") -> Iterator[Problem]:
     attempts: tuple[Callable[[], object], ...] = (
         lambda: compose_sites(settings, where=loaded.where, pools=pools),
         lambda: open_server_tls(settings),
+        lambda: judge_environments(settings, loaded.where),
         lambda: compile_format(settings.server.log.access_format, where=access_format),
     )
     for attempt in attempts:

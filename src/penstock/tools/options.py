@@ -55,7 +55,7 @@ def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
 
     `one_process` is for a server that is started anew all the time: it has no workers and no PID file, whatever the settings say.
     Raises ConfigurationError with every option that makes no sense (where it was said is "--name"), every key that has no
-    effect without workers, and everything that only root may do when we are not root.
+    effect without workers, and everything of pools that we may not do: only root can become somebody else.
     """
     problems: list[Problem] = []
     server = settings.server
@@ -76,9 +76,9 @@ def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
     laid = replace(settings, server=replace(server, **changes))
     problems += _without_effect(laid)
     if laid.pools:
-        from penstock.settings.accounts import missing_rights
+        from penstock.supervisor.process_limits import judge_limits
 
-        problems += missing_rights(laid)
+        problems += [each for pool in laid.pools for each in judge_limits(pool)]
     if problems:
         raise ConfigurationError(problems)
     return laid
