@@ -23,17 +23,21 @@ class Launcher:
         sockets: Callable[[str, int, int], Sequence[Listening]],
         *,
         places: Callable[[], dict[str, str]],
-        key: str = "",
         log_config: str = "",
-        first_number: int = 1,
     ) -> None:
-        """`places` says where each pool listens; `key` signs what is told to pools, and is made when it is not given."""
+        """`places` says where each pool listens."""
         self.sockets = sockets
-        self.key = key or secrets.token_hex(32)
+        # It signs what is told to pools.
+        self.key = secrets.token_hex(32)
         self._places = places
         self._log_config = log_config
-        self._numbers = itertools.count(first_number)
-        self.last_number = first_number - 1
+        self._numbers = itertools.count(1)
+        self.last_number = 0
+
+    def go_on(self, key: str, number: int) -> None:
+        """Go on behind an earlier program of this process, with its key, and numbers behind `number`."""
+        self.key, self.last_number = key, number
+        self._numbers = itertools.count(number + 1)
 
     async def launch(
         self,
@@ -62,8 +66,17 @@ class Launcher:
             log_config=self._log_config,
         )
         self.last_number = next(self._numbers)
-        worker = WorkerProcess(self.last_number, start)
-        await worker.launch([each.socket for each in listening], **_options(generation, pool, is_own=bool(unavailable)))
+        worker = WorkerProcess(
+            self.last_number,
+            pool=pool,
+            slot=slot,
+            generation=generation.number,
+            requests=requests,
+            is_stand_in=bool(unavailable),
+        )
+        await worker.launch(
+            start, [each.socket for each in listening], **_options(generation, pool, is_own=bool(unavailable))
+        )
         return worker
 
 

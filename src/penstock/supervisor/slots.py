@@ -54,6 +54,12 @@ class SlotSockets:
         """Those on which the worker of `slot` accepts, if there are `count` slots: slot 0 has those of slots that are gone, too."""
         return [each for place in self._places for each in place.of_slot(slot, count, self._backlog)]
 
+    def adopt(self, bound: BoundSocket, twins: Sequence[socket.socket], *, is_leaving: bool) -> None:
+        """Take over a place and the sockets of its other slots, which an earlier program of this process has opened."""
+        place = _Place(bound)
+        place.adopt(twins)
+        (self._leaving if is_leaving else self._places).append(place)
+
     def change(self, opened: Sequence[BoundSocket], closed: Sequence[str]) -> None:
         """Workers that start from now on listen at `opened`, too, and no more at `closed`, places as they were asked for."""
         self._leaving += [place for place in self._places if place.bound.bind.text in closed]

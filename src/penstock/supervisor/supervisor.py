@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
 
+import penstock
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.server.life import open_listeners
 from penstock.server.messages import configure_messages
@@ -24,15 +25,20 @@ from penstock.supervisor.operator import Operator
 from penstock.supervisor.pid_file import PidFile
 from penstock.supervisor.pool_sockets import PoolSockets
 from penstock.supervisor.reaping import Reaper, inherits_orphans
+from penstock.supervisor.recycling import Reason
 from penstock.supervisor.slots import Listening, SlotSockets
 from penstock.supervisor.start_failures import StartFailed
-from penstock.supervisor.systemd import Notifier
+from penstock.supervisor.systemd import Notifier, child_environment
+from penstock.supervisor.taking_over import adopt_listeners, adopt_workers, state_of
+from penstock.supervisor.upgrade import SupervisorState, become, check, find_saved
 from penstock.supervisor.worker_pool import WorkerPool
 from penstock.supervisor.worker_process import WorkerProcess
 
 logger = logging.getLogger("penstock")
 
 _TICK: Final = 1.0
+# Seconds in which the answer to whoever asked for an upgrade leaves.
+_BEFORE_UPGRADE: Final = 0.2
 
 
 class Supervisor:
@@ -84,7 +90,8 @@ class Supervisor:
         signals = HostSignals(self)
         signals.install()
         try:
-            await self._start()
+            saved = find_saved()
+            await (self._start() if saved is None else self._take_over(saved))
             await self._serve()
         finally:
             await self._end()
@@ -102,6 +109,42 @@ class Supervisor:
         await self._open_control(settings.server.control)
         for name in self.generation.pools:
             await self.open_pool(name, self.generation)
+
+    async def _take_over(self, saved: SupervisorState) -> None:
+        """Start with what the program before has left; its workers serve until those of this one do."""
+        settings = self.generation.settings
+        self.started = saved.started
+        self.generation = Generation(saved.generation + 1, settings)
+        self.launcher.go_on(saved.key, saved.number)
+        if settings.server.pid_file:
+            self._pid_file = PidFile(settings.server.pid_file, descriptor=saved.pid_file)
+            self._pid_file.write()
+        self.sockets = adopt_listeners(settings, saved.sockets)
+        self.pool_sockets = PoolSockets(saved.folder)
+        for name, left in saved.pools.items():
+            if left.listening >= 0:
+                self.pool_sockets.open(name, left.listening)
+        await self._open_control(settings.server.control, saved.control)
+        workers = await adopt_workers(saved.workers)
+        for name in self.generation.pools:
+            if name not in saved.pools:
+                await self.open_pool(name, self.generation)
+                continue
+            pool = self.pools[name] = WorkerPool(name, self.generation, self.launcher)
+            pool.recycles.update(saved.pools[name].recycles)
+            own = [worker for worker in workers if worker.pool == name]
+            pool.adopt(own, wanted=saved.pools[name].workers, drained=saved.pools[name].drained)
+        self.reap()  # who has ended while one program became the other
+        self.run_behind(self._replace_old(saved))
+
+    async def _replace_old(self, saved: SupervisorState) -> None:
+        for pool in tuple(self.pools.values()):
+            if pool.name in saved.pools:
+                await pool.replace_all(self.generation, Reason.UPGRADE.value)
+        self.sockets.close_leaving()
+        for name in saved.pools.keys() - self.pools.keys():
+            self.pool_sockets.close(name)
+        logger.info("penstock %s has taken over", penstock.__version__)
 
     async def _serve(self) -> None:
         if self._stopping.is_set():
@@ -145,12 +188,12 @@ class Supervisor:
     def _sockets_of(self, pool: str, slot: int, count: int) -> list[Listening]:
         return self.sockets.of_slot(slot, count) if pool == DEFAULT else self.pool_sockets.of(pool)
 
-    async def _open_control(self, settings: ControlSettings | None) -> None:
+    async def _open_control(self, settings: ControlSettings | None, inherited: int = -1) -> None:
         said = settings or ControlSettings()
         try:
             path = said.socket or control_path(self.target)
             control = ControlServer(self._operator, path, mode=int(said.mode, 8))
-            await control.open()
+            await control.open(inherited)
         except ConfigurationError as error:
             if settings is not None:
                 raise
@@ -160,7 +203,27 @@ class Supervisor:
 
     async def begin_upgrade(self) -> None:
         """See `control_model.Controlled.upgrade`."""
-        raise ControlRefused("this server cannot replace its own program")
+        if self.state != "running":
+            raise ControlRefused(f"the server is {self.state}: try again when it is running")
+        self.state = "upgrading"
+        try:
+            await check(self.target, environment=child_environment())
+        except ControlRefused as error:
+            self.state = "running"
+            logger.error("no upgrade: %s", error)
+            raise
+        # Behind the answer to whoever asked for it.
+        asyncio.get_running_loop().call_later(_BEFORE_UPGRADE, self._become)
+
+    def _become(self) -> None:
+        logger.info("the supervisor becomes the program that is on the disk now")
+        control = -1 if self._control is None else self._control.fileno()
+        pid_file = -1 if self._pid_file is None else self._pid_file.descriptor
+        try:
+            become(state_of(self, control=control, pid_file=pid_file))
+        except ControlRefused as error:
+            self.state = "running"
+            logger.error("no upgrade: %s", error)
 
     async def _tick(self) -> None:
         while True:

@@ -18,7 +18,7 @@ from penstock.supervisor.recycling import RecyclePolicy
 from penstock.supervisor.slot import Slot
 from penstock.supervisor.start_failures import StartFailed
 from penstock.supervisor.starting import Starting
-from penstock.supervisor.worker_process import WorkerProcess, end_text
+from penstock.supervisor.worker_process import WorkerProcess, WorkerState, end_text
 
 logger = logging.getLogger("penstock")
 
@@ -93,16 +93,22 @@ class WorkerPool:
             slot.worker.serve()
         self.run(self._keep(slot))
 
-    def adopt(self, workers: list[WorkerProcess]) -> None:
-        """Take over workers that serve already, one a slot, from an earlier program of this process."""
-        self.slots = [Slot(number) for number in range(self.wanted)]
+    def adopt(self, workers: list[WorkerProcess], *, wanted: int, drained: str) -> None:
+        """Take over the workers that an earlier program of this process has started, and what it was told by hand."""
+        self.wanted, self.drained = wanted, drained
         for worker in workers:
             self._starting.adopt(worker)
-            worker.age = self._policy.begin()
-            if worker.slot < len(self.slots):
+        if self.terms.is_on_demand and not workers and not drained:
+            self.demand.watch()
+            return
+        serving = [each for each in workers if each.state is WorkerState.SERVING and not each.is_stand_in]
+        self.slots = [Slot(number) for number in range(wanted)]
+        for worker in workers:
+            if worker in serving and worker.slot < wanted:
+                worker.age = self._policy.begin()
                 self.slots[worker.slot].worker = worker
             else:
-                self._dismiss(worker, reason="Scaled")
+                self._dismiss(worker)
         for slot in self.slots:
             if slot.worker is None:
                 slot.changed.set()
@@ -250,7 +256,8 @@ class WorkerPool:
         """
         before, terms = self.generation, generation.terms(self.name)
         replaced: list[Slot] = []
-        for slot in [slot for slot in self.slots if slot.number < terms.workers]:
+        # With other settings their number of workers holds again; without, those that were added by `scale` are replaced, too.
+        for slot in [slot for slot in self.slots if generation is before or slot.number < terms.workers]:
             failure = await self.replace(slot, generation, reason)
             if failure is not None:
                 for earlier in replaced:

@@ -54,14 +54,23 @@ class WorkerState(Enum):
 class WorkerProcess:
     """A worker. `on_end` is called once when its process has ended, `on_advice` when it asks to be replaced."""
 
-    def __init__(self, number: int, start: Start) -> None:
-        """`number` is its id, never used again; `start` is what it is told first."""
+    def __init__(
+        self,
+        number: int,
+        *,
+        pool: str,
+        slot: int,
+        generation: int,
+        requests: int = 0,
+        is_stand_in: bool = False,
+    ) -> None:
+        """`number` is its id, never used again; `requests` are those after which it is to be replaced, 0 for never."""
         self.number = number
-        self.pool = start.pool
-        self.slot = start.slot
-        self.generation = start.generation
-        self.is_stand_in = bool(start.unavailable)
-        self.request_limit = start.requests
+        self.pool = pool
+        self.slot = slot
+        self.generation = generation
+        self.is_stand_in = is_stand_in
+        self.request_limit = requests
         self.since = time.time()
         self._state = WorkerState.STARTING
         self.pid = 0
@@ -79,7 +88,6 @@ class WorkerProcess:
         self.last_busy = time.monotonic()
         self.stacks: IO[bytes] | None = None
         self._has_beaten = False
-        self._start = start
         self._process: subprocess.Popen[bytes] | None = None
         self._end: socket.socket | None = None
         loop = asyncio.get_running_loop()
@@ -93,15 +101,16 @@ class WorkerProcess:
 
     async def launch(
         self,
+        start: Start,
         sockets: Sequence[socket.socket],
         *,
         program: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        """Start the process, which inherits `sockets` under their numbers. Raises OSError when it cannot be started.
+        """Start the process, which inherits `sockets` under their numbers, and is told `start` first.
 
-        `program` is the Python that runs it, ours when it is empty; `options` are more of subprocess.Popen: user, group, cwd.
+        Raises OSError when it cannot be started. `program` is the Python that runs it, ours when it is empty; `options` are more of subprocess.Popen: user, group, cwd.
         """
         ours, theirs = socket.socketpair()
         self.stacks = tempfile.TemporaryFile()  # noqa: SIM115 (it is open as long as the process is there)
@@ -122,11 +131,17 @@ class WorkerProcess:
         finally:
             theirs.close()
         self.pid = self._process.pid
-        await self.adopt(ours)
-        self._channel.send(self._start)
+        await self._open(ours)
+        self._channel.send(start)
 
-    async def adopt(self, end: socket.socket) -> None:
-        """Talk over `end`, the supervisor's end of the channel of a process that runs."""
+    async def adopt(self, end: socket.socket, *, pid: int, started: float, state: WorkerState) -> None:
+        """Talk over `end` to a process that an earlier program of this one has started."""
+        self.pid, self.started = pid, started
+        self._change(state)
+        self.ready.set_result(True)
+        await self._open(end)
+
+    async def _open(self, end: socket.socket) -> None:
         self._end = end
         await self._channel.open(end)
 

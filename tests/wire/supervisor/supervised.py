@@ -144,9 +144,9 @@ class Supervised:
         """Of the workers that serve."""
         return {each["pid"] for each in self.workers(pool)}
 
-    def wait(self, condition: Callable[[], Any], what: str = "it") -> Any:
+    def wait(self, condition: Callable[[], Any], what: str = "it", *, patience: float = PATIENCE) -> Any:
         """What `condition` returns when it is true."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + patience
         while not (found := condition()):
             assert time.monotonic() < end, f"{what} has not come about:\n" + "\n".join(self.lines)
             threading.Event().wait(0.05)
