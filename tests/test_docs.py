@@ -170,11 +170,11 @@ def _around(fragment: str) -> str:
 
 def _with_files_of_here(text: str, folder: Path) -> str:
     """Certificates, logs and error pages are on other people's machines: an empty file stands for each."""
-    (folder / "any.pem").write_text("")
+    (folder / "any.pem").write_text("-----BEGIN CERTIFICATE-----")
     for name in re.findall(r'\bfile = "([^"]+)"', text):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("")
-    return re.sub(r'\b((?:certificate|key|access_file) = )"[^"]+"', r'\1"any.pem"', text)
+    return re.sub(r'\b((?:certificate|key|ca|access_file) = )"[^"]+"', r'\1"any.pem"', text)
 
 
 class TestWebSockets:

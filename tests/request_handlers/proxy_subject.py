@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Self
@@ -55,11 +56,18 @@ class Conversation:
 
 
 class Backend:
-    """A server on a free port, or on a Unix socket; `script` is called for each connection, and has it to itself."""
+    """A server on a free port, or on a Unix socket; `script` is called for each connection, and has it to itself.
 
-    def __init__(self, script: Script, path: str = "") -> None:
+    With `tls` it speaks that; `name` is what the proxy knows it by.
+    """
+
+    def __init__(
+        self, script: Script, path: str = "", *, tls: ssl.SSLContext | None = None, name: str = "127.0.0.1"
+    ) -> None:
         self.script = script
         self.path = path
+        self.tls = tls
+        self.name = name
         self.heads: list[bytes] = []
         self.bodies: list[bytes] = []
         self.connections = 0
@@ -70,7 +78,8 @@ class Backend:
 
     @property
     def url(self) -> str:
-        return f"unix:{self.path}" if self.path else f"http://127.0.0.1:{self.port}"
+        scheme = "https" if self.tls is not None else "http"
+        return f"unix:{self.path}" if self.path else f"{scheme}://{self.name}:{self.port}"
 
     async def __aenter__(self) -> Self:
         await self.listen()
@@ -80,7 +89,7 @@ class Backend:
         if self.path:
             self._server = await asyncio.start_unix_server(self._accept, self.path)
         else:
-            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
+            self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, ssl=self.tls)
             self.port = self._server.sockets[0].getsockname()[1]
 
     async def vanish(self) -> None:

@@ -43,7 +43,7 @@ def free_port() -> int:
 def test_where_a_backend_is(name: str, where: tuple[str, int, str], host: bytes) -> None:
     async def journey() -> None:
         found = place(name)
-        assert (found.address, found.port, found.path) == where
+        assert (found.pool.host, found.pool.port, found.pool.path) == where
         assert found.host == host
 
     run(journey)

@@ -68,6 +68,7 @@ class Pool:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.reader = AnswerReader(8192)
+        self.tls = None
         self.released: list[Any] = []
         self.forgotten: list[Any] = []
 
@@ -160,6 +161,8 @@ def test_rfc9112_section_6_3_a_body_may_end_with_its_connection_but_not_with_a_r
             connection, exchange, pool, _ = begun()
             connection.data_received(b"HTTP/1.1 200 OK\r\n\r\nhel")
             connection.data_received(b"lo")
+            if error is None:
+                assert not connection.eof_received()
             connection.connection_lost(error)
             assert exchange.told[-1] == ("end" if error is None else "fail")
             assert pool.released == []

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+from typing import Any
 
 import pytest
 
@@ -459,5 +460,23 @@ def test_nothing_is_left_for_the_garbage_collector() -> None:
             finally:
                 gc.enable()
             assert len(left) <= 1
+
+    run(journey)
+
+
+@pytest.mark.parametrize(("keys", "seen"), [({}, "/in?a=1"), ({"rewrite_location": False}, None)])
+def test_rfc9110_section_10_2_2_a_location_at_the_backend_is_one_at_this_server(keys: Any, seen: str | None) -> None:
+    async def script(conversation: Conversation) -> None:
+        while True:
+            await conversation.head()
+            link = conversation.backend.url.encode() + b"/in?a=1"
+            await conversation.say(HEAD.replace(b"200 OK", b"302 Found"))
+            await conversation.say(b"location: " + link + b"\r\ncontent-length: 0\r\n\r\n")
+
+    async def journey() -> None:
+        async with proxying(script, **keys) as (client, backend):
+            for _ in range(2):
+                answer = await client.get("/")
+                assert answer.headers["location"] == (seen or f"{backend.url}/in?a=1")
 
     run(journey)

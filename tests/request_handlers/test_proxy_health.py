@@ -3,6 +3,7 @@
 import asyncio
 
 from penstock.request_handlers.proxy_health import Health, watch
+from penstock.request_handlers.proxy_place import BackendPlace
 from tests.pipeline.subject import run
 from tests.pipeline_gateways.wsgi_subject import wait_until
 from tests.request_handlers.proxy_subject import OK, Backend, Conversation, logged, saying
@@ -68,14 +69,12 @@ class TestWithQuestions:
                 async with Backend(saying(b"HTTP/1.1 " + status + b"\r\ncontent-length: 0\r\n\r\n")) as backend:
                     health = Health("b", path="/health?a", interval=60, unhealthy_after=1)
                     health.note_good_answer()
-                    watching = asyncio.create_task(
-                        watch(health, host="127.0.0.1", port=backend.port, path="", host_field="b:1")
-                    )
+                    watching = asyncio.create_task(watch(health, BackendPlace(backend.url)))
                     await backend.ended.wait()
                     await wait_until(lambda: health.is_up is is_up)  # noqa: B023 - at once
                     watching.cancel()
-                    expected = b"GET /health?a HTTP/1.1\r\nhost: b:1\r\nconnection: close\r\n\r\n"
-                    assert backend.heads == [expected]
+                    expected = "GET /health?a HTTP/1.1\r\nhost: 127.0.0.1:{}\r\nconnection: close\r\n\r\n"
+                    assert backend.heads == [expected.format(backend.port).encode()]
 
         run(journey)
 
@@ -93,14 +92,12 @@ class TestWithQuestions:
                 async with Backend(script) as backend:
                     health = Health("b", path="/health", interval=60, timeout=0.05, unhealthy_after=1)
                     with logged() as lines:
-                        watching = asyncio.create_task(
-                            watch(health, host="127.0.0.1", port=backend.port, path="", host_field="b")
-                        )
+                        watching = asyncio.create_task(watch(health, BackendPlace(backend.url)))
                         await wait_until(lambda: not health.is_up)  # noqa: B023 - at once
                         watching.cancel()
                     assert told in lines[0]
             health = Health("b", path="/health", interval=60, unhealthy_after=1)
-            watching = asyncio.create_task(watch(health, host="", port=0, path=f"{tmp_path}/none", host_field="b"))
+            watching = asyncio.create_task(watch(health, BackendPlace(f"unix:{tmp_path}/none")))
             await wait_until(lambda: not health.is_up)
             watching.cancel()
 
@@ -111,7 +108,7 @@ def test_a_unix_socket_is_asked_too(tmp_path: object) -> None:
     async def journey() -> None:
         async with Backend(saying(OK), path=f"{tmp_path}/s") as backend:
             health = Health("b", path="/health", interval=60, unhealthy_after=1)
-            watching = asyncio.create_task(watch(health, host="", port=0, path=backend.path, host_field="localhost"))
+            watching = asyncio.create_task(watch(health, BackendPlace(backend.url)))
             await backend.ended.wait()
             watching.cancel()
             assert health.is_up

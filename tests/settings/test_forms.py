@@ -50,8 +50,8 @@ TEXTS: dict[str, tuple[list[str], list[str]]] = {
         ],
     ),
     "backend": (
-        ["http://127.0.0.1:9000", "http://localhost", "http://app_1.internal:80/", "http://[::1]:9000", "unix:/run/a"],
-        ["", "localhost:9000", "https://a", "ws://a", "http://", "http://a/b", "http://u@a", "http://a:x", "unix:"],
+        ["http://127.0.0.1:9000", "https://localhost", "http://app_1.internal:80/", "http://[::1]:9000", "unix:/run/a"],
+        ["", "localhost:9000", "HTTPS://a", "ws://a", "http://", "http://a/b", "http://u@a", "http://a:x", "unix:"],
     ),
     "health_path": (["", "/", "/health?full=1"], ["health", "/a b", "/a#b"]),
     "probe_path": (["", "/live", "/health/live"], ["/", "live", "/live/", "/a//b", "/a b", "/{a}", "/a?b"]),

@@ -38,12 +38,18 @@ def test_sockets_are_found_beside_the_site_file(tmp_path: Path) -> None:
     assert read(tmp_path, 'to = ["unix:run/app.sock"]').to == (f"unix:{tmp_path}/run/app.sock",)
 
 
+def test_certificates_are_found_beside_the_site_file(tmp_path: Path) -> None:
+    (tmp_path / "ca.pem").write_text("-----BEGIN CERTIFICATE-----")
+    assert read(tmp_path, 'to = ["https://a:8443"]\nca = "ca.pem"').ca == f"{tmp_path}/ca.pem"
+
+
 def test_every_key_can_be_said(tmp_path: Path) -> None:
     proxy = read(
         tmp_path,
         """
         to = ["http://a:1", "http://b:1"]
         strip_prefix = true
+        rewrite_location = false
         host = "backend"
         forwarded = "both"
         balance = "least_connections"
@@ -72,6 +78,9 @@ def test_every_key_can_be_said(tmp_path: Path) -> None:
         ("", '[[site.proxy]] needs "to"'),
         ("to = []", "to must not be empty"),
         ('to = "http://a"', 'to must be an array of strings, not a string: write to = ["http://a"]'),
+        ('to = ["http://a"]\nca = "ca.pem"', 'there is no "https://" in to'),
+        ('to = ["https://a"]\nca = "none.pem"', "ca: there is no file"),
+        ('to = ["https://a"]\nca = "penstock.toml"', "has no certificate in PEM"),
         ('to = ["http://a", "http://a"]', 'to has "http://a" twice'),
         ('to = ["http://a"]\nbalance = "random"', 'balance must be "least_connections" or "round_robin"'),
         ('to = ["http://a"]\nhost = "client"', 'host must be "backend" or "original"'),
@@ -98,7 +107,9 @@ def test_mistakes_are_told(tmp_path: Path, text: str, told: str) -> None:
     [
         ("127.0.0.1:9000", 'write "http://127.0.0.1:9000"'),
         ("", "has no scheme"),
-        ("https://a", "asks for TLS"),
+        ("wss://a:1", 'write "https://a:1"'),
+        ("HTTPS://a", "is not a backend"),
+        ("https://a/base", 'write "https://a"; strip_prefix'),
         ("ws://a:1", 'write "http://a:1"'),
         ("ftp://a", "is not a backend"),
         ("http://a:1/base", 'write "http://a:1"; strip_prefix'),

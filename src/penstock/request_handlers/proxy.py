@@ -12,6 +12,7 @@ from penstock.request_handlers.proxy_backends import Backends, make_backend
 from penstock.request_handlers.proxy_body import WITH_BODY
 from penstock.request_handlers.proxy_exchange import Exchange
 from penstock.request_handlers.proxy_health import Health
+from penstock.request_handlers.proxy_place import BackendPlace, OwnLinks, make_tls
 from penstock.request_handlers.proxy_pool import PoolLimits
 from penstock.request_handlers.proxy_request_head import RequestWriter
 
@@ -28,10 +29,12 @@ class Proxy:
     Lives between `start` and `stop`, on one event loop. Connections are made with the first requests.
     """
 
-    __slots__ = ("_replaced", "_settings", "backends", "buffer", "retries", "writer")
+    __slots__ = ("_replaced", "_settings", "_tls", "backends", "buffer", "retries", "writer")
 
     def __init__(self, settings: BackendSettings) -> None:
+        """Raises ConfigurationError when the certificates that are to be trusted are none."""
         self._settings = settings
+        self._tls = make_tls(settings.ca) if any(name.startswith("https://") for name in settings.to) else None
         self.buffer = settings.buffer
         self.retries = settings.retries
         self.backends = _NO_BACKENDS
@@ -54,8 +57,10 @@ class Proxy:
             connect_timeout=settings.connect_timeout,
             read_timeout=settings.read_timeout,
         )
-        reader = AnswerReader(settings.max_head, replaced=self._replaced)
-        made = [make_backend(name, self._health(name), reader=reader, limits=limits) for name in settings.to]
+        made = [
+            make_backend(name, self._health(name), reader=self._reader(name), limits=limits, tls=self._tls)
+            for name in settings.to
+        ]
         self.backends = Backends(made, is_least=settings.balance == "least_connections")
         self.backends.start()
 
@@ -90,6 +95,12 @@ class Proxy:
             return None  # it was not parked, and has been answered
         context.exchange = None
         return exchange.settle()
+
+    def _reader(self, name: str) -> AnswerReader:
+        settings = self._settings
+        prefix = settings.at if settings.strip_prefix else ""
+        links = OwnLinks(BackendPlace(name), prefix) if settings.rewrite_location else None
+        return AnswerReader(settings.max_head, replaced=self._replaced, links=links)
 
     def _health(self, name: str) -> Health:
         given = self._settings.health

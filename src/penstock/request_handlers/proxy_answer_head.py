@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from penstock.http.grammar import FIELD_VALUE, is_token
 from penstock.http.messages import CHUNKED
 from penstock.http.status import is_bodiless
+
+if TYPE_CHECKING:
+    from penstock.request_handlers.proxy_place import OwnLinks
 
 UNTIL_CLOSE: Final = -2
 """The length of a body that ends with its connection (RFC 9112 section 6.3)."""
@@ -75,12 +78,18 @@ class AnswerHead:
 
 
 class AnswerReader:
-    """Reads the heads of the answers of one proxy. `limit` is in bytes; `replaced` are fields set on all of them, b"" drops one."""
+    """Reads the heads of the answers of one backend.
 
-    __slots__ = ("_dropped", "_fields", "_names", "_remembered", "_set", "limit")
+    `limit` is in bytes; `replaced` are fields set on all of them, b"" drops one; `links` has the word on each Location.
+    """
 
-    def __init__(self, limit: int, *, replaced: Mapping[bytes, bytes] | None = None) -> None:
+    __slots__ = ("_dropped", "_fields", "_links", "_names", "_remembered", "_set", "limit")
+
+    def __init__(
+        self, limit: int, *, replaced: Mapping[bytes, bytes] | None = None, links: OwnLinks | None = None
+    ) -> None:
         self.limit = limit
+        self._links = links
         self._fields: list[tuple[bytes, bytes]] = []
         self._names: dict[bytes, bytes] = {}
         self._remembered: dict[bytes, AnswerHead] = {}
@@ -143,6 +152,9 @@ class AnswerReader:
         dropped = _HOP_BY_HOP.union(options, self._dropped)
         # The length is the host's to check, whatever Connection names.
         fields = [pair for pair in received if pair[0] not in dropped or pair[0] == b"content-length"]
+        links = self._links
+        if links is not None:
+            fields = [(name, links.rewrite(value) if name == b"location" else value) for name, value in fields]
         length = _length_of(received, is_1_0=is_1_0)
         head = AnswerHead(status, received, fields + self._set, length)
         if is_bodiless(status):

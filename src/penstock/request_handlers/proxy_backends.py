@@ -9,30 +9,30 @@ from typing import TYPE_CHECKING
 
 from penstock.errors import BackendFailed
 from penstock.request_handlers.proxy_health import Health, watch
+from penstock.request_handlers.proxy_place import BackendPlace
 from penstock.request_handlers.proxy_pool import BackendPool, PoolLimits
 
 if TYPE_CHECKING:
-    from penstock.request_handlers.proxy_answer_head import AnswerReader
+    import ssl
 
-_DEFAULT_PORT = 80
+    from penstock.request_handlers.proxy_answer_head import AnswerReader
 
 
 class Backend:
-    """One server behind this one: `name` as the site file has it, "http://host:port" or "unix:/path".
+    """One server behind this one: `name` as the site file has it, "http://host:port", "https://host:port" or "unix:/path".
 
     `host` is what it is called in the Host field where the client's name is not used; `inside` how many requests it has.
     """
 
-    __slots__ = ("address", "health", "host", "inside", "name", "path", "pool", "port")
+    __slots__ = ("health", "host", "inside", "name", "place", "pool")
 
     def __init__(self, name: str, health: Health, pool: BackendPool) -> None:
         self.name = name
         self.health = health
         self.pool = pool
         self.inside = 0
-        self.address, self.port, self.path = pool.host, pool.port, pool.path
-        authority = name.removeprefix("http://").rstrip("/")
-        self.host = b"localhost" if pool.path else authority.encode("ascii")
+        self.place = BackendPlace(name)
+        self.host = self.place.authority
 
 
 class Backends:
@@ -81,9 +81,7 @@ class Backends:
         """Begin to ask the backends how they are, where they are to be asked."""
         for each in self._all:
             if each.health.path:
-                watching = watch(
-                    each.health, host=each.address, port=each.port, path=each.path, host_field=each.host.decode("ascii")
-                )
+                watching = watch(each.health, each.place, each.pool.tls)
                 self._watching.append(asyncio.create_task(watching, name="penstock-proxy-health"))
 
     async def stop(self) -> None:
@@ -96,14 +94,12 @@ class Backends:
             each.pool.close()
 
 
-def make_backend(name: str, health: Health, *, reader: AnswerReader, limits: PoolLimits) -> Backend:
-    """The backend that the site file calls `name`. Made on the loop."""
-    if name.startswith("unix:"):
-        path = name.removeprefix("unix:").removeprefix("//")
-        return Backend(name, health, BackendPool(name, "", 0, path=path, reader=reader, limits=limits))
-    authority = name.removeprefix("http://").rstrip("/")
-    host, _, port = authority.rpartition(":") if not authority.endswith("]") else (authority, "", "")
-    if not host:
-        host, port = authority, ""
-    number = int(port) if port else _DEFAULT_PORT
-    return Backend(name, health, BackendPool(name, host.strip("[]"), number, path="", reader=reader, limits=limits))
+def make_backend(
+    name: str, health: Health, *, reader: AnswerReader, limits: PoolLimits, tls: ssl.SSLContext | None = None
+) -> Backend:
+    """The backend that the site file calls `name`; `tls` is for one of https. Made on the loop."""
+    place = BackendPlace(name)
+    if place.scheme != "https":
+        tls = None
+    pool = BackendPool(name, place.host, place.port, path=place.path, reader=reader, limits=limits, tls=tls)
+    return Backend(name, health, pool)

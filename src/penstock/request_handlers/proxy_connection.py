@@ -14,6 +14,7 @@ from penstock.http.framing import ChunkedBody, LengthBody
 from penstock.http.messages import CHUNKED
 from penstock.request_handlers.proxy_answer_head import UNTIL_CLOSE, AnswerHead, BadAnswer
 from penstock.request_handlers.proxy_failures import BrokenConnection, SlowBackend
+from penstock.request_handlers.proxy_place import has_close_notify
 
 if TYPE_CHECKING:
     from penstock.request_handlers.proxy_exchange import Exchange
@@ -34,6 +35,7 @@ class BackendConnection(asyncio.Protocol):
         "_beginning",
         "_body",
         "_drain",
+        "_has_ended",
         "_head",
         "_interim",
         "exchange",
@@ -59,6 +61,7 @@ class BackendConnection(asyncio.Protocol):
         self._head: AnswerHead | None = None
         self._body: LengthBody | ChunkedBody | None = None
         self._interim = 0
+        self._has_ended = False
         self._drain: asyncio.Future[None] | None = None
 
     # -- requests out ------------------------------------------------------------------------------------------------------
@@ -129,7 +132,8 @@ class BackendConnection(asyncio.Protocol):
         exchange.notify()
 
     def eof_received(self) -> bool:
-        """The backend sends no more."""
+        """The backend sends no more; with TLS, it has said so only by a close_notify, which nobody in between can forge."""
+        self._has_ended = self.pool.tls is None or has_close_notify(self.transport)
         return False
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -140,7 +144,8 @@ class BackendConnection(asyncio.Protocol):
         exchange, self.exchange = self.exchange, None
         if exchange is None:
             return
-        if self._head is not None and self._head.length == UNTIL_CLOSE and error is None:
+        # RFC 9112 section 9.8: without a word it is not whole
+        if self._head is not None and self._head.length == UNTIL_CLOSE and error is None and self._has_ended:
             exchange.end(())
         else:
             where = "in the middle of its answer" if self._head is not None else "in front of its answer"

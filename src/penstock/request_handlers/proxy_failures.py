@@ -34,7 +34,12 @@ def failure_of(error: Exception, name: str) -> Exception:
 
 def describe_error(error: OSError) -> str:
     """Why there is no connection, for the log."""
-    return "no connection in time" if isinstance(error, TimeoutError) and not error.args else f"no connection: {error}"
+    if isinstance(error, TimeoutError) and not error.args:
+        return "no connection in time"
+    verdict = getattr(
+        error, "verify_message", ""
+    )  # of ssl.SSLCertVerificationError; TLS need not be there to be looked at
+    return f"its certificate is refused: {verdict}" if verdict else f"no connection: {error}"
 
 
 def _failed(status: int, what: str, name: str, reason: object) -> BackendFailed:

@@ -6,7 +6,14 @@ import asyncio
 import logging
 import re
 import sys
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from penstock.request_handlers.proxy_failures import describe_error
+
+if TYPE_CHECKING:
+    import ssl
+
+    from penstock.request_handlers.proxy_place import BackendPlace
 
 logger = logging.getLogger("penstock")
 
@@ -108,16 +115,19 @@ class Health:
         logger.warning("the backend %s is down, and gets no requests: %s", self.name, reason)
 
 
-async def watch(health: Health, *, host: str, port: int, path: str, host_field: str) -> None:
-    """Ask one backend how it is, again and again, until cancelled; `path` is that of its Unix socket, or ""."""
-    question = f"GET {health.path} HTTP/1.1\r\nhost: {host_field}\r\nconnection: close\r\n\r\n".encode()
+async def watch(health: Health, place: BackendPlace, tls: ssl.SSLContext | None = None) -> None:
+    """Ask the backend at `place` how it is, again and again, until cancelled; each time over a connection of its own."""
+    head = "GET {} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n"
+    question = head.format(health.path, place.authority.decode("ascii")).encode()
     while True:
         try:
             async with asyncio.timeout(health.timeout):
-                reason = await _ask(question, host=host, port=port, path=path)
+                reason = await _ask(question, place, tls)
         except TimeoutError:
             reason = f"{health.path} was not answered within {health.timeout:g} s"
-        except (OSError, ValueError) as error:
+        except OSError as error:
+            reason = f"{health.path} could not be asked: {describe_error(error)}"
+        except ValueError as error:
             reason = f"{health.path} could not be asked: {error}"
         if reason:
             health.note_bad_answer(reason)
@@ -126,12 +136,12 @@ async def watch(health: Health, *, host: str, port: int, path: str, host_field: 
         await asyncio.sleep(health.interval)
 
 
-async def _ask(question: bytes, *, host: str, port: int, path: str) -> str:
+async def _ask(question: bytes, place: BackendPlace, tls: ssl.SSLContext | None) -> str:
     """Ask once; "" when the answer is good, else what is wrong with it. Raises OSError."""
-    if path and sys.platform != "win32":
-        reader, writer = await asyncio.open_unix_connection(path, limit=_LONGEST_LINE)
+    if place.path and sys.platform != "win32":
+        reader, writer = await asyncio.open_unix_connection(place.path, limit=_LONGEST_LINE)
     else:
-        reader, writer = await asyncio.open_connection(host, port, limit=_LONGEST_LINE)
+        reader, writer = await asyncio.open_connection(place.host, place.port, limit=_LONGEST_LINE, ssl=tls)
     try:
         writer.write(question)
         line = await reader.readline()

@@ -10,6 +10,8 @@ from penstock.errors import BackendFailed
 from penstock.request_handlers.proxy_connection import BackendConnection
 
 if TYPE_CHECKING:
+    import ssl
+
     from penstock.request_handlers.proxy_answer_head import AnswerReader
 
 _RETRY_SOON: Final = ((b"retry-after", b"1"),)
@@ -53,15 +55,27 @@ class BackendPool:
         "path",
         "port",
         "reader",
+        "tls",
     )
 
-    def __init__(self, name: str, host: str, port: int, *, path: str, reader: AnswerReader, limits: PoolLimits) -> None:
-        """`name` is what the log calls the backend. Made on the loop."""
+    def __init__(
+        self,
+        name: str,
+        host: str,
+        port: int,
+        *,
+        path: str,
+        reader: AnswerReader,
+        limits: PoolLimits,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """`name` is what the log calls the backend; `tls` judges its certificate, None is for plain HTTP. Made on the loop."""
         self.name = name
         self.host = host
         self.port = port
         self.path = path
         self.reader = reader
+        self.tls = tls
         self.loop = asyncio.get_running_loop()
         self._limits = limits
         self._connections: set[BackendConnection] = set()
@@ -168,7 +182,9 @@ class BackendPool:
             if self.path:
                 _, connection = await self.loop.create_unix_connection(lambda: BackendConnection(self), self.path)
             else:
-                _, connection = await self.loop.create_connection(lambda: BackendConnection(self), self.host, self.port)
+                _, connection = await self.loop.create_connection(
+                    lambda: BackendConnection(self), self.host, self.port, ssl=self.tls
+                )
         if self._is_closed:
             connection.abort()
             raise ConnectionAbortedError("the server is stopping")

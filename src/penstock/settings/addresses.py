@@ -12,7 +12,7 @@ LISTEN_FORM = '"host:port", "[::]:8000", ":8000", "unix:/run/app.sock" or "fd:3"
 # What stands in front of a place for FastCGI, and what the rest of it is as a place for HTTP.
 _FASTCGI = {"fcgi://": "", "fcgi+unix:": "unix:", "fcgi+fd:": "fd:"}
 _NEAR_FASTCGI = ("fcgi+", "fcgis:", "fastcgi:", "fcgi:127.", "fcgi:[")
-BACKEND_FORM = '"http://127.0.0.1:9000" or "unix:/run/app.sock"'
+BACKEND_FORM = '"http://127.0.0.1:9000", "https://backend:8443" or "unix:/run/app.sock"'
 ORIGIN_FORM = '"https://example.org" or "http://localhost:8000"'
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
@@ -91,21 +91,20 @@ def judge_backend(text: str) -> str:
         is_good = text == bare and is_host(bare.encode("utf-8", "replace"))
         advice = f'"http://{text}"' if is_good else BACKEND_FORM
         return f'"{text}" has no scheme: write {advice}'
-    if scheme.lower() in {"https", "wss"}:
-        return (
-            f'"{text}" asks for TLS, which is not spoken to backends: write "http://", within a network that you trust'
-        )
-    if scheme.lower() == "ws":
-        return f'"{text}": WebSockets are passed on by http, too: write "http://{rest}"'
-    if scheme != "http":
+    if scheme.lower() in {"ws", "wss"}:
+        secure = "https" if scheme.lower() == "wss" else "http"
+        return f'"{text}": WebSockets are passed on by {secure}, too: write "{secure}://{rest}"'
+    if scheme not in {"http", "https"}:
         return f'"{text}" is not a backend: write {BACKEND_FORM}'
     bare = re.split("[/?#]", rest)[0]
     if rest.removesuffix("/") != bare:
-        return f'"{text}" is more than a server: write "http://{bare}"; strip_prefix says which path it is asked for'
+        return (
+            f'"{text}" is more than a server: write "{scheme}://{bare}"; strip_prefix says which path it is asked for'
+        )
     if "@" in bare:
         return f'"{text}" has a user in it: leave it out, and set request_headers'
     if _is_ipv6(bare):
-        return f'"{text}" must have its IPv6 address in brackets: write "http://[{bare}]:9000"'
+        return f'"{text}" must have its IPv6 address in brackets: write "{scheme}://[{bare}]:9000"'
     return "" if is_host(bare.encode("utf-8", "replace")) else f'"{text}" is not a backend: write {BACKEND_FORM}'
 
 

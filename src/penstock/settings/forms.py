@@ -74,7 +74,7 @@ ORIGIN = Meta(
 # A server that is asked: RFC 3986 section 3.2 without userinfo, or a socket's path
 BACKEND = Meta(
     extra={"language": "backend"},
-    extra_json_schema={"pattern": r"^(unix:.+|http://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?)$"},
+    extra_json_schema={"pattern": r"^(unix:.+|https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?/?)$"},
 )
 HEALTH_PATH = Meta(extra={"language": "health_path"}, extra_json_schema={"pattern": r"^(/[^#\s]*)?$"})
 # Paths that probes ask for, decoded; empty is none

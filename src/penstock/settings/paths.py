@@ -29,8 +29,9 @@ class Paths:
             self._resolve_key(site, "root", path=path, judge=judge_folder)
             self._resolve_key(site, "offline_file", path=path, judge=judge_new_file)
             self._judge_fallback(site, path=path)
-            for proxy in site.get("proxy", []):
+            for index, proxy in enumerate(site.get("proxy", [])):
                 self._resolve_list(proxy, "to", path=path)
+                self._resolve_key(proxy, "ca", path=(*path, "proxy", index), judge=judge_certificates)
             for index, location in enumerate(site.get("location", [])):
                 for number, page in enumerate(location.get("errors", [])):
                     place: KeyPath = (*path, "location", index, "errors", number)
@@ -110,6 +111,17 @@ def judge_new_file(path: Path) -> str:
 def judge_new_folder(path: Path) -> str:
     """What is wrong with a folder that need not be there yet."""
     return judge_folder(path if path.exists() else path.parent)
+
+
+def judge_certificates(path: Path) -> str:
+    """What is wrong with a file of certificates in PEM (RFC 7468) that must be there."""
+    if problem := judge_file(path):
+        return problem
+    try:
+        is_pem = b"-----BEGIN CERTIFICATE-----" in path.read_bytes()
+    except OSError as error:
+        return f'"{path}" cannot be read: {error.strerror}'
+    return "" if is_pem else f'"{path}" has no certificate in PEM: it begins with -----BEGIN CERTIFICATE-----'
 
 
 def judge_file(path: Path) -> str:

@@ -47,10 +47,20 @@ class BackendSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
         tuple[Annotated[str, BACKEND], ...],
         Meta(
             min_length=1,
-            description="The backends: http://host:port, or unix: and the path of a socket, relative to the site file.",
-            examples=[["http://127.0.0.1:9000", "unix:/run/app.sock"]],
+            description="The backends: http://host:port, https://host:port, or unix: and the path of a socket, relative to "
+            "the site file.",
+            examples=[["http://127.0.0.1:9000", "https://app.internal:8443", "unix:/run/app.sock"]],
         ),
     ]
+    # nginx proxy_ssl_verify is off, and trusts nobody by itself: here certificates are always looked at
+    ca: Annotated[
+        str,
+        Meta(
+            description="PEM file with the certificates that vouch for those of https backends, relative to the site file. "
+            "Empty trusts the system's.",
+            examples=["ca.pem"],
+        ),
+    ] = ""
     # nginx proxy_pass without a path: the path stays as it is
     strip_prefix: Annotated[bool, Meta(description="Whether backends are asked for what is left behind `at`.")] = False
     # YARP and nginx ask with the backend's name; then links and cookies are those of a host nobody knows
@@ -58,6 +68,11 @@ class BackendSettings(Struct, kw_only=True, frozen=True, forbid_unknown_fields=T
         Literal["original", "backend"],
         Meta(description="The Host that backends see: the client's, or their own of `to`."),
     ] = "original"
+    # nginx proxy_redirect default, Apache ProxyPassReverse
+    rewrite_location: Annotated[
+        bool,
+        Meta(description="Whether a Location that names the backend itself names this server instead."),
+    ] = True
     # what nginx, Apache and Traefik write
     forwarded: Annotated[
         Literal["x-forwarded", "forwarded", "both", "none"],

@@ -138,6 +138,8 @@ class Rules:
             if backend and backend in seen:
                 self._report((*path, "to", index), f'to has "{backend}" twice')
             seen.add(backend)
+        if proxy.get("ca") and not any(backend.startswith("https://") for backend in seen):
+            self._report((*path, "ca"), 'ca is for backends that are asked by TLS: there is no "https://" in to')
         for key in ("request_headers", "response_headers"):
             first: dict[str, str] = {}
             for name in proxy.get(key, {}):
