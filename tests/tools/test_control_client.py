@@ -1,12 +1,12 @@
 """This file is the test of how commands find a server, and of what they say when there is none, or not such a one."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -39,7 +39,7 @@ def invoke(*words: str) -> Result:
     return CliRunner().invoke(main, words)
 
 
-@contextmanager
+@contextlib.contextmanager
 def answering(answer: bytes) -> Iterator[str]:
     """The path of a socket where one connection is answered with these bytes, whatever it asks."""
     with controlled(Subject()) as path, socket.socket(socket.AF_UNIX) as listener:
@@ -57,6 +57,21 @@ def answering(answer: bytes) -> Iterator[str]:
         yield f"{path}.other"
         thread.join(PATIENCE)
         os.unlink(f"{path}.other")
+
+
+def _fill(path: str, waiting: contextlib.ExitStack) -> None:
+    """Connect until the backlog is full."""
+    while True:
+        connection = waiting.enter_context(socket.socket(socket.AF_UNIX))
+        connection.setblocking(False)
+        try:
+            connection.connect(path)
+        except BlockingIOError:
+            return
+
+
+def _be_content(self: object) -> None:
+    raise OSError("content")
 
 
 class TestFinding:
@@ -148,6 +163,21 @@ class TestOthersThere:
             result = invoke("status", "--control", path)
         assert (result.exit_code, result.stdout) == (1, "")
         assert told in result.stderr
+
+    def test_one_that_accepts_no_more_is_waited_for(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with controlled(Subject()) as path, contextlib.ExitStack() as waiting:
+            listener = waiting.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(f"{path}.full")
+            listener.listen(0)
+            _fill(f"{path}.full", waiting)
+            monkeypatch.setattr(control_client, "_PATIENCE", 0.1)
+            with pytest.raises(Refused, match="accepts no connections"):
+                ask("penstock.toml", f"{path}.full", "GET /v1/status")
+            monkeypatch.setattr(control_client, "_PATIENCE", float(PATIENCE))
+            monkeypatch.setattr("time.sleep", lambda _: waiting.enter_context(listener.accept()[0]))
+            monkeypatch.setattr(control_client._UnixConnection, "getresponse", _be_content)
+            with pytest.raises(Refused, match="content"):
+                ask("penstock.toml", f"{path}.full", "GET /v1/status")
 
     def test_one_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(control_client, "_PATIENCE", 0.1)

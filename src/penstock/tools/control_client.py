@@ -4,6 +4,7 @@ import http.client
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from typing import Any, Final, TypeVar
@@ -18,6 +19,7 @@ F = TypeVar("F", bound=Callable[..., None])
 
 # Seconds that a server which turns at all needs at most; what waits for workers has no limit.
 _PATIENCE: Final = 15.0
+_LOOK: Final = 0.02
 _SITE_FILE: Final = "penstock.toml"
 
 
@@ -40,9 +42,20 @@ class _UnixConnection(http.client.HTTPConnection):
 
     def connect(self) -> None:
         self.sock = socket.socket(getattr(socket, "AF_UNIX", -1), socket.SOCK_STREAM)
-        self.sock.settimeout(_PATIENCE)
-        self.sock.connect(self._path)
+        self._connect_when_there_is_room(self.sock, time.monotonic() + _PATIENCE)
         self.sock.settimeout(self.timeout)
+
+    def _connect_when_there_is_room(self, sock: socket.socket, end: float) -> None:
+        # unix(7): without blocking, a connect to a socket whose backlog is full fails at once; with it, it may wait for ever.
+        sock.setblocking(False)
+        while True:
+            try:
+                sock.connect(self._path)
+                return
+            except BlockingIOError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(_LOOK)
 
 
 def server_options(command: F) -> F:
