@@ -53,14 +53,22 @@ def check_environment(python: str) -> str:
 
 def judge_environments(settings: Settings, where: Callable[[tuple[str | int, ...]], str] | None = None) -> None:
     """Look at the Python of every pool. `where` gives the place of a key. Raises ConfigurationError with all that are not fit."""
+    problems = environment_problems(settings, where)
+    if problems:
+        raise ConfigurationError(problems)
+
+
+def environment_problems(
+    settings: Settings, where: Callable[[tuple[str | int, ...]], str] | None = None
+) -> list[Problem]:
+    """What is wrong with the Pythons of pools, each at its place."""
     problems = []
     for number, pool in enumerate(settings.pools):
         wrong = check_environment(pool.python) if pool.python else ""
         if wrong:
             place = "" if where is None else where(("pool", number, "python"))
             problems.append(Problem(wrong, place or f'[[pool]] "{pool.name}"'))
-    if problems:
-        raise ConfigurationError(problems)
+    return problems
 
 
 def _judge(python: str) -> str:

@@ -76,8 +76,10 @@ def overlay(settings: Settings, **options: Unpack[Options]) -> Settings:
     laid = replace(settings, server=replace(server, **changes))
     problems += _without_effect(laid)
     if laid.pools:
+        from penstock.supervisor.environments import environment_problems
         from penstock.supervisor.process_limits import judge_limits
 
+        problems += environment_problems(laid)
         problems += [each for pool in laid.pools for each in judge_limits(pool)]
     if problems:
         raise ConfigurationError(problems)
