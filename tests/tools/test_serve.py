@@ -247,6 +247,13 @@ class TestRunning:
             process.terminate()
             assert process.communicate(timeout=30)[0] == "GET 200\n"
 
+    def test_workers_by_the_variable_of_platforms(self, folder: Path) -> None:
+        with serving("shop:app", "--port", "0", folder=folder, WEB_CONCURRENCY="2") as (process, line):
+            assert line.endswith(" with 2 workers")
+            assert httpx.get(url_in(line.removesuffix(" with 2 workers"))).status_code == 200
+            process.terminate()
+            assert process.wait(timeout=20) == 0
+
     @pytest.mark.parametrize("more", [(), ("--reload",), ("--workers", "1")])
     def test_the_process_id_is_in_its_file_while_it_runs(self, more: tuple[str, ...], folder: Path) -> None:
         path = folder / "shop.pid"

@@ -54,6 +54,9 @@ Prefixes are compared by whole segments: `/admin` covers `/admin` and `/admin/x`
 **Which site answers**: the one with the exact host name, else with the longest `*.` pattern, else with `*`, else 421.
 A host belongs to one site.
 
+**Which process answers**: without workers, the one that was started. With `workers`, a `[[pool]]` or `[server.control]`, that one
+supervises workers: those of the default pool answer, and ask a pool for the applications that name it.
+
 **Paths** of files and folders are relative to the folder of the site file.
 
 **Editors** complete and check the file by its JSON Schema, `penstock/settings/site.schema.json` in the package. With
@@ -69,15 +72,18 @@ key in capitals with two underscores between the levels.
 | Variable | Stands above |
 |---|---|
 | `PENSTOCK_SERVER__BACKLOG=512` | `backlog` of `[server]` |
+| `PENSTOCK_SERVER__WORKERS=auto` | `workers` of `[server]` |
 | `PENSTOCK_SERVER__LIMITS__BODY=1000` | `body` of `[server.limits]` |
+| `PENSTOCK_SERVER__RECYCLE__SCHEDULE=03:30,15:30` | `schedule` of `[server.recycle]` |
 | `PENSTOCK_SERVER__LISTEN=:8000,unix:/run/app.sock` | `listen` of `[server]` |
 | `PENSTOCK_SERVER__LOG__ACCESS=off` | `access` of `[server.log]` |
 | `PENSTOCK_SERVER__HEADERS={"x-served-by": "one"}` | `headers` of `[server]` |
 
 A value is plain text or JSON. The elements of an array may be written with commas between them; true is `true`, `yes`,
-`on` or `1`, and false is `false`, `no`, `off` or `0`. Sites cannot be set by variables.
+`on` or `1`, and false is `false`, `no`, `off` or `0`. Sites and pools cannot be set by variables.
 
-An option of the command line has a variable of its own, too: `--log-level` is `PENSTOCK_LOG_LEVEL`.
+An option of the command line has a variable of its own, too: `--log-level` is `PENSTOCK_LOG_LEVEL`. `PORT`, `WEB_CONCURRENCY` and
+`FORWARDED_ALLOW_IPS`, which many platforms set, are read as well; the first two only where none of ours says the same.
 
 ## Precedence
 
