@@ -17,6 +17,7 @@ from penstock.server import guests
 from penstock.server.guests import AsgiGuest, Guest, keys_left_to_the_host, load_subject, needs_beyond
 from penstock.settings import (
     AppSettings,
+    HealthPathSettings,
     LimitSettings,
     LogSettings,
     ProxySettings,
@@ -311,6 +312,22 @@ class TestRequests:
             assert (scope["path"], scope["root_path"]) == ("/site/life/x", "/site/life")
 
         run(journey, root_path="/site/")
+
+    def test_probes_are_answered_under_somebody_elses_server_too(self) -> None:
+        server = ServerSettings(
+            log=LogSettings(access=False), health=HealthPathSettings(live="/live", ready="/ready"), graceful_timeout=5
+        )
+
+        async def journey(served: Served) -> None:
+            assert await served.ask("/live") == await served.ask("/ready") == (200, b"ok\n")
+            assert (await served.ask("/ready", method="HEAD"))[0] == 200
+            assert (await served.ask("/ready", method="POST"))[0] == 405
+            guest = served.lives()[0]
+            assert guest.runtime is not None
+            guest.runtime.announce_stop()
+            assert await served.ask("/ready") == (503, b"503 Service Unavailable: stopping\n")
+
+        run(journey, subject=settings_of(server=server, hosts=("example.org",)))
 
     def test_deadlines_and_the_access_log_hold(self, tmp_path: Path) -> None:
         log = tmp_path / "access.log"

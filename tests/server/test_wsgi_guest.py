@@ -15,7 +15,7 @@ import penstock
 from penstock import ConfigurationError
 from penstock.server import wsgi_guest
 from penstock.server.wsgi_guest import WsgiGuest
-from penstock.settings import SiteSettings
+from penstock.settings import HealthPathSettings, LogSettings, ServerSettings, SiteSettings
 from tests.hosts.wsgi_server import WsgiServer, environ_of
 from tests.server.test_guests import Life, echo, hello, settings_of
 
@@ -98,6 +98,15 @@ class TestLife:
                 guest.stop()
                 guest.stop()
             assert (life.started, life.stopped) == (2, 2)
+
+
+def test_probes_are_answered() -> None:
+    health = HealthPathSettings(live="/live", ready="/ready")
+    server = ServerSettings(log=LogSettings(access=False), health=health, graceful_timeout=5)
+    with serving(Life(), subject=settings_of(server=server)) as guest:
+        for path in ("/live", "/ready"):
+            status, body, _ = ask(guest, path)
+            assert (status, body) == ("200 OK", b"ok\n")
 
 
 class TestMistakes:
