@@ -54,6 +54,13 @@ def test_what_cannot_be_used_names_the_file(tmp_path: Path, name: str, text: str
     assert caught.value.problems[0].where == str(path)
 
 
+def test_loggers_that_exist_already_are_not_silenced(tmp_path: Path) -> None:
+    logger = logging.getLogger(LOGGER)
+    (tmp_path / "log.json").write_text('{"version": 1}')
+    configure_logging(tmp_path / "log.json")
+    assert not logger.disabled
+
+
 @pytest.fixture
 def log_file(tmp_path: Path) -> Iterator[logging.FileHandler]:
     (tmp_path / "logs").mkdir()

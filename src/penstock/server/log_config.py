@@ -17,7 +17,8 @@ def configure_logging(path: Path) -> None:
         if path.suffix == ".ini" or path.suffix not in _READERS:
             logging.config.fileConfig(path, disable_existing_loggers=False)
         else:
-            logging.config.dictConfig(_READERS[path.suffix](path))
+            # Unless the file says so: which loggers exist already is an accident of imports, and ours are among them.
+            logging.config.dictConfig({"disable_existing_loggers": False, **_READERS[path.suffix](path)})
     except ConfigurationError:
         raise
     except Exception as error:

@@ -7,11 +7,13 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any, Final
 
 import penstock
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.server.life import open_listeners
+from penstock.server.log_config import configure_logging, reopen_log_files
 from penstock.server.messages import configure_messages
 from penstock.settings import ControlSettings, Settings
 from penstock.supervisor.control_model import ControlRefused
@@ -64,6 +66,7 @@ class Supervisor:
         self.state = "starting"
         self.sockets = SlotSockets((), backlog=settings.server.backlog)
         self.pool_sockets = PoolSockets()
+        self._log_config = log_config
         self.launcher = Launcher(self._sockets_of, places=lambda: self.pool_sockets.places, log_config=log_config)
         self.notifier = Notifier()
         self._ready = ready
@@ -262,11 +265,16 @@ class Supervisor:
             pool.cut_off()
 
     def reload(self) -> None:
-        """Read the settings again, and replace all workers."""
+        """Read the settings and the logging configuration again, and replace all workers."""
+        try:
+            _configure_log(self._log_config, self.generation.settings)
+        except ConfigurationError as error:
+            logger.error("%s", error)
         self.run_behind(self._operator.reload_all())
 
     def reopen_logs(self) -> None:
-        """Let all workers open the files of their logs again."""
+        """Let all workers open the files of their logs again, and do so with our own."""
+        reopen_log_files()
         for worker in self.workers:
             worker.send(ReopenLogs())
 
@@ -316,10 +324,16 @@ def supervise(
             "workers, pools and the control socket need Linux or macOS: leave them out, and start one server per core"
         )
         raise ConfigurationError([Problem(problem, "[server] workers")])
-    configure_messages(settings.server.log.level)
+    _configure_log(log_config, settings)
 
     async def run() -> int:
         return await Supervisor(settings, load, target=target, log_config=log_config, ready=ready).run()
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         return runner.run(run())
+
+
+def _configure_log(log_config: str, settings: Settings) -> None:
+    if log_config:
+        configure_logging(Path(log_config))
+    configure_messages(settings.server.log.level)

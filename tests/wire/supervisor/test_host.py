@@ -33,6 +33,11 @@ async def app(scope, receive, send):
         pathlib.Path("inside").touch()
         await asyncio.sleep(600)
 """
+LOGGING = """{
+    "version": 1,
+    "handlers": {"file": {"class": "logging.FileHandler", "filename": "FILE"}},
+    "root": {"level": "INFO", "handlers": ["file"]}
+}"""
 
 
 class Systemd:
@@ -161,6 +166,17 @@ class TestSignals:
                 server.get(f"/after/{number}")
             server.wait(lambda: log.read_text().count("/after/") == 20, "the lines")
             assert "/after/" not in (tmp_path / "access.log.1").read_text()
+
+    def test_sighup_reads_the_logging_configuration_again(self, tmp_path: Path) -> None:
+        """gunicorn #3353."""
+        log = tmp_path / "log.json"
+        log.write_text(LOGGING.replace("FILE", "first.log"))
+        with supervised(tmp_path, "--log-config", "log.json", workers=1) as server:
+            log.write_text(LOGGING.replace("FILE", "second.log"))
+            server.send(signal.SIGHUP)
+            second = tmp_path / "second.log"
+            server.wait(lambda: second.exists() and "reload: done" in second.read_text(), "the supervisor's line")
+        assert "reload: done" not in (tmp_path / "first.log").read_text()
 
     def test_sighup_with_one_worker_is_a_reload_and_not_the_end(self, tmp_path: Path) -> None:
         """uvicorn PR #2596."""
