@@ -145,7 +145,7 @@ class TestExamples:
         """A fragment is loaded as part of the smallest site file around it."""
         for example in examples(page, "toml"):
             text = example.text if "[[site]]" in example.text else _around(example.text)
-            text = _with_files_of_here(text, tmp_path)
+            text = _with_files_of_here(_with_pools(text), tmp_path)
             tree = tomllib.loads(text)
             for root in (site["root"] for site in tree.get("site", []) if site.get("root")):
                 (tmp_path / root).mkdir(parents=True, exist_ok=True)
@@ -168,12 +168,32 @@ def _around(fragment: str) -> str:
     return f'{head}\n[[site]]\nroot = "public"\n{location}{separator}{rest}'
 
 
+def _with_pools(text: str) -> str:
+    """A fragment with a pool alone gets an application that runs in it, and one with such an application alone gets the pool."""
+    if text.startswith("[pool."):
+        text = f'[[pool]]\nname = "reports"\n{text}'
+    tree = tomllib.loads(text)
+    there = [pool["name"] for pool in tree.get("pool", [])]
+    named = [app["pool"] for site in tree.get("site", []) for app in site.get("app", []) if app.get("pool")]
+    for name in (name for name in there if name not in named):
+        text += f'\n[[site.app]]\nat = "/in-{name}"\nasgi = "a:b"\npool = "{name}"\n'
+    for name in (name for name in dict.fromkeys(named) if name not in there):
+        text += f'\n[[pool]]\nname = "{name}"\n'
+    return text
+
+
 def _with_files_of_here(text: str, folder: Path) -> str:
-    """Certificates, logs and error pages are on other people's machines: an empty file stands for each."""
+    """Certificates, logs, programs, users and error pages are on other people's machines: something of here stands for each."""
     (folder / "any.pem").write_text("-----BEGIN CERTIFICATE-----")
     for name in re.findall(r'\bfile = "([^"]+)"', text):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text("")
+    for names in re.findall(r"\bapp_dirs = \[([^]]*)\]", text):
+        for name in re.findall(r'"([^"]+)"', names):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    text = re.sub(r'(?m)^((?:python|orphan) = )"[^"]+"', rf'\1"{sys.executable}"', text)
+    text = re.sub(r'(?m)^((?:user|group|directory) = )"[^"]+"', r'\1""', text)
+    text = re.sub(r'(?m)^((?:pid_file|socket) = )"(?:[^"]*/)?([^"/]+)"', r'\1"\2"', text)
     return re.sub(r'\b((?:certificate|key|ca|access_file) = )"[^"]+"', r'\1"any.pem"', text)
 
 
