@@ -47,6 +47,7 @@ from penstock.supervisor.messages import (
     decode_to_worker,
     encode,
 )
+from penstock.supervisor.recycling import Reason
 from penstock.supervisor.resident_memory import find_resident_memory
 from penstock.supervisor.stacks import install_stacks, stacks_of_tasks
 
@@ -97,7 +98,7 @@ class Worker:
         runtime.on_recycle = self._ask_for_recycle
         if self._start.requests:
             text = f"{self._start.requests} requests were taken in"
-            runtime.limit_requests(self._start.requests, lambda: self.send(Advice(kind="RequestLimit", text=text)))
+            runtime.limit_requests(self._start.requests, lambda: self.send(Advice(kind=Reason.REQUEST_LIMIT.value, text=text)))
         gc.freeze()
         loop = asyncio.get_running_loop()
         self._beat(loop, loop.time(), runtime)
@@ -170,7 +171,8 @@ class Worker:
         self.send(beat_of(runtime, lag=max(0.0, now - due), connections=self._server.connections))
 
     def _ask_for_recycle(self, reason: str) -> None:
-        self.send(Advice(kind="Application", text=reason))
+        kind = Reason.PATH_CHANGED if self._server.generations.is_renewing else Reason.STUCK_THREADS
+        self.send(Advice(kind=kind.value, text=reason))
 
     def _begin(self, coroutine: Any) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
