@@ -36,4 +36,6 @@ def test_what_is_remembered_has_a_bound() -> None:
     for number in range(3000):
         value = f"{number}"
         assert fields_for_server([(b"x-n", value.encode())]) == [("x-n", value)]
+        assert fields_for_server([(b"etag", value.encode())]) == [("etag", value)]
+        assert fields_for_server([(b"x-" + value.encode(), b"1")]) == [(f"x-{value}", "1")]
         assert fields_from_server([("x-n", value)]) == [(b"x-n", value.encode())]

@@ -13,6 +13,7 @@ from penstock.http.response_head import (
     LONGEST_REASON,
     check_trailers,
     is_trailer,
+    judge_head,
     write_fields,
     write_head,
 )
@@ -138,3 +139,43 @@ class TestTrailers:
 def test_rfc_9110_15_5_22_a_426_says_which_protocol_it_would_have_been() -> None:
     text = write_head(ResponseHead(426, [(b"upgrade", b"websocket")]))[0]
     assert text == b"HTTP/1.1 426 Upgrade Required\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+
+
+class TestJudging:
+    """What is handed to another server is judged as what is written."""
+
+    @pytest.mark.parametrize("round_", [1, 2])
+    def test_what_is_kept_and_noted(self, round_: int) -> None:
+        fields = [(b"content-type", b"text/css"), (b"x-id", b"7"), (b"content-length", b"2"), (b"content-length", b"2")]
+        head = ResponseHead(200, [*fields, (b"connection", b"close"), (b"upgrade", b"x")])
+        assert judge_head(head) == (fields[:3], 2, CLOSES)
+        assert written(200, *head.raw_headers)[1:] == (2, CLOSES)
+
+    @pytest.mark.parametrize(
+        ("status", "field"),
+        [
+            (200, (b"x-a", b"a\nb")),
+            (200, (b"content-type", b"a\x00b")),
+            (200, (b"x a", b"b")),
+            (200, (b"", b"b")),
+            (200, ("x-a", b"b")),
+            (200, (b"x-a", "b")),
+            (200, (b"content-length", b"one")),
+            (199, (b"x-a", b"b")),
+            (1000, (b"x-a", b"b")),
+        ],
+    )
+    def test_what_is_refused(self, status: int, field: Any) -> None:
+        with pytest.raises(ContractError) as raised:
+            judge_head(ResponseHead(status, [field]))
+        with pytest.raises(ContractError) as written_:
+            written(status, field)
+        assert str(raised.value) == str(written_.value)
+
+    def test_a_reason_and_two_lengths_are_judged_too(self) -> None:
+        head = ResponseHead(200, [])
+        head.reason_phrase = b"a\r\nb"
+        with pytest.raises(ContractError, match="a reason has at most 512 bytes"):
+            judge_head(head)
+        with pytest.raises(ContractError, match="two different content-length headers"):
+            judge_head(ResponseHead(200, [(b"content-length", b"1"), (b"content-length", b"2")]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from penstock.http.response_head import STEADY
 from penstock.intake.worker_request import Address
 
 # What the host of the connection says itself (RFC 9110 section 7.6.1).
@@ -13,6 +14,7 @@ _HOP_BY_HOP: Final = frozenset((b"connection", b"keep-alive", b"proxy-connection
 _REMEMBERED: Final = 1024
 _LONGEST: Final = 256
 _TEXTS: Final[dict[tuple[bytes, bytes], tuple[str, str]]] = {}
+_NAMES: Final[dict[bytes, str]] = {}
 _BYTES: Final[dict[tuple[str, str], tuple[bytes, bytes]]] = {}
 _UNIX: Final = "unix:"
 
@@ -54,15 +56,26 @@ def address_of(text: str) -> Address | None:
 
 def _learn_text(pair: tuple[bytes, bytes]) -> tuple[str, str]:
     name, value = pair
+    text = _NAMES.get(name)
+    if text is None:
+        text = _learn_name(name)
     try:
-        known = (name.decode("ascii"), value.decode("utf-8"))
+        known = (text, value.decode("utf-8"))
     except UnicodeDecodeError:
-        known = (name.decode("latin-1"), value.decode("latin-1"))
-    if len(value) <= _LONGEST:
+        known = (text, value.decode("latin-1"))
+    # What is another for every request, such as an id, would only push out what is not.
+    if name in STEADY and len(value) <= _LONGEST:
         if len(_TEXTS) >= _REMEMBERED:
             _TEXTS.clear()
         _TEXTS[pair] = known
     return known
+
+
+def _learn_name(name: bytes) -> str:
+    if len(_NAMES) >= _REMEMBERED:
+        _NAMES.clear()
+    text = _NAMES[name] = name.decode("latin-1")
+    return text
 
 
 def _learn_bytes(item: tuple[str, str]) -> tuple[bytes, bytes]:

@@ -31,12 +31,12 @@ _WITHOUT_BODY: Final = ("GET", "HEAD")
 class RsgiHost:
     """Takes what one RSGI server hands over on one loop into `runtime`."""
 
-    __slots__ = ("_believe", "_heads", "_limits", "_lines", "_loop", "_runtime")
+    __slots__ = ("_believe", "_heads", "_limits", "_lines", "_runtime", "loop")
 
     def __init__(self, runtime: Runtime, limits: HeadLimits, believe: Believe | None = None) -> None:
         """`limits` are those of heads; the server has its own, and the narrower ones hold. `believe` is asked about proxies."""
         self._runtime = runtime
-        self._loop: asyncio.AbstractEventLoop = runtime.loop
+        self.loop: asyncio.AbstractEventLoop = runtime.loop
         self._limits = limits
         self._believe = believe
         self._lines: dict[tuple[str, str, str, str], RequestLine] = {}
@@ -52,13 +52,13 @@ class RsgiHost:
             return
         try:
             head = self.head_of(scope)
-            request = RsgiRequest(scope, protocol, head=head, loop=self._loop)
+            request = RsgiRequest(scope, protocol, head=head, loop=self.loop)
             if head.framing.is_forwarded and self._believe is not None:
                 self._believe(request)
         except RequestRejected as error:
             self._refuse(error, scope, protocol)
             return
-        request.started = self._loop.time()
+        request.started = self.loop.time()
         self._runtime.process(request)
         if not request.is_over:
             await request.finish()
@@ -73,7 +73,7 @@ class RsgiHost:
             self._tell(error, scope)
             protocol.close(error.status)
             return
-        request.started = self._loop.time()
+        request.started = self.loop.time()
         self._runtime.process(request)
         await request.finish()
 

@@ -12,7 +12,7 @@ from penstock.errors import ClientGone, ContractError
 from penstock.hosts.rsgi_body import RsgiBody
 from penstock.hosts.rsgi_fields import address_of, fields_for_server
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import CLOSES, check_trailers, write_fields, write_head
+from penstock.http.response_head import CLOSES, check_trailers, judge_head, write_fields
 from penstock.http.status import is_bodiless
 from penstock.intake.answer_pieces import Drain, Turns, announce_file, check_length, leaves_body_out, send_pieces
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
@@ -157,11 +157,11 @@ class RsgiRequest:
             raise ContractError("the head of this response has been sent already")
         if self.has_sent_all:
             return None
-        _, promised, notes = write_head(head)
+        kept, promised, notes = judge_head(head)
         if more:
-            return self._send_first(head, body, promised, notes)
+            return self._send_first(head, body, fields_for_server(kept), promised=promised, notes=notes)
         count = len(body)
-        fields = fields_for_server(head.raw_headers)
+        fields = fields_for_server(kept)
         if self.head.line.is_head or (head.status_code != 200 and is_bodiless(head.status_code)):
             body = b""
             fields = self._without_body(head, fields, promised, count)
@@ -179,8 +179,9 @@ class RsgiRequest:
         self._end()
         return None
 
-    def _send_first(self, head: ResponseHead, body: bytes, promised: int, notes: int) -> Awaitable[None] | None:
-        fields = fields_for_server(head.raw_headers)
+    def _send_first(
+        self, head: ResponseHead, body: bytes, fields: list[tuple[str, str]], *, promised: int, notes: int
+    ) -> Awaitable[None] | None:
         self._has_body = not self.head.line.is_head and not is_bodiless(head.status_code)
         if not self._has_body:
             fields = self._without_body(head, fields, promised, -1)
@@ -236,10 +237,10 @@ class RsgiRequest:
         path = _path_of(descriptor)
         if not path or self.has_sent_head or self.has_sent_all or not hasattr(self._protocol, "response_file_range"):
             return False
-        _, promised, notes = write_head(head)
+        kept, promised, notes = judge_head(head)
         if promised != count:
             raise ContractError(f"the response has {count} bytes of body but content-length {promised}")
-        fields = fields_for_server(head.raw_headers)
+        fields = fields_for_server(kept)
         if notes & CLOSES and self.head.line.version in ("1.1", "1.0"):
             fields.append(_CONNECTION_CLOSE)
         self.has_sent_head = True

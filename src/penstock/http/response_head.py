@@ -57,7 +57,7 @@ HAS_SERVER: Final = 2
 CLOSES: Final = 4
 
 # Fields of few values, or of the same for the same file: their lines are judged once and then remembered, up to a bound; 0.4 us for a head in place of 0.7.
-_STEADY: Final = frozenset(
+STEADY: Final = frozenset(
     (
         b"accept-ranges",
         b"access-control-allow-origin",
@@ -133,6 +133,39 @@ def write_head(head: ResponseHead) -> tuple[bytes, int, int]:
     return b"".join(parts), length, notes
 
 
+def judge_head(head: ResponseHead) -> tuple[list[tuple[bytes, bytes]], int, int]:
+    """As `write_head`, for a host that hands fields to somebody else: those that are not hop-by-hop, in place of bytes."""
+    status = head.status_code
+    if head.reason_phrase or not 200 <= status <= 999:
+        write_head(head)
+    length = -1
+    notes = 0
+    kept: list[tuple[bytes, bytes]] = []
+    try:
+        for pair in head.raw_headers:
+            if pair not in _LINES:
+                name, value = pair
+                kind = _KINDS.get(name)
+                if kind is None:
+                    kind = _learn_name(name)
+                if kind == _LENGTH:
+                    if length >= 0:
+                        _check_same_length(value, length)
+                        continue
+                    length = _read_length(value)
+                elif kind == _HOP_BY_HOP:
+                    notes |= _read_hop_by_hop(name, value)
+                    continue
+                elif name in STEADY:
+                    _write_field(name, value)  # which remembers it
+                elif b"\n" in value.translate(_CONTROLS_AS_LF):
+                    raise _control_character(name, value)
+            kept.append(pair)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise ContractError(f"response headers are pairs of bytes: {error}") from None
+    return kept, length, notes
+
+
 def is_trailer(name: bytes) -> bool:
     """Whether a field of this name, lower-case, may follow the body (RFC 9110 section 6.5.1)."""
     return name not in _LEADING and name not in _NOTED and not name.startswith(b"content-")
@@ -161,13 +194,17 @@ def _write_reason(status: int, reason: bytes) -> bytes:
 
 def _write_field(name: bytes, value: bytes) -> bytes:
     if b"\n" in value.translate(_CONTROLS_AS_LF):
-        raise ContractError(f"a response header value holds a control character: {(name, value)!r}")
+        raise _control_character(name, value)
     text = b"%b: %b\r\n" % (name, value)
-    if name in _STEADY and len(value) <= 256:
+    if name in STEADY and len(value) <= 256:
         if len(_LINES) >= _REMEMBERED:
             _LINES.clear()
         _LINES[name, value] = text
     return text
+
+
+def _control_character(name: bytes, value: bytes) -> ContractError:
+    return ContractError(f"a response header value holds a control character: {(name, value)!r}")
 
 
 def _learn_name(name: bytes) -> int:

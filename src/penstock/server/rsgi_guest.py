@@ -27,9 +27,12 @@ class RsgiGuest:
         self._options = options
         # Whoever runs several loops in one process, each in its thread, has a runtime on each.
         self._lives: WeakKeyDictionary[asyncio.AbstractEventLoop, _Life] = WeakKeyDictionary()
+        # That of the last request: nearly always the one there is.
+        self._host: RsgiHost | None = None
 
     def __rsgi_init__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Start the site; the loop does not run yet. SystemExit, when that fails, ends the worker; the log says why."""
+        self._host = None
         life = self._life_on(loop)
         if life.guest.has_stopped:
             del self._lives[loop]
@@ -43,13 +46,18 @@ class RsgiGuest:
 
     def __rsgi_del__(self, loop: asyncio.AbstractEventLoop) -> None:
         """Let what is inside end in time, then stop; the loop does not run any more."""
+        self._host = None
         loop.run_until_complete(self._life_on(loop).guest.stop())
 
     def __rsgi__(self, scope: Any, protocol: Any) -> Coroutine[Any, Any, None]:
         """Serve one request or WebSocket."""
         loop = asyncio.get_running_loop()
+        host = self._host
+        if host is not None and host.loop is loop:
+            return host.handle(scope, protocol)
         life = self._lives.get(loop) or self._life_on(loop)
-        return life.handle(scope, protocol) if life.host is None else life.host.handle(scope, protocol)
+        host = self._host = life.host
+        return life.handle(scope, protocol) if host is None else host.handle(scope, protocol)
 
     def _life_on(self, loop: asyncio.AbstractEventLoop) -> _Life:
         life = self._lives.get(loop)
