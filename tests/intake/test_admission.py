@@ -163,7 +163,7 @@ class TestDoor:
 
         run(journey)
 
-    def test_pipeline_e05_g07_those_who_wait_when_the_server_stops_are_served_and_who_comes_late_is_sent_away(
+    def test_pipeline_e05_those_who_wait_when_the_server_stops_are_served_and_who_comes_late_is_sent_away(
         self,
     ) -> None:
         async def journey() -> None:

@@ -142,7 +142,7 @@ class TestApplications:
 
         run(journey)
 
-    def test_pipeline_e07_h06_what_counts_is_where_a_rewritten_path_leads(self, tmp_path: Path) -> None:
+    def test_pipeline_e07_what_counts_is_where_a_rewritten_path_leads(self, tmp_path: Path) -> None:
         file = tmp_path / "shop.html"
         file.write_bytes(SORRY)
         site = SiteSettings(
