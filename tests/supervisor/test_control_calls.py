@@ -3,13 +3,14 @@
 import asyncio
 import inspect
 import re
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, cast, get_args
 
 import pytest
 from msgspec.structs import replace
 
 from penstock.supervisor.control_calls import CALLS, Call, find_pool, find_worker
-from penstock.supervisor.control_model import Unknown
+from penstock.supervisor.control_model import PoolState, Unknown, WorkerState
 from tests.supervisor.control_subject import Subject
 
 BY_NAME = {call.name: call for call in CALLS}
@@ -103,3 +104,22 @@ class TestUnknownNames:
         with pytest.raises(Unknown) as caught:
             find_worker(Subject(), "4702")
         assert caught.value.advice == "; did you mean 2, whose process id is 4702?"
+
+
+class TestPage:
+    """docs/control.md says what there is."""
+
+    PAGE = (Path(__file__).parents[2] / "docs" / "control.md").read_text(encoding="utf-8")
+
+    def test_it_has_every_call_and_no_other(self) -> None:
+        told = set(re.findall(r"^\| `(GET|POST) (/v1/[^`]+)`", self.PAGE, re.MULTILINE))
+        assert told == {*[(call.method, call.path) for call in CALLS], ("GET", "/v1/openapi.json")}
+
+    def test_it_has_every_command(self) -> None:
+        told = ("status", "workers", "pools", "requests", "stacks", "diff")
+        done = ("reload", "recycle", "scale", "drain", "resume")
+        assert [name for name in (*told, *done) if f"`penstock {name}" not in self.PAGE] == []
+
+    def test_it_has_every_state(self) -> None:
+        states = {*get_args(WorkerState), *get_args(PoolState)}
+        assert [state for state in states if f"`{state}`" not in self.PAGE] == []
