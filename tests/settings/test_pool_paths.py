@@ -8,6 +8,7 @@ import pytest
 
 from penstock.settings.pool_paths import LONGEST_SOCKET, PoolPaths, judge_socket_length
 from penstock.settings.positions import KeyPath
+from penstock.supervisor.control_path import MOST_BYTES
 
 
 @pytest.fixture
@@ -83,3 +84,4 @@ def test_bad(tree: dict[str, Any], place: str, told: str, folder: Path) -> None:
 def test_the_length_of_a_socket_is_that_of_its_bytes() -> None:
     assert judge_socket_length("a" * LONGEST_SOCKET) == ""
     assert "has 104 bytes" in judge_socket_length("ö" * 52)
+    assert LONGEST_SOCKET == MOST_BYTES, "what is taken here opens"

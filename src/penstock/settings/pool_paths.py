@@ -9,8 +9,8 @@ from penstock.settings.paths import judge_folder, judge_new_file, missing
 from penstock.settings.positions import KeyPath
 from penstock.settings.shape import Report, Table
 
-# unix(7): sun_path has 108 bytes with the zero at its end, 104 on macOS and the BSDs
-LONGEST_SOCKET = 103
+# unix(7): sun_path has 108 bytes with the zero at its end, 104 on macOS and the BSDs; as the control socket has it
+LONGEST_SOCKET = 100
 
 
 class PoolPaths:
