@@ -91,6 +91,18 @@ class TestStop:
         assert wired.transport.calls == ["close"]
 
     @run
+    async def test_what_is_silent_closes_after_a_while(self) -> None:
+        wired = await FastCgiWired().begin()
+        wired.site.answer = b"hello"
+        wired.receive(KEPT)
+        wired.take()
+        stopping = asyncio.ensure_future(wired.service.serve_expected(5, idle=0.1))
+        await asyncio.sleep(0.05)
+        assert wired.transport.calls == []
+        await stopping
+        assert wired.transport.calls == ["close"]
+
+    @run
     async def test_what_is_left_is_cut(self) -> None:
         wired = await FastCgiWired().begin()
         wired.receive(KEPT)
