@@ -137,6 +137,15 @@ def test_rfc9110_section_9_3_2_head_has_no_body_and_the_length_of_get(head: byte
     run(journey)
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [b"content-length: 0\r\n\r\n", b"content-length: 5\r\n\r\nhello", b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n"],
+)
+def test_rfc9110_section_15_3_6_reset_content_has_none(framing: bytes) -> None:
+    answer = ask(saying(b"HTTP/1.1 205 Reset Content\r\n" + framing))
+    assert (answer.status, answer.body) == (205, b"")
+
+
 @pytest.mark.parametrize("status", [b"204 No Content", b"304 Not Modified", b"304 Not Modified\r\nContent-Length: 12"])
 def test_rfc9110_section_6_4_1_statuses_without_a_body(status: bytes) -> None:
     async def journey() -> None:

@@ -29,6 +29,7 @@ _MOST_FIELDS: Final = 200
 _REMEMBERED: Final = 128
 _LONGEST_REMEMBERED: Final = 2048
 _BEGINNING: Final = b"HTTP/1."
+_RESET_CONTENT: Final = 205
 _CRLF: Final = b"\r\n"
 
 # What belongs to the connection with the backend, and goes no further (RFC 9110 section 7.6.1); trailers are announced
@@ -156,6 +157,9 @@ class AnswerReader:
         if links is not None:
             fields = [(name, links.rewrite(value) if name == b"location" else value) for name, value in fields]
         length = _length_of(received, is_1_0=is_1_0)
+        if status == _RESET_CONTENT:
+            # RFC 9110 section 15.3.6: it has no content, whatever its length says
+            fields = [pair for pair in fields if pair[0] != b"content-length"]
         head = AnswerHead(status, received, fields + self._set, length)
         if is_bodiless(status):
             head.length = 0
