@@ -62,7 +62,7 @@ def touched_by(after: Settings) -> set[str]:
     return found
 
 
-def test_nothing_changes() -> None:
+def test_pipeline_g11_settings_that_are_the_same_touch_nothing() -> None:
     found = find_changes(BEFORE, msgspec.json.decode(msgspec.json.encode(BEFORE), type=Settings))
     assert not found
     assert found == Changes()
@@ -142,7 +142,7 @@ class TestPools:
             {"drain": DrainSettings(cancel=1)},
         ],
     )
-    def test_its_table_touches_it(self, keys: dict[str, Any]) -> None:
+    def test_pipeline_g11_its_table_touches_it_alone(self, keys: dict[str, Any]) -> None:
         assert touched_by(with_reports(**keys)) == {"reports"}
 
     @pytest.mark.parametrize("keys", [{"connections": 5}, {"queue": 5}, {"read_timeout": 5.0}])
