@@ -15,7 +15,15 @@ import penstock
 from penstock import ConfigurationError
 from penstock.server import wsgi_guest
 from penstock.server.wsgi_guest import WsgiGuest
-from penstock.settings import HealthPathSettings, LogSettings, ServerSettings, SiteSettings
+from penstock.settings import (
+    DrainSettings,
+    HealthPathSettings,
+    LogSettings,
+    RouteSettings,
+    ServerSettings,
+    Settings,
+    SiteSettings,
+)
 from tests.hosts.wsgi_server import WsgiServer, environ_of
 from tests.server.test_guests import Life, echo, hello, settings_of
 
@@ -89,6 +97,31 @@ class TestLife:
             assert life.started == 2
             assert first is not None
             first.stop()
+
+    def test_services_ho15_a_loop_that_is_held_up_does_not_keep_the_process(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(wsgi_guest, "_LAST_WORDS", 0.1)
+        let_go, is_inside = threading.Event(), threading.Event()
+
+        def hold() -> str:
+            is_inside.set()
+            let_go.wait(30)
+            return "at last"
+
+        quick = ServerSettings(log=LogSettings(access=False), graceful_timeout=0, drain=DrainSettings(cancel=0))
+        site = SiteSettings(routes=(RouteSettings(at="/hold", function="the:hold"),))
+        guest = WsgiGuest(Settings(server=quick, sites=(site,)), objects={"the:hold": hold})
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(ask, guest, "/hold")
+            assert is_inside.wait(10)
+            thread = next(each for each in threading.enumerate() if each.name == "penstock-loop")
+            guest.stop()
+            assert "the site did not stop in time: something holds its event loop up" in caplog.messages
+            let_go.set()
+            assert answer.result(20)[0] == "200 OK"
+            thread.join(20)
+            assert loops() == []
 
     def test_it_can_be_started_again(self) -> None:
         life = Life()

@@ -22,6 +22,8 @@ logger = logging.getLogger("penstock")
 
 # Seconds in which the loop's thread may end when everything on it has.
 _LAST_WORDS: Final = 5.0
+# Seconds for which a stop waits for a start.
+_LONGEST_START: Final = 60.0
 
 
 class WsgiGuest:
@@ -106,13 +108,23 @@ class _Life:
             return None  # the log has it
 
     def stop(self) -> None:
-        """Stop the site, then the loop, and wait for its thread."""
+        """Stop the site, then the loop, and wait for its thread; not for a loop that an application holds up."""
         try:
-            asyncio.run_coroutine_threadsafe(self._stop(), self.loop).result()
+            asyncio.run_coroutine_threadsafe(self._stop(), self.loop).result(self._patience)
+        except TimeoutError:
+            logger.error("the site did not stop in time: something holds its event loop up")
         except Exception:
             logger.exception("the site could not be stopped")
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join(_LAST_WORDS)
+
+    @property
+    def _patience(self) -> float:
+        """Seconds that a stop may take."""
+        if self.host is None:
+            return _LONGEST_START
+        server = self.guest.settings.server
+        return server.graceful_timeout + server.drain.cancel + _LAST_WORDS
 
     async def _start(self) -> WsgiHost:
         runtime = await self.guest.start()
