@@ -5,6 +5,7 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from penstock.errors import ConfigurationError, Problem, StartupError
 from penstock.settings import LimitSettings
@@ -57,6 +58,13 @@ def test_what_is_asked_for_with_a_body() -> None:
     assert asked("POST /v1/pools/default/scale", {"workers": 1024}, subject=subject)[2]["workers"] == 1024
     assert asked("POST /v1/recycle", {"reason": "leaks"}, subject=subject)[0] == 200
     assert subject.calls == [("reload", False), ("scale", "default", 1024), ("recycle", None, None, "leaks", True)]
+
+
+def test_seconds_have_no_noise_behind_them() -> None:
+    subject = Subject()
+    subject.workers = [replace(subject.workers[0], uptime=18.026000000005297, lag=0.0000004)]
+    (worker,) = asked("GET /v1/workers", subject=subject)[2]["workers"]
+    assert (worker["uptime"], worker["lag"], worker["rss"]) == (18.026, 0.0, 52_428_800)
 
 
 def test_nothing_of_an_answer_may_be_kept() -> None:

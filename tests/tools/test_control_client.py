@@ -213,7 +213,7 @@ class TestOthersThere:
 
         monkeypatch.setattr(control_client._UnixConnection, "connect", fail)
         with controlled(Subject()) as path:
-            with pytest.raises(Refused, match=r"it belongs to \S+: run the command as that user"):
+            with pytest.raises(Refused, match=r"it belongs to user \S+: run the command as that user"):
                 ask("penstock.toml", path, "GET /v1/status")
             monkeypatch.setattr("pwd.getpwuid", {}.__getitem__)
             with pytest.raises(Refused, match=r"it belongs to user \d+: run"):

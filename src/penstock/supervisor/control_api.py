@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -43,6 +43,7 @@ _HEADERS: Final = {"cache-control": "no-store"}
 # Names of all there are, up to so many.
 _MOST_NAMES: Final = 20
 _LONGEST_NAME: Final = 100
+_DIGITS: Final = 6
 
 
 def control_site(controlled: Controlled) -> PipelineSite:
@@ -145,7 +146,16 @@ def _answer_of(call: Call, answer: object) -> Response:
     if failed:
         return problem(424, _told(failed), pools=outcomes)
     status = 202 if any(each.outcome == "under_way" for each in outcomes) else call.status
-    return _answer(msgspec.json.encode(answer), status, _JSON)
+    return _answer(msgspec.json.encode(_rounded(msgspec.to_builtins(answer))), status, _JSON)
+
+
+def _rounded(value: Any) -> Any:
+    """Seconds to the microsecond: what stands behind is noise."""
+    if isinstance(value, dict):
+        return {name: _rounded(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(each) for each in value]
+    return round(value, _DIGITS) if isinstance(value, float) else value
 
 
 def _told(failed: list[PoolOutcome]) -> str:

@@ -97,10 +97,9 @@ def _is_foreign(folder: str) -> str:
     status = os.lstat(folder)
     if not stat.S_ISDIR(status.st_mode):
         return f"{folder} is not a folder"
-    if sys.platform == "win32":
-        return ""
     if status.st_uid not in (_ROOT, _user()):
         return f"{folder} belongs to user {status.st_uid}, not to this one ({_user()})"
-    if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    # Windows has other permissions, and shows all of these as set.
+    if sys.platform != "win32" and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"{folder} may be written to by others (mode {stat.S_IMODE(status.st_mode):04o}, not 0700)"
     return ""

@@ -21,7 +21,7 @@ from penstock.intake.requests_inside import Waiting, describe_waiting
 from penstock.intake.runtime import Runtime
 
 # Caught by C code of Python's own, whatever the interpreter is busy with. Not there on Windows.
-SIGNAL: Final = getattr(signal, "SIGUSR2", None)
+SIGNAL: Final[int] = getattr(signal, "SIGUSR2", 0)
 
 # Seconds between two looks, and of silence after which all has been written.
 _LOOK: Final = 0.02
@@ -36,14 +36,13 @@ _PYTHONS = (CoroutineType, GeneratorType, AsyncGeneratorType)
 
 def install_stacks(descriptor: int) -> None:
     """Write the stacks of all threads to the file `descriptor` whenever `SIGNAL` comes. To be called on the main thread."""
-    if sys.platform == "win32" or SIGNAL is None:
-        return
-    import fcntl
+    if sys.platform != "win32":
+        import fcntl
 
-    os.set_inheritable(descriptor, False)
-    # Whoever reads empties it first: what comes then begins at the new end.
-    fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
-    faulthandler.register(SIGNAL, file=descriptor, all_threads=True)
+        os.set_inheritable(descriptor, False)
+        # Whoever reads empties it first: what comes then begins at the new end.
+        fcntl.fcntl(descriptor, fcntl.F_SETFL, fcntl.fcntl(descriptor, fcntl.F_GETFL) | os.O_APPEND)
+        faulthandler.register(signal.SIGUSR2, file=descriptor, all_threads=True)
 
 
 async def take_stacks(pid: int, descriptor: int, *, within: float) -> str:
@@ -51,8 +50,6 @@ async def take_stacks(pid: int, descriptor: int, *, within: float) -> str:
 
     When nothing has come `within` seconds, or the process cannot be asked, it is that in words. Raises nothing.
     """
-    if SIGNAL is None:
-        return "this system has no signal by which a process could be asked for its stacks"
     if not _is_caught(pid):
         return f"the process {pid} cannot be asked for its stacks: it has ended, or has just been started"
     os.ftruncate(descriptor, 0)
@@ -62,7 +59,8 @@ async def take_stacks(pid: int, descriptor: int, *, within: float) -> str:
         return f"the process {pid} cannot be asked for its stacks: {error.strerror}"
     if not await _wait_written(descriptor, within):
         return f"the process {pid} has not told its stacks within {within:g} seconds: it may be stopped"
-    return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode("utf-8", "backslashreplace")
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return os.read(descriptor, os.fstat(descriptor).st_size).decode("utf-8", "backslashreplace")
 
 
 async def _wait_written(descriptor: int, within: float) -> bool:
@@ -82,7 +80,7 @@ def _is_caught(pid: int) -> bool:
         with open(f"/proc/{pid}/status", encoding="ascii", errors="replace") as file:
             caught = next((line for line in file if line.startswith("SigCgt:")), "")
     except OSError:
-        return not os.path.exists("/proc/self/status")
+        return bool(SIGNAL) and not os.path.exists("/proc/self/status")
     return bool(SIGNAL and int(caught.partition(":")[2] or "0", 16) >> (SIGNAL - 1) & 1)
 
 

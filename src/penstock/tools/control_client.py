@@ -6,7 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -175,17 +175,17 @@ def _not_connected(path: str, error: OSError, *, target: str | None) -> click.Cl
 
 
 def _owner_of(path: str) -> str:
-    if sys.platform == "win32":
-        return ""
-    import pwd
-
     try:
         owner = os.stat(path).st_uid
-        return f": it belongs to {pwd.getpwuid(owner).pw_name}"
     except OSError:
         return ""
-    except KeyError:
-        return f": it belongs to user {owner}"
+    name = str(owner)
+    if sys.platform != "win32":
+        import pwd
+
+        with suppress(KeyError):
+            name = pwd.getpwuid(owner).pw_name
+    return f": it belongs to user {name}"
 
 
 def _refusal(path: str, status: int, content: bytes) -> click.ClickException:
