@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +113,13 @@ def test_a_path_that_is_refused(file: str) -> None:
     result = CliRunner().invoke(main, ["stages", file, "--at", "/a/../../b"])
     assert result.exit_code == 2
     assert "climbs above the root" in result.output
+
+
+def test_an_application_in_a_pool_is_shown_and_not_imported(tmp_path: Path) -> None:
+    path = tmp_path / "penstock.toml"
+    path.write_text(
+        f"[[pool]]\nname = 'reports'\npython = '{sys.executable}'\n"
+        '[[site]]\n[[site.app]]\nat = "/out"\nasgi = "only_there:app"\npool = "reports"\n',
+        "utf-8",
+    )
+    assert "EXECUTE        pool reports: ASGI only_there:app" in "\n".join(stages(str(path), "--at", "/out/x"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
 # A request of so many bytes at most, sent in one write, is read in one: by the kernel's word, whole or not at all.
 _SMALL: Final = 16 * 1024
+_AF_UNIX: Final = getattr(socket, "AF_UNIX", -1)  # Windows has none, and no supervisor either
 # Seconds between two tries where the kernel can hold no more connections until some are accepted.
 _PAUSE: Final = 0.02
 # Linux resets a Unix socket whose other end was closed with something in it that nobody had read (unix(7), `unix_release_sock`).
@@ -53,18 +55,26 @@ class PoolConnections(BackendPool):
 
     async def _open(self) -> BackendConnection:
         async with asyncio.timeout(self._limits.connect_timeout):
-            connection = await self._connect_patiently()
+            end = await self._connect_patiently()
+            _, connection = await self.loop.create_unix_connection(lambda: PoolConnection(self), sock=end)
         if self._is_closed:
             connection.abort()
             raise ConnectionAbortedError("the server is stopping")
         return connection
 
-    async def _connect_patiently(self) -> PoolConnection:
-        while True:
-            try:
-                _, connection = await self.loop.create_unix_connection(lambda: PoolConnection(self), self.path)
-            except BlockingIOError:
-                # EAGAIN: more wait to be accepted than the kernel holds; a Unix socket says so instead of waiting.
-                await asyncio.sleep(_PAUSE)
-            else:
-                return connection
+    async def _connect_patiently(self) -> socket.socket:
+        end = socket.socket(_AF_UNIX)
+        try:
+            end.setblocking(False)
+            while True:
+                try:
+                    end.connect(self.path)
+                except BlockingIOError:
+                    # EAGAIN: more wait to be accepted than the kernel holds. It is told at once, and nothing is in progress,
+                    # whatever an event loop would make of it.
+                    await asyncio.sleep(_PAUSE)
+                else:
+                    return end
+        except BaseException:
+            end.close()
+            raise

@@ -73,9 +73,14 @@ def reference_of(app: AppSettings) -> str:
     return next((f"{kind} {reference}" for kind, reference in kinds if reference), "app")
 
 
-def shown_addresses(settings: Settings) -> dict[str, PoolAddress]:
-    """Addresses for those who show what is served and ask no pool: nothing of a pool is imported."""
-    return {pool.name: PoolAddress("", bytes(32)) for pool in settings.pools}
+def shown_addresses(settings: Settings, *, only_foreign: bool = False) -> dict[str, PoolAddress]:
+    """Addresses for those who show what is served and ask nobody: nothing of these pools is imported.
+
+    `only_foreign`: those alone whose applications may not be importable here.
+    """
+    server = settings.server
+    shown = [each for each in settings.pools if not only_foreign or _is_foreign(each, server)]
+    return {pool.name: PoolAddress("", bytes(32)) for pool in shown}
 
 
 def pool_settings(settings: Settings, name: str) -> Settings:
@@ -172,6 +177,10 @@ def _limits_of(limits: LimitSettings) -> LimitSettings:
         queue=_MANY,
         sockets=_MANY,
     )
+
+
+def _is_foreign(pool: PoolSettings, server: ServerSettings) -> bool:
+    return bool(pool.python or pool.directory or pool.environment or pool.app_dirs != server.app_dirs)
 
 
 def _stay_here(app: AppSettings, pool: PoolSettings) -> None:

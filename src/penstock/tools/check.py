@@ -43,7 +43,7 @@ def composing_problems(loaded: "SiteFile") -> Iterator[Problem]:
     from penstock.supervisor.environments import judge_environments
 
     settings = loaded.settings
-    pools = shown_addresses(settings)
+    pools = shown_addresses(settings, only_foreign=True)
     access_format = loaded.where(("server", "log", "access_format"))
     attempts: tuple[Callable[[], object], ...] = (
         lambda: compose_sites(settings, where=loaded.where, pools=pools),

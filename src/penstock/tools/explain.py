@@ -188,6 +188,7 @@ def _plan_values(settings: Settings, url: str, method: str) -> dict[str, Any] | 
 def _find_plan(settings: Settings, url: str, method: str) -> "tuple[Plan, PipelineSite] | None":
     """The plan that runs, from what the file names; None for a request that is refused, or whose host no site has."""
     from penstock.server import build
+    from penstock.server.pool_sites import shown_addresses
 
     host, raw_path = _split_url(url)
     try:
@@ -197,7 +198,7 @@ def _find_plan(settings: Settings, url: str, method: str) -> "tuple[Plan, Pipeli
     found = _find_site(settings, host)
     if found is None:
         return None
-    site = build(settings).sites[settings.sites.index(found[0])]
+    site = build(settings, pools=shown_addresses(settings)).sites[settings.sites.index(found[0])]
     return site.find_plan(method, path)[0], site
 
 

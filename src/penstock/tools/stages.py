@@ -29,10 +29,12 @@ def command(file: Path, at: str | None, method: str, *, as_json: bool) -> None:
     Everything that the file names is imported, and what is printed is the plans that run. Without --at, every plan is.
     """
     from penstock.server import build
+    from penstock.server.pool_sites import shown_addresses
     from penstock.settings.loader import load
     from penstock.tools.plan_text import plan_lines, plan_values
 
-    sites = build(load(file, os.environ)).sites
+    settings = load(file, os.environ)
+    sites = build(settings, pools=shown_addresses(settings)).sites
     if as_json:
         values = [plan_values(plan, site) for site in sites for _, plan in _wanted(site, at, method)]
         click.echo(as_json_text(values))
