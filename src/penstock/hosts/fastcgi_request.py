@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final
 
 from penstock.errors import ClientGone, ContractError
 from penstock.hosts.fastcgi_body import FastCgiBody
 from penstock.hosts.fastcgi_records import STDOUT, write_stream
 from penstock.http.messages import ResponseHead
-from penstock.http.response_head import check_trailers, write_fields, write_head
+from penstock.http.response_head import write_head
 from penstock.http.status import is_bodiless
-from penstock.intake.answer_pieces import announce_file, check_length, send_pieces
+from penstock.intake.answer_pieces import OneAnswer, announce_file, check_length, send_pieces
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
@@ -29,7 +29,7 @@ _NO_BODY: Final = -2
 _VERSION_SIZE: Final = len(b"HTTP/1.1 ")
 
 
-class FastCgiRequest:
+class FastCgiRequest(OneAnswer):
     """One request on loan from a connection. What is written behind its end, or behind an abort, is dropped."""
 
     __slots__ = (
@@ -147,14 +147,6 @@ class FastCgiRequest:
         """As `WorkerRequest.send_file`: in pieces, for every one stands in records."""
         announce_file(head, count, more)
         await send_pieces(self, head, descriptor=descriptor, offset=offset, count=count, more=more, on_loop=True)
-
-    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.inform`: judged, and dropped."""
-        write_fields(headers)
-
-    def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.trailers`: judged, and dropped."""
-        check_trailers(headers)
 
     def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
         """As `WorkerRequest.upgrade`: never."""

@@ -5,23 +5,31 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError
 from penstock.hosts.rsgi_body import RsgiBody
 from penstock.hosts.rsgi_fields import address_of, fields_for_server
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import CLOSES, check_trailers, judge_head, write_fields
+from penstock.http.response_head import CLOSES, judge_head
 from penstock.http.status import is_bodiless
-from penstock.intake.answer_pieces import Drain, Turns, announce_file, check_length, leaves_body_out, send_pieces
+from penstock.intake.answer_pieces import (
+    Drain,
+    OneAnswer,
+    Turns,
+    announce_file,
+    check_length,
+    leaves_body_out,
+    send_pieces,
+)
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
 _CONNECTION_CLOSE: Final = ("connection", "close")
 
 
-class RsgiRequest:
+class RsgiRequest(OneAnswer):
     """One HTTP request on loan from an RSGI server.
 
     What streams is queued, and leaves when somebody waits for it: whoever got an awaitable from `send`, and `finish`.
@@ -249,14 +257,6 @@ class RsgiRequest:
         self._protocol.response_file_range(head.status_code, fields, path, offset, offset + count)
         self._end()
         return True
-
-    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.inform`: judged, and dropped."""
-        write_fields(headers)
-
-    def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.trailers`: judged, and dropped."""
-        check_trailers(headers)
 
     def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
         """As `WorkerRequest.upgrade`: an RSGI server says at once which requests are WebSockets, and this is none."""

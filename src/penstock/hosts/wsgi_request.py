@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError
 from penstock.hosts.request_body import too_large
 from penstock.hosts.wsgi_handover import End, FilePart, Handover, Head, Item, Read
 from penstock.http.messages import RequestHead, ResponseHead
-from penstock.http.response_head import check_trailers, write_fields, write_head
+from penstock.http.response_head import write_head
 from penstock.http.status import REASONS, is_bodiless
-from penstock.intake.answer_pieces import announce_file, check_length, leaves_body_out, send_pieces
+from penstock.intake.answer_pieces import OneAnswer, announce_file, check_length, leaves_body_out, send_pieces
 from penstock.intake.frame_transport import FrameTransport, UpgradeTerms
 from penstock.intake.worker_request import Address, Capability
 
@@ -27,7 +27,7 @@ _HOP_BY_HOP: Final = frozenset(
 _HAS_PREAD: Final = hasattr(os, "pread")
 
 
-class WsgiRequest:
+class WsgiRequest(OneAnswer):
     """One request on loan from a WSGI server. Everything is called on the loop; `handover` is the way to the server's thread."""
 
     __slots__ = (
@@ -304,14 +304,6 @@ class WsgiRequest:
         else:
             self._put(End(is_cut_off=False))
             self._end()
-
-    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.inform`: judged, and dropped."""
-        write_fields(headers)
-
-    def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
-        """As `WorkerRequest.trailers`: judged, and dropped."""
-        check_trailers(headers)
 
     def upgrade(self, head: ResponseHead, terms: UpgradeTerms) -> FrameTransport | None:
         """As `WorkerRequest.upgrade`: WSGI knows no WebSockets."""

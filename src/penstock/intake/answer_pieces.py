@@ -1,14 +1,15 @@
-"""What hosts do alike when an answer leaves in pieces: hold it to its length, send a file piece by piece, take turns."""
+"""What hosts do alike when an answer leaves: hold it to its length, send a file piece by piece, take turns."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Generator, Sequence
 from typing import Any, Final, Protocol
 
 from penstock.errors import ClientGone, ContractError
 from penstock.http.messages import RequestHead, ResponseHead
+from penstock.http.response_head import check_trailers, write_fields
 from penstock.http.status import is_bodiless
 
 # So much of a file is read and sent at a time.
@@ -38,6 +39,20 @@ class Draining(Protocol):
 
     async def drain(self) -> None:
         """Send what is queued. Raises ClientGone when the client has left."""
+
+
+class OneAnswer:
+    """What is common to requests of hosts that carry one answer, and nothing in front of it or behind it."""
+
+    __slots__ = ()
+
+    def inform(self, status: int, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `WorkerRequest.inform`: judged, and dropped."""
+        write_fields(headers)
+
+    def trailers(self, headers: Sequence[tuple[bytes, bytes]]) -> None:
+        """As `WorkerRequest.trailers`: judged, and dropped."""
+        check_trailers(headers)
 
 
 class Drain:
