@@ -48,8 +48,6 @@ class WorkerPool:
         self._scaling = asyncio.Lock()
         self._may_try = asyncio.Event()
 
-    # -- what there is -------------------------------------------------------------------------------------------------
-
     @property
     def workers(self) -> list[WorkerProcess]:
         """All processes: those that have a slot, those that start, and those that are on their way out."""
@@ -70,16 +68,15 @@ class WorkerPool:
         if self.terms.is_on_demand:
             self.demand.watch()
             return
-        slots = [Slot(number) for number in range(self.wanted)]
+        self.slots = [Slot(number) for number in range(self.wanted)]
         try:
             async with asyncio.TaskGroup() as group:
-                for slot in slots:
+                for slot in self.slots:
                     group.create_task(self._occupy(slot))
         except* StartFailed as failures:
             await self.stop()
             raise failures.exceptions[0] from None
-        self.slots = slots
-        for slot in slots:
+        for slot in self.slots:
             self._put_to_work(slot)
 
     async def _occupy(self, slot: Slot) -> None:
@@ -216,7 +213,7 @@ class WorkerPool:
     def count_failure(self, text: str) -> None:
         """A worker has crashed, was stuck, or did not start (pipeline W-05)."""
         before = self.guard.times_off
-        self.guard.fail(text.partition("\n")[0])
+        self.guard.fail(_in_a_line(text))
         if self.guard.times_off > before:
             logger.critical("pool %s is off for %d s: %s", self.name, self.guard.retry_after, self.guard.reason)
 
@@ -394,3 +391,9 @@ class WorkerPool:
 def _guard_of(generation: Generation, name: str) -> CrashGuard:
     recycle = generation.terms(name).recycle
     return CrashGuard(recycle.failures, recycle.within, back_off=recycle.back_off)
+
+
+def _in_a_line(text: str) -> str:
+    """The beginning, and the end of a traceback, which says what it was."""
+    first, *more = text.splitlines()
+    return f"{first} {more[-1]}" if more else first
