@@ -12,7 +12,7 @@ import pytest
 from penstock import Context, Hooks, Stage
 from penstock.errors import ContractError
 from penstock.pipeline_gateways.staged_passage import StagedPassage
-from penstock.pipeline_gateways.staged_straight import StraightExchange
+from penstock.pipeline_gateways.staged_straight import StraightExchange, StraightLink
 from penstock.server import open_client
 from penstock.settings import AppSettings, MiddlewareSettings, ModuleSettings, SiteSettings
 
@@ -376,8 +376,8 @@ def test_what_is_left_of_a_request_needs_no_garbage_collector(
         await asyncio.sleep(0)
 
     def alive() -> list[str]:
-        kept = Context, StagedPassage, StraightExchange
-        return sorted(type(each).__name__ for each in gc.get_objects() if isinstance(each, kept))
+        kept = Context, StagedPassage, StraightExchange, StraightLink
+        return sorted(type(each).__name__ for each in gc.get_objects() if type(each) in kept)
 
     async def journey() -> tuple[list[str], list[str]]:
         async with open_client(site, objects=objects) as client:

@@ -18,7 +18,7 @@ from penstock.pipeline_gateways.shapes import Shape
 from penstock.pipeline_gateways.staged_middleware import StagedMiddleware
 from penstock.pipeline_gateways.staged_passage import StagedPassage
 from penstock.pipeline_gateways.staged_pieces import Piece, hook_middleware, hook_piece
-from penstock.pipeline_gateways.staged_straight import KEY, StraightExchange
+from penstock.pipeline_gateways.staged_straight import KEY, StraightExchange, StraightLink
 
 logger = logging.getLogger("penstock")
 
@@ -51,7 +51,7 @@ def _hook_item(hooks: Hooks, stage: Stage, item: Item, conversions: Conversions,
             Link(item.application, item.produces or "", item.name, item.needs), Shape.ASGI3.value, conversions
         )
         return hook_piece(hooks, stage, StagedMiddleware(lambda rest: application, name=hooks.module))
-    return hook_piece(hooks, stage, StagedMiddleware(_Branch(item, pieces).wrap, name=hooks.module))
+    return hook_piece(hooks, stage, StagedMiddleware(_Branch(item, pieces).wrap, name=hooks.module, may_skip=True))
 
 
 class _Branch:
@@ -71,9 +71,9 @@ class _Branch:
 
     async def _lead_on(self, scope: Any, receive: Any, send: Any) -> None:
         passage = scope[KEY]
-        if isinstance(passage, StraightExchange):
+        if isinstance(passage, (StraightExchange, StraightLink)):
             scope.pop(AT_THE_END, None)
-            await passage.piece.rest(scope, receive, send)  # there are no other pieces behind it
+            await passage.piece.rest(scope, receive, send)
             return
         assert isinstance(passage, StagedPassage)
         await passage.lead_on(scope, receive, send, skipping=tuple(self._pieces))

@@ -14,7 +14,16 @@ from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
 from penstock.pipeline_gateways.asgi_application import Receive, Send
 from penstock.pipeline_gateways.staged_crossing import adopt_user, come_back, is_handshake
 from penstock.pipeline_gateways.staged_passage import StagedPassage
-from penstock.pipeline_gateways.staged_straight import KEY, NO_WAY, StraightExchange, find_way, too_late
+from penstock.pipeline_gateways.staged_straight import (
+    KEY,
+    NO_WAY,
+    StraightExchange,
+    StraightLink,
+    StraightWay,
+    find_way,
+    misled,
+    too_late,
+)
 
 logger = logging.getLogger("penstock")
 
@@ -27,15 +36,16 @@ class StagedMiddleware:
     By default they are answered where they happen, and it sees an ordinary answer (middleware R-SG-29).
     """
 
-    __slots__ = ("_application", "gateway", "name", "relays_errors", "rest")
+    __slots__ = ("application", "gateway", "may_skip", "name", "relays_errors", "rest")
 
-    def __init__(self, wrap: Wrap, *, name: str, relays_errors: bool = False) -> None:
-        """`wrap(app)` makes the middleware around `app`. Raises what that raises."""
+    def __init__(self, wrap: Wrap, *, name: str, relays_errors: bool = False, may_skip: bool = False) -> None:
+        """`wrap(app)` makes the middleware around `app`; what `may_skip` does not always lead to the next one. Raises what that raises."""
         self.name = name
         self.relays_errors = relays_errors
+        self.may_skip = may_skip
         self.rest = Rest(self)
-        self._application = wrap(self.rest)
-        self.gateway = AsgiGateway(self._application)
+        self.application = wrap(self.rest)
+        self.gateway = AsgiGateway(self.application)
 
     def step(self, context: Context) -> Awaitable[None] | None:
         """The step of its stage."""
@@ -57,13 +67,13 @@ class StagedMiddleware:
                 context.exchange = exchange
                 scope = self.gateway.scope(context)
                 scope[KEY] = exchange
-                return self._application(scope, exchange.receive, exchange.send)
+                return self.application(scope, exchange.receive, exchange.send)
         elif any(frame.is_of(self) for frame in frames):
             return None  # the request was re-dispatched, and is inside it already
         passage = StagedPassage(context, self.name, self, relays_errors=self.relays_errors)
         if is_handshake(context):
-            return passage.run_socket(self._application, self.gateway)
-        return passage.run(self._application, self.gateway)
+            return passage.run_socket(self.application, self.gateway)
+        return passage.run(self.application, self.gateway)
 
     def judge(self, context: Context) -> None:
         """The step behind it, for a request that has gone straight into it, and not on: what it has said is the answer.
@@ -93,12 +103,15 @@ class Rest:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """One request, or the whole life of the middleware."""
         exchange = scope.get(KEY)
-        if not isinstance(exchange, StraightExchange):
+        if not isinstance(exchange, (StraightExchange, StraightLink)):
             await self._lead_on(scope, receive, send)
             return
         context, way = exchange.context, exchange.way
         if context.position != way.start:
-            raise exchange.mislead()
+            raise misled(context, way, self._piece.name)
+        if way.inner is not None:
+            await self._lead_inside(exchange, scope, receive, send)
+            return
         context.position = way.behind
         exchange.send_on = send
         del scope[KEY]
@@ -112,16 +125,39 @@ class Rest:
         try:
             await way.application(scope, receive, exchange.pass_on)
             if not exchange.has_passed:
-                raise exchange.judge_missing()
+                raise exchange.root.judge_missing()
         except BaseException as error:
             if not await self._settle(exchange, error, scope, receive=receive, send=send):
                 raise
         finally:
             exchange.send_on = too_late
 
+    async def _lead_inside(
+        self, exchange: StraightExchange | StraightLink, scope: MutableMapping[str, Any], receive: Receive, send: Send
+    ) -> None:
+        """Straight into the next middleware. What that raises is for this one (middleware G8)."""
+        context, inner = exchange.context, exchange.way.inner
+        way: StraightWay = context.plan.shortcuts.get(inner) or find_way(context.plan, inner)
+        context.plan.shortcuts[inner] = way
+        adopt_user(context, scope)
+        if inner.gateway.state is not None:
+            scope["state"] = {**inner.gateway.state, **scope.get("state", {})}
+        scope[KEY] = StraightLink(exchange.root, way, inner)
+        context.position = way.start
+        exchange.send_on = send
+        try:
+            await inner.application(scope, receive, exchange.pass_on)
+            if not exchange.has_passed:
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+                await send({"type": "http.response.body", "body": b""})
+        finally:
+            exchange.send_on = too_late
+            if context.position == way.start:
+                context.position = way.end if exchange.root.is_complete else way.behind
+
     async def _settle(
         self,
-        exchange: StraightExchange,
+        exchange: StraightExchange | StraightLink,
         failure: BaseException,
         scope: MutableMapping[str, Any],
         *,
@@ -131,11 +167,11 @@ class Rest:
         """The application has failed. Whether that is told by an answer, which the middleware has seen."""
         context = exchange.context
         if exchange.has_passed:
-            if not exchange.is_complete or self._piece.relays_errors or not isinstance(failure, Exception):
+            if not exchange.root.is_complete or self._piece.relays_errors or not isinstance(failure, Exception):
                 return False
             logger.error("an application failed behind its answer to %s", describe(context), exc_info=failure)
             return True
-        if exchange.is_left or (isinstance(failure, CancelledError) and current_task() is not context.task):
+        if exchange.root.is_left or (isinstance(failure, CancelledError) and current_task() is not context.task):
             return False
         piece = self._piece
         passage = StagedPassage(context, piece.name, piece, relays_errors=piece.relays_errors)

@@ -26,7 +26,7 @@ from penstock.pipeline_gateways.asgi import AsgiApplication, AsgiGateway
 from penstock.pipeline_gateways.asgi_application import AT_THE_END, Receive, Send
 from penstock.pipeline_gateways.held_exchange import HeldExchange
 from penstock.pipeline_gateways.staged_crossing import adopt_user, come_back, cross
-from penstock.pipeline_gateways.staged_straight import KEY
+from penstock.pipeline_gateways.staged_straight import KEY, StraightLink
 
 logger = logging.getLogger("penstock")
 
@@ -162,7 +162,13 @@ class StagedPassage:
         await self._lead_framed(scope, receive, send)
 
     async def settle(
-        self, exchange: HeldExchange, scope: Scope, receive: Receive, *, send: Send, failure: BaseException
+        self,
+        exchange: HeldExchange | StraightLink,
+        scope: Scope,
+        receive: Receive,
+        *,
+        send: Send,
+        failure: BaseException,
     ) -> None:
         """As `lead_on`, for a request that has gone straight on, and failed there before anything of its answer was sent."""
         self._has_led_on = True

@@ -10,6 +10,7 @@ from collections.abc import Awaitable
 from typing import Any, Final
 
 from penstock.errors import ClientGone, ContractError
+from penstock.intake.asgi_request import AsgiRequest
 from penstock.pipeline import steps
 from penstock.pipeline.context import Context
 from penstock.pipeline.plan import Plan
@@ -24,17 +25,27 @@ _IDLE: Final = (steps.require_principal, steps.keep_headers)
 
 
 class StraightWay:
-    """What there is of a plan behind a middleware: a request stands at `start` in there, `behind` the application, then at `end`."""
+    """What there is of a plan behind a middleware: a request stands at `start` in there, `behind` the application, then at `end`.
 
-    __slots__ = ("application", "behind", "end", "gateway", "mount", "start")
+    `inner` is the next middleware on the way to the application, if there is one.
+    """
 
-    def __init__(self, gateway: AsgiGateway, start: int, behind: int, *, end: int) -> None:
+    __slots__ = ("application", "behind", "end", "gateway", "inner", "mount", "start")
+
+    def __init__(self, gateway: AsgiGateway, start: int, behind: int, *, end: int, inner: Any = None) -> None:
+        self.inner = inner
         self.gateway = gateway
         self.application = gateway.application
         self.mount = gateway.mount
         self.start = start
         self.behind = behind
         self.end = end
+
+
+def misled(context: Context, way: StraightWay, name: str) -> ContractError:
+    """What is wrong with a middleware that calls its application now (middleware R-SG-28)."""
+    when = "twice" if way.start < context.position <= way.end else "when the request had left it"
+    return ContractError(f"{name} called its application {when}")
 
 
 async def too_late(*message: object) -> None:
@@ -52,19 +63,49 @@ def find_way(plan: Plan, piece: Any) -> StraightWay:
     gateway = getattr(target.execute, "__self__", None)
     if not isinstance(gateway, AsgiGateway) or not gateway.is_plain or target.finish is None:
         return NO_WAY
-    if piece.step not in plan.calls or piece.judge not in plan.calls:
+    if piece.step not in plan.calls:
         return NO_WAY  # what is traced, or watched in development, is called by others
-    behind = plan.calls.index(piece.judge) + 1
-    if plan.calls[behind - 2] != piece.step:
+    start = plan.calls.index(piece.step) + 1
+    if plan.calls[start] != piece.judge:
         return NO_WAY
-    found = -1
-    for at in range(behind, plan.unwind_at):
+    for at in range(start + 1, plan.unwind_at):
         call = plan.calls[at]
+        owner = getattr(call, "__self__", None)
+        if isinstance(owner, type(piece)):
+            further = find_way(plan, owner)
+            if further is NO_WAY or piece.may_skip:
+                return NO_WAY
+            return StraightWay(gateway, start, further.behind, end=further.end, inner=owner)
         if call == target.execute:
-            found = at
-        elif call != target.finish and call not in _IDLE:
+            is_free = all(each == target.finish for each in plan.calls[at + 1 : plan.unwind_at])
+            return StraightWay(gateway, start, at + 1, end=plan.unwind_at + 2) if is_free else NO_WAY
+        if call not in _IDLE:
             return NO_WAY
-    return NO_WAY if found < 0 else StraightWay(gateway, behind - 1, found + 1, end=plan.unwind_at + 2)
+    return NO_WAY
+
+
+class StraightLink:
+    """What one of several middlewares knows of the request, and those around it do not."""
+
+    __slots__ = ("context", "has_passed", "inner", "piece", "root", "send_on", "way")
+
+    def __init__(self, root: StraightExchange, way: StraightWay, piece: Any) -> None:
+        self.root = root  # the exchange with the outermost
+        self.context = root.context
+        self.way = way
+        self.piece = piece
+        self.has_passed = False
+        self.send_on: Send = too_late
+        self.inner: AsgiRequest | None = None
+
+    def pass_on(self, message: Message) -> Awaitable[None]:
+        """As of `StraightExchange`."""
+        self.has_passed = True
+        return self.send_on(message)
+
+    def let_go(self) -> None:
+        """As of `HeldExchange`."""
+        self.inner = None
 
 
 class StraightExchange(HeldExchange):
@@ -96,11 +137,10 @@ class StraightExchange(HeldExchange):
         self.has_passed = True
         return self.send_on(message)
 
-    def mislead(self) -> ContractError:
-        """What is wrong with a middleware that calls its application now (middleware R-SG-28)."""
-        way = self.way
-        when = "twice" if self.context.position in (way.behind, way.end) else "when the request had left it"
-        return ContractError(f"{self.piece.name} called its application {when}")
+    @property
+    def root(self) -> StraightExchange:
+        """As of `StraightLink`."""
+        return self
 
     @property
     def is_left(self) -> bool:
