@@ -7,6 +7,11 @@ from typing import Any
 import pytest
 
 from penstock.intake.metadata import Metadata, MetadataSigner
+from penstock.server.life import build
+from penstock.server.pool_entry import PoolEntry
+from penstock.server.pool_sites import pool_settings
+from penstock.testing import Client
+from tests.pipeline.subject import run
 from tests.request_handlers.pool_subject import KEY, NAME, REFERENCE, Pooled, settings_for
 
 CALLED: list[str] = []
@@ -102,3 +107,14 @@ def test_what_is_remembered_is_bounded(subject: Pooled) -> None:
         client.connect(subject.path)
         for port in range(1500):
             assert ask_by(client, field(FACTS._replace(client=("192.0.2.1", port))))[0] == 200
+
+
+def test_pipeline_w03_a_worker_that_warms_up_may_ask_itself() -> None:
+    settings = pool_settings(settings_for(), NAME)
+
+    async def journey() -> None:
+        server = build(settings, objects={REFERENCE: app}, entry=PoolEntry(KEY, NAME))
+        async with Client(server.sites) as client:
+            assert (await client.get("/x")).status == 200
+
+    run(journey)

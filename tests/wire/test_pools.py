@@ -1,15 +1,16 @@
 """An application in a pool of its own sees what it would see in process, to the byte, and answers as it would."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from penstock import Context, Principal, Stage
+from penstock import Context, HTTPError, Principal, Stage
 from penstock.pipeline.module import Hooks
 from penstock.server.thread import ServerThread
-from penstock.settings import AppSettings, ModuleSettings, ProxySettings, Settings
+from penstock.settings import AppSettings, ErrorSettings, LocationSettings, ModuleSettings, ProxySettings, Settings
 from tests.request_handlers.pool_subject import NAME, QUIET, REFERENCE, pooled, settings_for
 from tests.wire.raw_client import RawClient
 
@@ -119,3 +120,62 @@ def test_pipeline_w01_the_application_sees_what_it_would_see_in_process(both: li
     assert outside[2] == inside[2]
     assert outside[0] == inside[0] == 200
     assert sorted(outside[1]) == sorted(inside[1])
+
+
+async def asgi_failing(scope: Any, receive: Any, send: Any) -> None:
+    """Fail as the path says."""
+    if scope["type"] == "lifespan":
+        return
+    if scope["path"] == "/refused":
+        raise HTTPError(429, "not so fast: é", headers=((b"retry-after", b"7"),))
+    if scope["path"] == "/own":
+        await send({"type": "http.response.start", "status": 500, "headers": [(b"content-type", b"text/plain")]})
+        await send({"type": "http.response.body", "body": b"my own page"})
+        return
+    raise RuntimeError("broken")
+
+
+FAILURES = [
+    b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /broken HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n",
+    b"POST /broken HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
+    b"GET /refused HTTP/1.1\r\nHost: a\r\nAccept: text/html\r\n\r\n",
+    b"GET /own HTTP/1.1\r\nHost: a\r\n\r\n",
+    b"GET /paged/broken HTTP/1.1\r\nHost: a\r\n\r\n",
+]
+SUBJECT_PAGE = "subject:page"
+
+
+def page(context: Context) -> str:
+    """What the location shows for failures."""
+    return f"sorry: {context.response.status}"
+
+
+@pytest.fixture(scope="module")
+def failing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[tuple[str, int]]]:
+    """As `both`, with an application that fails and a location with an error page of its own."""
+    rules = LocationSettings(at="/paged", errors=(ErrorSettings(status=("5xx",), function=SUBJECT_PAGE),))
+    settings = settings_for(locations=(rules,))
+    objects = {REFERENCE: asgi_failing, SUBJECT_PAGE: page}
+    with (
+        ServerThread(without_pools(settings), objects=objects) as inside,
+        pooled(asgi_failing, tmp_path_factory.mktemp("pool"), settings, objects=objects) as subject,
+    ):
+        yield [inside.address, subject.front.address]
+
+
+@pytest.mark.parametrize("request_bytes", FAILURES)
+def test_pipeline_x07_failures_are_answered_as_they_would_be_in_process(
+    failing: list[tuple[str, int]], request_bytes: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = re.compile("[0-9a-f]{32}|[0-9a-f]{12}")
+    inside, outside = [asked(address, request_bytes) for address in failing]
+    assert ids.sub("ID", outside[2]) == ids.sub("ID", inside[2])
+    assert (outside[0], sorted(outside[1])) == (inside[0], sorted(inside[1]))
+    shown = re.search("error id ([0-9a-f]{12})", outside[2])
+    if shown:
+        told = [record for record in caplog.records if shown[1] in record.getMessage()]
+        assert [bool(record.exc_info) for record in told] == [
+            True,
+            False,
+        ]  # the pool's with its traceback, and the front's

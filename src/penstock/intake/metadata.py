@@ -22,6 +22,8 @@ OWN: Final = b"penstock-"
 
 # The target as the client sent it, where the request line has another one: it was rewritten, or names a host.
 TARGET: Final = OWN + b"target"
+# In an answer: it stands for a failure of this error id, and the front makes the answer by its own error pages.
+FAILED: Final = OWN + b"failed"
 
 # What a field of the client is called on its way to the pool, whose own connection says the same of itself: the pool's
 # worker calls it by its name again, and never acts on it.

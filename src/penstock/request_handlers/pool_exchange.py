@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
+from penstock.intake.metadata import FAILED
 from penstock.request_handlers.pool_connection import PoolConnection
-from penstock.request_handlers.pool_failures import pool_failure_of
+from penstock.request_handlers.pool_failures import pool_failure_of, told_failure
 from penstock.request_handlers.proxy_exchange import Exchange
 from penstock.request_handlers.proxy_failures import BrokenConnection
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
 # A worker that is replaced may close more than one idle connection while a request looks for one.
 RETRIES: Final = 3
+_FAILURES: Final = 400
 
 
 class PoolExchange(Exchange):
@@ -51,6 +54,15 @@ class PoolExchange(Exchange):
             return False
         self._sent = connection.sent
         return not self.worker_request.is_disconnected
+
+    def respond(self) -> Awaitable[None] | None:
+        """As `Exchange.respond`. Raises what the application has failed with, so that the error pages of the location answer."""
+        answer = self.answer
+        told = None if answer is None or answer.status < _FAILURES or not self.is_whole else answer.find(FAILED)
+        if answer is not None and told is not None:
+            self.context.rest.error_id = told.decode("latin-1")
+            raise told_failure(answer.status, self.take(), headers=answer.fields, pool=self._handler.pool_name)
+        return super().respond()
 
     def _failure(self, error: Exception) -> Exception:
         return pool_failure_of(error, self._handler.pool_name)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
-from penstock.errors import BackendFailed, ClientGone
+from penstock.errors import BackendFailed, ClientGone, HTTPError
 from penstock.request_handlers.proxy_answer_head import BadAnswer
 from penstock.request_handlers.proxy_failures import BrokenConnection, SlowBackend
 
 _RETRY_SOON: Final = ((b"retry-after", b"5"),)
+_OURS: Final = 500
+_OF_THE_BODY: Final = frozenset((b"cache-control", b"content-length", b"content-type"))
 
 
 def pool_failure_of(error: Exception, pool: str) -> Exception:
@@ -31,6 +34,15 @@ def pool_failure_of(error: Exception, pool: str) -> Exception:
             503, "this application is not available", reason=f"pool {pool}: {reason}", headers=_RETRY_SOON
         )
     return error
+
+
+def told_failure(status: int, detail: bytes, *, headers: Iterable[tuple[bytes, bytes]], pool: str) -> HTTPError:
+    """The failure that the worker of a pool has told; it has logged it by itself."""
+    fields = [pair for pair in headers if pair[0] not in _OF_THE_BODY]
+    text = detail.decode("utf-8", "replace")
+    if status < _OURS:
+        return HTTPError(status, text, headers=fields)
+    return BackendFailed(status, text, reason=f"pool {pool}: the application failed, see its log", headers=fields)
 
 
 def _failed(status: int, detail: str, pool: str, reason: object) -> BackendFailed:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final
 
 from penstock.http.websocket_handshake import asks_for_websocket
-from penstock.intake.metadata import MetadataSigner
+from penstock.intake.metadata import FAILED, MetadataSigner
 from penstock.pipeline.handler import PARKED, Signal
 from penstock.request_handlers.pool_connection import PoolConnections
 from penstock.request_handlers.pool_exchange import RETRIES, PoolExchange
@@ -65,7 +65,8 @@ class PoolHandler(Proxy):
             read_timeout=pool.read_timeout or math.inf,
         )
         name = f"pool {pool.name}"
-        connections = PoolConnections(name, "", 0, path=self._path, reader=AnswerReader(_MAX_HEAD), limits=limits)
+        reader = AnswerReader(_MAX_HEAD, replaced={FAILED: b""})
+        connections = PoolConnections(name, "", 0, path=self._path, reader=reader, limits=limits)
         health = Health(name, path="", interval=1.0, timeout=1.0, unhealthy_after=_NEVER, healthy_after=1)
         self.backends = Backends([Backend(f"unix:{self._path}", health, connections)])
 

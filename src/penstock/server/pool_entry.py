@@ -5,10 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from penstock.errors import RequestRejected
+from penstock.errors import HTTPError, RequestRejected
+from penstock.hosts.memory_host import MemoryRequest
 from penstock.http.messages import RequestLine
-from penstock.intake.metadata import FIELD, TARGET, MetadataRefused, MetadataSigner, unpack_fields
+from penstock.intake.metadata import FAILED, FIELD, TARGET, MetadataRefused, MetadataSigner, unpack_fields
+from penstock.pipeline.error_report import error_id, status_of
 from penstock.pipeline.principal import Principal
+from penstock.pipeline.response import Response
 from penstock.pipeline.stages import Stage
 
 if TYPE_CHECKING:
@@ -45,8 +48,9 @@ class PoolEntry:
         self._known: dict[bytes, _Known] = {}
 
     def attach(self, hooks: Hooks) -> None:
-        """Subscribe to BEGIN."""
+        """Subscribe to BEGIN, and to failures."""
         hooks.on(Stage.BEGIN, self.begin)
+        hooks.on_error(self.tell)
 
     def begin(self, context: Context) -> None:
         """Give the request its client, its fields and its user. Raises RequestRejected (403) when nobody has signed it."""
@@ -56,6 +60,8 @@ class PoolEntry:
         # No block: the head is long, or another one that ends alike may mean something else.
         known = self._known.get(head.block) if head.block else None
         if known is None:
+            if isinstance(worker_request, MemoryRequest):
+                return  # this process asks itself, to be warm
             known = self._judge(head)
         # The list is shared with the next head of this connection, where it is the same again.
         head.headers = known.headers
@@ -71,6 +77,20 @@ class PoolEntry:
             head.line = RequestLine(
                 line.method, known.target, line.raw_path, line.path, query=line.query, version=line.version
             )
+
+    def tell(self, context: Context) -> Response | None:
+        """Tell the front that the application has failed: what its clients see is decided there (pipeline X-07)."""
+        rest, error = context.rest, context.error
+        if error is None or rest.failed_stage is None or rest.failed_stage < Stage.EXECUTE:
+            return None  # whoever was not let in is not the front
+        if context.plan.is_development:
+            return None  # with its traceback, which only this process has
+        answer = Response(status=status_of(error))
+        answer.raw_headers.append((FAILED, error_id(context).encode("ascii")))
+        if isinstance(error, HTTPError):
+            answer.raw_headers += error.headers
+            answer.content = error.detail.encode("utf-8", "replace")
+        return answer
 
     def _judge(self, head: RequestHead) -> _Known:
         values = [value for name, value in head.headers if name == FIELD]
