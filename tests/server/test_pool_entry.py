@@ -114,7 +114,7 @@ def test_pipeline_w03_a_worker_that_warms_up_may_ask_itself() -> None:
 
     async def journey() -> None:
         server = build(settings, objects={REFERENCE: app}, entry=PoolEntry(KEY, NAME))
-        async with Client(server.sites) as client:
+        async with Client(server.sites, limits=settings.server.limits) as client:
             assert (await client.get("/x")).status == 200
 
     run(journey)
