@@ -48,9 +48,8 @@ _DIGITS: Final = 6
 
 def control_site(controlled: Controlled) -> PipelineSite:
     """The site that answers on the control socket, for every host name."""
-    document = msgspec.json.encode(as_document(CALLS))
     routes = [_target(call, controlled) for call in CALLS]
-    routes.append(_route("openapi", "GET", PATH, lambda context: _answer(document, 200, _JSON)))
+    routes.append(_route("openapi", "GET", PATH, lambda context: _document(controlled)))
     rules = Location(body_limit=MOST_BYTES, error_format="problem", access_log=False)
     return PipelineSite(routes=routes, mounts=[Target("nothing", "/", _refuse, needs="")], locations=[rules])
 
@@ -62,6 +61,10 @@ def _target(call: Call, controlled: Controlled) -> Target:
 def _route(name: str, method: str, path: str, handler: Callable[[Context], object]) -> Target:
     methods = ("GET", "HEAD") if method == "GET" else (method,)
     return Target(name, path, execute_step(handler), template=Template(path), methods=methods)
+
+
+def _document(controlled: Controlled) -> Response:
+    return _answer(msgspec.json.encode(as_document(CALLS, controlled.status().version)), 200, _JSON)
 
 
 def _refuse(context: Context) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 
-from penstock import __version__
 from penstock.http.status import REASONS
 from penstock.supervisor.control_calls import Call, NoOrder
 from penstock.supervisor.control_model import Mistake, PoolOutcome
@@ -43,8 +42,8 @@ _PROBLEM: Final[Part] = {
 }
 
 
-def as_document(calls: Sequence[Call]) -> Part:
-    """The document for `calls`."""
+def as_document(calls: Sequence[Call], version: str) -> Part:
+    """The document for `calls` of a server of this version."""
     types = [each.answer for each in calls if each.answer not in (str, dict)] + [each.order for each in calls]
     named = dict.fromkeys([*types, Mistake, PoolOutcome])
     _, components = msgspec.json.schema_components(named, ref_template="#/components/schemas/{name}")
@@ -56,7 +55,7 @@ def as_document(calls: Sequence[Call]) -> Part:
         "openapi": "3.1.0",
         "info": {
             "title": "Penstock's control socket",
-            "version": __version__,
+            "version": version,
             "description": "How a running server is watched and told what to do. Times are UTC, durations in seconds, sizes in bytes.",
         },
         # RFC 3986 has no URL for a Unix socket; the host name is not looked at.
