@@ -77,7 +77,8 @@ class DueWorkers:
         # Left as it is for whoever wants to look into it (pipeline W-06).
         logger.warning("%s is left alone, and %s is run", worker, orphan)
         pool.leave_alone(worker)
-        await asyncio.create_subprocess_exec(orphan, str(worker.pid))
+        looking = await asyncio.create_subprocess_exec(orphan, str(worker.pid))
+        await looking.wait()
 
 
 async def _stacks_of(worker: WorkerProcess) -> str:

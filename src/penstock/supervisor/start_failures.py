@@ -31,3 +31,9 @@ def failure_of(worker: WorkerProcess) -> StartFailed:
         return StartFailed(f"{worker} {end_text(worker.exit_code)} before it was ready")
     problems = "\n".join([str(Problem(message, where)) for message, where in failure.problems])
     return StartFailed(f"{worker} failed to start:\n{failure.traceback.rstrip() or problems}", failure)
+
+
+def in_a_line(text: str) -> str:
+    """The beginning, and the end of a traceback, which says what it was."""
+    first, *more = text.splitlines()
+    return f"{first} {more[-1]}" if more else first

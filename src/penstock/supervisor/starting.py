@@ -81,6 +81,18 @@ class Starting:
             self.others.discard(worker)
         return worker
 
+    async def start_stand_in(
+        self, slot: int, count: int, generation: Generation, *, reason: str, retry_after: int
+    ) -> WorkerProcess | None:
+        """One that serves, and answers everything with 503; None when not even that can be started."""
+        try:
+            stand_in = await self.start(slot, count, generation, unavailable=reason, retry_after=retry_after)
+        except StartFailed as error:
+            logger.critical("nobody answers for pool %s: %s", self._name, error)
+            return None
+        stand_in.serve()
+        return stand_in
+
     def adopt(self, worker: WorkerProcess) -> None:
         """Hear of what becomes of it."""
         self._all.add(worker)

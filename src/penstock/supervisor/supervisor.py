@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import penstock
-from penstock.errors import ConfigurationError, Problem, StartupError
+from penstock.errors import ConfigurationError, PenstockError, Problem
 from penstock.server.life import open_listeners
 from penstock.server.log_config import configure_logging, reopen_log_files
 from penstock.server.messages import configure_messages
@@ -232,7 +232,10 @@ class Supervisor:
         while True:
             now = time.monotonic()
             for pool in tuple(self.pools.values()):
-                pool.tick(now)
+                try:
+                    pool.tick(now)
+                except Exception:
+                    logger.exception("pool %s could not be looked at", pool.name)
             self.notifier.watchdog()
             await asyncio.sleep(_TICK)
 
@@ -247,7 +250,7 @@ class Supervisor:
         self._tasks.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
-        if isinstance(error, (ConfigurationError, StartupError)):
+        if isinstance(error, PenstockError):
             logger.error("%s", error)
         else:
             logger.critical("the supervisor failed in what it was asked to do", exc_info=error)

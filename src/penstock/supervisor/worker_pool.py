@@ -16,7 +16,7 @@ from penstock.supervisor.launching import Launcher
 from penstock.supervisor.messages import Advice
 from penstock.supervisor.recycling import RecyclePolicy
 from penstock.supervisor.slot import Slot
-from penstock.supervisor.start_failures import StartFailed
+from penstock.supervisor.start_failures import StartFailed, in_a_line
 from penstock.supervisor.starting import Starting
 from penstock.supervisor.worker_process import WorkerProcess, WorkerState, end_text
 
@@ -153,14 +153,14 @@ class WorkerPool:
             if slot.worker is not None or slot.is_removed:
                 return
             try:
-                slot.worker = await self._start_worker(slot, self.generation)
+                worker = await self._start_worker(slot, self.generation)
             except StartFailed as error:
                 logger.error("%s", error)
                 self.count_failure(str(error))
             else:
                 self.guard.succeed()
                 self._may_try.set()
-                slot.worker.serve()
+                self._install(slot, worker)
                 return
         if not self.guard.is_off:
             await asyncio.sleep(_PAUSE)
@@ -170,26 +170,18 @@ class WorkerPool:
         self._may_try.clear()
         retry_after = 60 if self.drained else self.guard.retry_after
         reason = self.drained or self.guard.reason
-        stand_in = await self._open_stand_in(slot, reason, retry_after)
+        stand_in = await self._starting.start_stand_in(
+            slot.number, self.wanted, self.generation, reason=reason, retry_after=retry_after
+        )
+        may_try = asyncio.create_task(self._may_try.wait())
+        awaited: list[asyncio.Future[Any]] = [may_try] if stand_in is None else [may_try, stand_in.ended]
         try:
-            async with asyncio.timeout(None if self.drained else retry_after):
-                await self._may_try.wait()
-        except TimeoutError:
-            pass
+            timeout = None if self.drained else retry_after
+            await asyncio.wait(awaited, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            may_try.cancel()
             if stand_in is not None:
                 self._dismiss(stand_in, idle=0.0)
-
-    async def _open_stand_in(self, slot: Slot, reason: str, retry_after: int) -> WorkerProcess | None:
-        try:
-            stand_in = await self._starting.start(
-                slot.number, self.wanted, self.generation, unavailable=reason, retry_after=retry_after
-            )
-        except StartFailed as error:
-            logger.critical("nobody answers for pool %s: %s", self.name, error)
-            return None
-        stand_in.serve()
-        return stand_in
 
     async def _start_worker(self, slot: Slot, generation: Generation, *, count: int = 0) -> WorkerProcess:
         age = self._policy.begin()
@@ -200,6 +192,8 @@ class WorkerPool:
     def _notice_end(self, worker: WorkerProcess) -> None:
         slot = next((slot for slot in self.slots if slot.worker is worker), None)
         if slot is None:
+            if worker.exit_code and not self.is_stopping and not worker.is_killed:
+                logger.error("%s %s when it was to end by itself", worker, end_text(worker.exit_code))
             return
         slot.worker = None
         slot.changed.set()
@@ -213,11 +207,19 @@ class WorkerPool:
     def count_failure(self, text: str) -> None:
         """A worker has crashed, was stuck, or did not start (pipeline W-05)."""
         before = self.guard.times_off
-        self.guard.fail(_in_a_line(text))
+        self.guard.fail(in_a_line(text))
         if self.guard.times_off > before:
             logger.critical("pool %s is off for %d s: %s", self.name, self.guard.retry_after, self.guard.reason)
 
     # -- replacing -----------------------------------------------------------------------------------------------------
+
+    def _install(self, slot: Slot, worker: WorkerProcess) -> None:
+        """Let it serve, unless its slot has gone while it started."""
+        if slot.is_removed or self.is_stopping:
+            self._dismiss(worker, idle=0.0)
+            return
+        slot.worker = worker
+        worker.serve()
 
     def leave_alone(self, worker: WorkerProcess) -> None:
         """Neither wait for it nor kill it, whatever becomes of it."""
@@ -238,8 +240,8 @@ class WorkerPool:
                 logger.error("%s; the worker that was to be replaced goes on", error)
                 self.count_failure(str(error))
                 return error
-            before, slot.worker = slot.worker, successor
-            successor.serve()
+            before = slot.worker
+            self._install(slot, successor)
             if before is not None:
                 self._dismiss(before, reason=reason)
             self.recycles[reason] += 1
@@ -391,9 +393,3 @@ class WorkerPool:
 def _guard_of(generation: Generation, name: str) -> CrashGuard:
     recycle = generation.terms(name).recycle
     return CrashGuard(recycle.failures, recycle.within, back_off=recycle.back_off)
-
-
-def _in_a_line(text: str) -> str:
-    """The beginning, and the end of a traceback, which says what it was."""
-    first, *more = text.splitlines()
-    return f"{first} {more[-1]}" if more else first

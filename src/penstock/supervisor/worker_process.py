@@ -81,6 +81,7 @@ class WorkerProcess:
         self.lines: tuple[str, ...] = ()
         self.failure: Failed | None = None
         self.cut_off = ""
+        self.is_killed = False
         self.reason = ""
         self.on_end: Callable[[WorkerProcess], None] = _nothing
         self.on_advice: Callable[[WorkerProcess, Advice], None] = _nothing_more
@@ -195,6 +196,7 @@ class WorkerProcess:
     def kill(self, number: int = signal.SIGKILL) -> None:
         """Send a signal, by default the one that cannot be caught."""
         if not self.is_ended and self.pid:
+            self.is_killed = True
             try:
                 os.kill(self.pid, number)
             except ProcessLookupError:
