@@ -86,7 +86,7 @@ class Operator:
         except BaseException:
             self._is_reloading = False
             raise
-        generation = Generation(supervisor.generation.number + 1, settings)
+        generation = Generation(supervisor.next_generation, settings)
         work = supervisor.run_behind(self._apply(generation, difference, opened, everything=everything))
         if not wait:
             touched = _touched(difference, supervisor.pools, everything=everything)
@@ -105,12 +105,15 @@ class Operator:
         try:
             touched = _touched(difference, supervisor.pools, everything=everything)
             outcomes += [await self._renew(name, generation, everything=everything) for name in touched]
-            outcomes += [await self._close_pool(name) for name in difference.removed]
             if any(each.pool == DEFAULT and each.outcome == "failed" for each in outcomes):
+                # Its old workers go on: with the places they listen at, and the pools they ask.
                 supervisor.sockets.undo(opened)
             else:
                 supervisor.sockets.close_leaving()
-            supervisor.generation = generation
+                outcomes += [await self._close_pool(name) for name in difference.removed]
+            if not any(each.outcome == "failed" for each in outcomes):
+                # Else the next reload tries again what differs from what was whole.
+                supervisor.generation = generation
         finally:
             self._is_reloading = False
             supervisor.state = "running"

@@ -10,7 +10,6 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-import penstock
 from penstock.errors import ConfigurationError, PenstockError, Problem
 from penstock.server.life import open_listeners
 from penstock.server.log_config import configure_logging, reopen_log_files
@@ -35,6 +34,7 @@ from penstock.supervisor.taking_over import adopt_listeners, adopt_workers, stat
 from penstock.supervisor.upgrade import SupervisorState, become, check, find_saved
 from penstock.supervisor.worker_pool import WorkerPool
 from penstock.supervisor.worker_process import WorkerProcess
+from penstock.version import VERSION
 
 logger = logging.getLogger("penstock")
 
@@ -82,6 +82,11 @@ class Supervisor:
     def workers(self) -> list[WorkerProcess]:
         """All processes of all pools."""
         return [worker for pool in self.pools.values() for worker in pool.workers]
+
+    @property
+    def next_generation(self) -> int:
+        """A number that no generation has had."""
+        return max(self.generation.number, *[pool.generation.number for pool in self.pools.values()]) + 1
 
     # -- the whole life ------------------------------------------------------------------------------------------------
 
@@ -147,7 +152,7 @@ class Supervisor:
         self.sockets.close_leaving()
         for name in saved.pools.keys() - self.pools.keys():
             self.pool_sockets.close(name)
-        logger.info("penstock %s has taken over", penstock.__version__)
+        logger.info("penstock %s has taken over", VERSION)
 
     async def _serve(self) -> None:
         if self._stopping.is_set():
