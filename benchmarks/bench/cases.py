@@ -14,6 +14,7 @@ from benchmarks.bench.guest_cases import GUEST_CASES
 from benchmarks.bench.h2load import ConstantRate
 from benchmarks.bench.model import EVENTS, MEMORY, P99, PER_CONNECTION, REQUESTS, START, Case, Exchange, Rival
 from benchmarks.bench.playground import file_bytes
+from benchmarks.bench.pool_cases import POOL_CASES
 from benchmarks.bench.proxy_cases import PROXY_CASES
 from benchmarks.bench.recipes import (
     FLOOR,
@@ -240,6 +241,7 @@ CASES = (
     *STAGED_CASES,
     *GUEST_CASES,
     *PROXY_CASES,
+    *POOL_CASES,
     Case(
         name="mixed",
         title="ASGI at 5 000 requests/s while WSGI threads burn CPU; uvicorn without them",

@@ -134,6 +134,11 @@ def leave_nothing() -> None:
         signal.signal(number, leave)
 
 
+def members(leader: int) -> list[int]:
+    """The processes of a session."""
+    return [pid for pid, _ in _session(leader)]
+
+
 def _kill(pid: int) -> None:
     try:
         os.kill(pid, signal.SIGKILL)
