@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from penstock.version import VERSION
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -50,7 +52,8 @@ if TYPE_CHECKING:
     from penstock.server.rsgi_guest import rsgi
     from penstock.server.wsgi_guest import wsgi
 
-__version__ = "0.1.0"
+
+__version__ = VERSION
 
 # Where the public names live. They are imported when they are asked for: the start of a server is measured.
 _HOMES = {

@@ -9,6 +9,7 @@ from penstock.hosts.memory_host import MemoryRequest
 from penstock.intake.runtime import Runtime
 from penstock.settings import Settings
 
+
 async def warm_up(runtime: Runtime, settings: Settings, paths: tuple[str, ...]) -> None:
     """Ask every site of `settings` for each of `paths`, one after the other.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import importlib
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ConfigurationError, Problem
+from penstock.version import VERSION
 
 if TYPE_CHECKING:
     from penstock.settings import Settings
@@ -80,21 +80,16 @@ def _judge(python: str) -> str:
     version = tuple(found["python"][:2])
     if version < _OLDEST:
         return f"python: {python} is Python {version[0]}.{version[1]}, and Penstock needs {_OLDEST[0]}.{_OLDEST[1]} or later"
-    minor = ".".join(_version().split(".")[:2])
+    minor = ".".join(VERSION.split(".")[:2])
     advice = f'install it: {python} -m pip install "penstock=={minor}.*"'
     has = found["penstock"]
     if has is None:
         return f"python: {python} has no Penstock: {advice}"
     if has.split(".")[:2] != minor.split("."):
-        return f"python: {python} has Penstock {has}, and this is {_version()}: {advice}"
+        return f"python: {python} has Penstock {has}, and this is {VERSION}: {advice}"
     if found["missing"] is not None:
         return f"python: the Penstock of {python} lacks {found['missing']}: {advice}"
     return ""
-
-
-def _version() -> str:
-    """Ours. The package itself stands above its parts, which cannot import it by name."""
-    return str(importlib.import_module("penstock").__version__)
 
 
 def _ask(python: str) -> dict[str, Any] | str:

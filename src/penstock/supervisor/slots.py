@@ -132,11 +132,11 @@ class _Place:
 def _open_twin(first: socket.socket, backlog: int) -> socket.socket:
     """Another socket that listens at the same address."""
     # Set behind `bind`, so that a second server at the same address was refused, as without it.
-    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    _share_address(first)
     twin = socket.socket(first.family, socket.SOCK_STREAM)
     try:
         twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        twin.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        _share_address(twin)
         if first.family == socket.AF_INET6:
             only = first.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
             twin.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
@@ -147,3 +147,8 @@ def _open_twin(first: socket.socket, backlog: int) -> socket.socket:
         raise
     twin.setblocking(False)
     return twin
+
+
+def _share_address(sock: socket.socket) -> None:
+    if sys.platform != "win32":
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
 
-import penstock
 from penstock.supervisor.control_model import (
     PoolState,
     PoolStatus,
@@ -23,6 +22,7 @@ from penstock.supervisor.generation import DEFAULT
 from penstock.supervisor.resident_memory import find_resident_memory
 from penstock.supervisor.worker_pool import WorkerPool
 from penstock.supervisor.worker_process import WorkerProcess
+from penstock.version import VERSION
 
 if TYPE_CHECKING:
     from penstock.supervisor.supervisor import Supervisor
@@ -35,7 +35,7 @@ def server_status(supervisor: Supervisor, last_reload: str) -> ServerStatus:
     for pool in supervisor.pools.values():
         recycles.update(pool.recycles)
     return ServerStatus(
-        version=penstock.__version__,
+        version=VERSION,
         pid=os.getpid(),
         started=datetime.fromtimestamp(supervisor.started, UTC),
         uptime=time.time() - supervisor.started,

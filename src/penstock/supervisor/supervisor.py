@@ -327,11 +327,7 @@ def supervise(
 
     `load` reads the settings anew, with the options that were given. Raises ConfigurationError and StartupError.
     """
-    if sys.platform == "win32":
-        problem = (
-            "workers, pools and the control socket need Linux or macOS: leave them out, and start one server per core"
-        )
-        raise ConfigurationError([Problem(problem, "[server] workers")])
+    _judge_platform()
     _configure_log(log_config, settings)
 
     async def run() -> int:
@@ -339,6 +335,14 @@ def supervise(
 
     with asyncio.Runner(loop_factory=asyncio.SelectorEventLoop) as runner:
         return runner.run(run())
+
+
+def _judge_platform() -> None:
+    if sys.platform == "win32":
+        problem = (
+            "workers, pools and the control socket need Linux or macOS: leave them out, and start one server per core"
+        )
+        raise ConfigurationError([Problem(problem, "[server] workers")])
 
 
 def _configure_log(log_config: str, settings: Settings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -39,6 +40,8 @@ from penstock.supervisor.stacks import take_stacks
 logger = logging.getLogger("penstock")
 
 _MODULE: Final = "penstock.supervisor.worker"
+# The signal that cannot be caught; Windows, where there are no workers, has none.
+_KILL: Final = int(getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 class WorkerState(Enum):
@@ -193,7 +196,7 @@ class WorkerProcess:
         finally:
             self._answers.pop(number, None)
 
-    def kill(self, number: int = signal.SIGKILL) -> None:
+    def kill(self, number: int = _KILL) -> None:
         """Send a signal, by default the one that cannot be caught."""
         if not self.is_ended and self.pid:
             self.is_killed = True
@@ -286,11 +289,12 @@ def end_text(code: int | None) -> str:
 
 def _exit_code(pid: int) -> int | None:
     """That of a child which this program has not started itself, but its own predecessor in the same process."""
-    try:
-        ended, status = os.waitpid(pid, os.WNOHANG)
-    except ChildProcessError:
-        return 255
-    return os.waitstatus_to_exitcode(status) if ended else None
+    code: int | None = 255
+    if sys.platform != "win32":
+        with contextlib.suppress(ChildProcessError):
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            code = os.waitstatus_to_exitcode(status) if ended else None
+    return code
 
 
 def _nothing(_: WorkerProcess) -> None:
