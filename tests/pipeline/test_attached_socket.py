@@ -1,16 +1,19 @@
 """Sockets behind middleware in stages, as the pipeline keeps them; their journeys are in tests/flow/test_staged_websockets.py."""
 
 import asyncio
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from penstock import Context, Stage, WebSocket
+from penstock.http.websocket_handshake import Handshake
 from penstock.pipeline.attached_socket import end_outside, is_attached
+from penstock.request_sockets.options import SocketRules
 from penstock.request_sockets.upgrade import Upgrade
 from penstock.testing import WebSocketRefused
 from tests.flow.test_staged_websockets import native, noted, one_message, wrapping
 from tests.pipeline.subject import open_site, run, settle
+from tests.request_sockets.fake_transport import FakeTransport, open_socket
 
 
 def test_websockets_7_4_one_is_attached_while_middleware_waits_for_it() -> None:
@@ -65,32 +68,6 @@ def test_websockets_dv22_a_101_without_an_accept_is_an_error(caplog: pytest.LogC
     assert caught.value.response.status == 500
 
 
-class Halted:
-    """A socket whose end nobody waits for long enough."""
-
-    def __init__(self, *, halts: str) -> None:
-        self.halts = halts
-        self.context: Any = self
-        self.did: list[str] = []
-
-    async def finish(self, code: int, reason: str, seconds: float) -> None:
-        await self.wait(f"finish {code}")
-
-    async def abort_async(self) -> None:
-        await self.wait("abort")
-
-    async def wait(self, what: str) -> None:
-        self.did.append(what)
-        if what.startswith(self.halts):
-            await asyncio.Event().wait()
-
-    def abort(self) -> None:
-        self.did.append("drop")
-
-    def dispose(self) -> None:
-        self.did.append("dispose")
-
-
 class Counting:
     """The registry of open sockets, and the runtime and the context that lead to it."""
 
@@ -105,35 +82,38 @@ class Counting:
         self.did.append("complete")
 
 
-def ending(socket: Halted, failure: BaseException | None = None) -> tuple[Counting, Upgrade, Any]:
+def ending(failure: BaseException | None = None) -> tuple[list[str], Upgrade, FakeTransport, Any]:
+    """What was counted, the upgrade, what was done to the connection, and the coroutine that ends it."""
+    socket, transport = open_socket()
     counting: Any = Counting()
-    upgrade = Upgrade(cast("Any", None), cast("Any", None))
-    upgrade.socket = cast("Any", socket)
+    upgrade = Upgrade(Handshake(b"key", (), origin=None, extensions=()), SocketRules())
+    upgrade.socket = socket
     upgrade.release_place = lambda: counting.did.append("place")
-    return counting, upgrade, end_outside(counting, upgrade, failure, is_registered=True)
+    return counting.did, upgrade, transport, end_outside(counting, upgrade, failure, is_registered=True)
 
 
-@pytest.mark.parametrize("halts", ["finish", "abort"])
-def test_websockets_py11_a_socket_is_counted_out_when_the_wait_for_its_end_is_cancelled(halts: str) -> None:
-    socket = Halted(halts=halts)
-    counting, upgrade, end = ending(socket)
-
+def test_websockets_py11_a_socket_is_counted_out_when_the_wait_for_its_close_is_cancelled() -> None:
     async def journey() -> None:
+        did, upgrade, transport, end = ending()
         task = asyncio.ensure_future(end)
         await settle()
+        assert (did, len(transport.closes)) == ([], 1)
+        transport.loses = "at once"
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        assert did == ["remove True", "place", "complete"]
+        assert upgrade.socket is None
 
     run(journey)
-    assert counting.did == ["remove True", "place", "complete"]
-    assert socket.did == ["finish 1000", "dispose", "abort"]
-    assert upgrade.socket is None
 
 
 def test_nothing_is_waited_for_when_the_coroutine_is_closed() -> None:
-    socket = Halted(halts="finish")
-    counting, _, end = ending(socket, GeneratorExit())
-    with pytest.raises(StopIteration):
-        end.send(None)
-    assert (counting.did, socket.did) == (["remove False", "place", "complete"], ["drop", "dispose"])
+    async def journey() -> None:
+        did, _, transport, end = ending(GeneratorExit())
+        with pytest.raises(StopIteration):
+            end.send(None)
+        assert did == ["remove False", "place", "complete"]
+        assert transport.log == ["abort"]
+
+    run(journey)
