@@ -20,7 +20,7 @@ help:
 	@echo 'make check           style, types and layers'
 	@echo 'make format          bring the style in order'
 	@echo 'make bench           us beside the other servers (B= hands options to benchmarks/run.py)'
-	@echo 'make soak            a million requests of mixed kinds: memory flat, counters back to zero (N= chooses how many)'
+	@echo 'make soak            a million requests: memory flat (N= chooses how many); reloads, recycles, kills under load: none lost'
 	@echo 'make wheel           dist/pure/penstock-...-py3-none-any.whl'
 	@echo 'make wheel-compiled  dist/compiled/penstock-...whl, for this Python and machine'
 	@echo 'make clean           remove everything made here'
@@ -50,6 +50,7 @@ bench: .venv-bench/guests .venv-bench/penstock .venv-bench-compiled/guests .venv
 
 soak: .venv/test .venv/penstock
 	.venv/bin/python -m tests.soak.memory $(N)
+	.venv/bin/python -m tests.soak.lossless
 
 wheel: dist/pure/built
 wheel-compiled: dist/compiled/built

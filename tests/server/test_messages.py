@@ -1,6 +1,7 @@
 """How messages reach the operator."""
 
 import logging
+import os
 import sys
 
 import pytest
@@ -11,6 +12,11 @@ from penstock.server.messages import EscapingFormatter, configure_messages
 def formatted(message: str, error: Exception | None = None) -> str:
     info = None if error is None else (type(error), error, None)
     return EscapingFormatter().format(logging.LogRecord("penstock", logging.INFO, "", 1, message, (), info))
+
+
+def test_the_process_is_named_where_several_write_to_the_same_place() -> None:
+    record = logging.LogRecord("penstock", logging.INFO, "", 1, "replaced", (), None)
+    assert EscapingFormatter(names_process=True).format(record).endswith(f" [{os.getpid()}] INFO replaced")
 
 
 class TestEscaping:

@@ -52,10 +52,11 @@ class Scale(NamedTuple):
     reconfigurations: int
     kills: int
     flat: int
+    margin: float = 1.0
 
 
 LONG = Scale(5000, 400, reloads=100, recycles=100, reconfigurations=20, kills=20, flat=1000)
-QUICK = Scale(800, 80, reloads=3, recycles=3, reconfigurations=2, kills=2, flat=10)
+QUICK = Scale(600, 60, reloads=2, recycles=2, reconfigurations=2, kills=2, flat=5, margin=0.3)
 
 
 class Row(NamedTuple):
@@ -94,10 +95,10 @@ class Soak:
         load = Load(self.server.address, scale.rate, connections=scale.connections, paths=PATHS)
         running = asyncio.create_task(load.run())
         began = time.monotonic()
-        await asyncio.sleep(1)
+        await asyncio.sleep(scale.margin)
         try:
             await asyncio.to_thread(act)
-            await asyncio.sleep(1)
+            await asyncio.sleep(scale.margin)
         finally:
             load.stop()
             await running

@@ -16,20 +16,24 @@ _ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(9), *range(11, 32)
 class EscapingFormatter(logging.Formatter):
     """Writes time, level and message, control characters escaped, in exceptions and tracebacks, too."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+    def __init__(self, *, names_process: bool = False) -> None:
+        """`names_process`: several processes write to the same place."""
+        super().__init__(f"%(asctime)s {'[%(process)d] ' if names_process else ''}%(levelname)s %(message)s")
 
     def format(self, record: logging.LogRecord) -> str:
         """The text of `record`; an exception may have several lines."""
         return super().format(record).translate(_ESCAPES)
 
 
-def configure_messages(level: str) -> None:
-    """Write what is of `level` ("info") or more severe. Where handlers are there already, they are left alone."""
+def configure_messages(level: str, *, names_process: bool = False) -> None:
+    """Write what is of `level` ("info") or more severe. Where handlers are there already, they are left alone.
+
+    `names_process`: with the number of the process in front, where several write to the same place.
+    """
     logger = logging.getLogger("penstock")
     logger.setLevel(level.upper())
     if not logger.handlers and not logging.getLogger().handlers:
         handler = logging.StreamHandler()
-        handler.setFormatter(EscapingFormatter())
+        handler.setFormatter(EscapingFormatter(names_process=names_process))
         logger.addHandler(handler)
         logger.propagate = False

@@ -348,4 +348,4 @@ def _judge_platform() -> None:
 def _configure_log(log_config: str, settings: Settings) -> None:
     if log_config:
         configure_logging(Path(log_config))
-    configure_messages(settings.server.log.level)
+    configure_messages(settings.server.log.level, names_process=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -79,6 +80,7 @@ def _saved(worker: WorkerProcess) -> SavedWorker:
         is_serving=worker.state is WorkerState.SERVING,
         is_stand_in=worker.is_stand_in,
         request_limit=worker.request_limit,
+        stacks=-1 if worker.stacks is None else worker.stacks.fileno(),
     )
 
 
@@ -98,4 +100,6 @@ async def _adopted(saved: SavedWorker) -> WorkerProcess:
     )
     state = WorkerState.SERVING if saved.is_serving else WorkerState.DRAINING
     await worker.adopt(socket.socket(fileno=saved.channel), pid=saved.process, started=saved.started, state=state)
+    if saved.stacks >= 0:
+        worker.stacks = os.fdopen(saved.stacks, "r+b")
     return worker

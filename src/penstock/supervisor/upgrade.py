@@ -26,7 +26,10 @@ _MOST_OUTPUT: Final = 10_000
 
 
 class SavedWorker(Struct, kw_only=True, frozen=True):
-    """A worker that runs: its process, the descriptor of its channel, and what it was started for. `started` is since 1970."""
+    """A worker that runs: its process, the descriptors of its channel and of the file for its stacks, and what it was started for.
+
+    `started` is since 1970.
+    """
 
     number: int
     process: int
@@ -38,6 +41,7 @@ class SavedWorker(Struct, kw_only=True, frozen=True):
     is_serving: bool = True
     is_stand_in: bool = False
     request_limit: int = 0
+    stacks: int = -1
 
 
 class SavedPool(Struct, kw_only=True, frozen=True):
@@ -77,6 +81,7 @@ class SupervisorState(Struct, kw_only=True, frozen=True):
             yield from place
         for worker in self.workers:
             yield worker.channel
+            yield worker.stacks
         for pool in self.pools.values():
             yield pool.listening
         yield self.control

@@ -28,6 +28,7 @@ from penstock.server.tracebacks import traceback_of
 from penstock.server.warm_up import warm_up
 from penstock.settings import PoolSettings, Settings
 from penstock.supervisor.channel import Channel, read_start
+from penstock.supervisor.generation import Generation
 from penstock.supervisor.messages import (
     Advice,
     Answer,
@@ -47,6 +48,7 @@ from penstock.supervisor.messages import (
     decode_to_worker,
     encode,
 )
+from penstock.supervisor.orphaned import end_with_supervisor
 from penstock.supervisor.recycling import Reason
 from penstock.supervisor.resident_memory import find_resident_memory
 from penstock.supervisor.stacks import install_stacks, stacks_of_tasks
@@ -98,7 +100,9 @@ class Worker:
         runtime.on_recycle = self._ask_for_recycle
         if self._start.requests:
             text = f"{self._start.requests} requests were taken in"
-            runtime.limit_requests(self._start.requests, lambda: self.send(Advice(kind=Reason.REQUEST_LIMIT.value, text=text)))
+            runtime.limit_requests(
+                self._start.requests, lambda: self.send(Advice(kind=Reason.REQUEST_LIMIT.value, text=text))
+            )
         gc.freeze()
         loop = asyncio.get_running_loop()
         self._beat(loop, loop.time(), runtime)
@@ -224,6 +228,7 @@ def serve_as_told(end: socket.socket) -> int:
     """Be a worker at this end of a channel; the exit code."""
     start = read_start(end)
     settings = msgspec.json.decode(start.settings, type=Settings)
+    end_with_supervisor(end, Generation(start.generation, settings).terms(start.pool).patience)
     try:
         server = _prepare(start, settings)
     except (ConfigurationError, StartupError) as error:
@@ -248,7 +253,7 @@ def _prepare(start: Start, settings: Settings) -> Server:
         from penstock.server.log_config import configure_logging
 
         configure_logging(Path(start.log_config))
-    configure_messages(settings.server.log.level)
+    configure_messages(settings.server.log.level, names_process=True)
     if start.unavailable:
         from penstock.supervisor.stand_in import stand_in
 

@@ -225,3 +225,12 @@ def test_a_reload_opens_and_closes_places(tmp_path: Path) -> None:
 def test_the_supervisor_is_small(tmp_path: Path) -> None:
     with supervised(tmp_path, workers=1) as server:
         assert server.status()["rss"] < 40_000_000
+
+
+def test_a_supervisor_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> None:
+    with supervised(tmp_path) as server:
+        pids = server.pids()
+        server.send(signal.SIGKILL)
+        server.wait_end()
+        server.wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+    os.unlink(server.control)
