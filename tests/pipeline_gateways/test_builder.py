@@ -3,7 +3,7 @@
 import asyncio
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import pytest
 
@@ -82,9 +82,26 @@ class TestKatana:
         builder = _of_numbers().use(lambda app: lambda number: f"Called[{number}]", consumes="number")
         assert builder.use(Appending, "never", consumes="number").build("number")(42) == "Called[42]"
 
+    def test_middleware_ab_t06_an_object_that_is_invoked_ends_the_chain_too(self) -> None:
+        class Terminal:
+            async def invoke(self, context: Context) -> str:
+                return f"Called[{context.request.path}]"
+
+        builder = Builder().use(lambda app: Terminal()).use(Marking, "never")
+        assert asked(builder.build(), "/42").body == b"Called[/42]"
+
     def test_middleware_ab_t07_a_class_is_made_with_its_arguments(self) -> None:
         app = Builder().use(Marking, "a").use(Marking, "b", "more").run(showing_marks).build()
         assert asked(app).body == b"a,b,more"
+
+    def test_middleware_ab_t08_a_generic_class_is_made_with_its_arguments(self) -> None:
+        mark = TypeVar("mark")
+
+        class Generically(Marking, Generic[mark]):
+            pass
+
+        app = Builder().use(Generically[int], 1).use(Generically[str], mark="b").run(showing_marks).build()
+        assert asked(app).body == b"1,b"
 
     def test_middleware_ab_t09_too_many_arguments_are_told_when_it_is_used(self) -> None:
         def middleware(app: Any, first: int) -> Any:
@@ -100,6 +117,26 @@ class TestKatana:
         with pytest.raises(UnsupportedMiddleware, match="object is a 'object', which is no middleware"):
             builder.use(object())
         assert builder.items == []
+
+    def test_middleware_ab_t11_forms_of_one_signature_fit_without_a_conversion(self) -> None:
+        class Object:
+            def __init__(self, app: Text) -> None:
+                self.app = app
+
+            def __call__(self, number: int) -> str:
+                return self.app(number) + "3"
+
+            def method(self, number: int) -> str:
+                return self.app(number) + "2"
+
+        def default(number: int) -> str:
+            return str(number)
+
+        default.__gateway__ = "number"  # type: ignore[attr-defined]
+        builder = Builder({"builder.default_app": default})
+        builder.use(lambda app: lambda number: app(number) + "1", consumes="number")
+        builder.use(lambda app: Object(app).method, consumes="number").use(Object, consumes="number")
+        assert builder.build("number")(0) == "0321"
 
     def test_middleware_ab_t12_nothing_answers_404(self) -> None:
         assert asked(Builder().build()).status == 404
@@ -174,6 +211,46 @@ class TestKatana:
         builder.add_conversion("asgi3", "foo", turned).add_conversion("foo", "asgi3", turned)
         assert asked(builder.build()).body == b"a,b,c,d"
 
+    def test_middleware_ab_t22_arguments_arrive_as_they_are(self) -> None:
+        thing = object()
+        given: list[Any] = []
+
+        class Invoked:
+            def __init__(self, app: Any, text: str, number: int, anything: object) -> None:
+                self.app = app
+                given.append((text, number, anything))
+
+            async def invoke(self, context: Context) -> None:
+                await self.app(context)
+
+        app = Builder().use(Invoked, "text", 5, anything=thing).run(answering(b"page"), needs=()).build()
+        assert asked(app).body == b"page"
+        assert given == [("text", 5, thing)]
+
+    @pytest.mark.parametrize(
+        ("properties", "status"),
+        [
+            (None, 404),
+            ({}, 404),
+            ({"builder.default_app": None}, 404),
+            ({"builder.default_app": answering(b"own", 202)}, 202),
+        ],
+    )
+    def test_middleware_ab_t24_a_property_that_is_missing_or_none_is_the_default(
+        self, properties: dict[str, Any] | None, status: int
+    ) -> None:
+        builder = Builder(properties)
+        assert asked(builder.build()).status == status
+        builder.properties.pop("builder.default_app", None)
+        assert asked(builder.build()).status == 404
+        if properties is not None:
+            assert builder.properties is properties
+
+    @pytest.mark.parametrize("value", [42, "default", object()])
+    def test_middleware_ab_t24_one_of_a_wrong_type_is_told(self, value: object) -> None:
+        with pytest.raises(TypeError, match="the default application"):
+            Builder({"builder.default_app": value}).build()
+
     def test_middleware_ab_t23_chains_of_one_builder_have_objects_of_their_own(self) -> None:
         root = Builder()
         first, second = (root.new().use(Marking, mark).run(showing_marks).build() for mark in ("first", "second"))
@@ -191,6 +268,10 @@ class _tagged:  # noqa: N801
 def _of_numbers() -> Builder:
     hello.__gateway__ = "number"  # type: ignore[attr-defined]
     return Builder({"builder.default_app": hello})
+
+
+async def around(context: Context, following: Any) -> None:
+    await following()
 
 
 class TestRules:
@@ -235,6 +316,44 @@ class TestRules:
         first, second = builder.build(), builder.build()
         assert (first is second, Marking.made) == (False, 2)
         assert asked(first).body == asked(second).body == b"a"
+
+    def test_middleware_py_t35_branches_are_made_anew_too(self) -> None:
+        made = Marking.made
+        builder = Builder().map("/a", lambda branch: branch.use(Marking, "a").run(showing_marks))
+        apps = [builder.build() for _ in range(3)]
+        assert Marking.made == made + 3
+        assert {asked(app, "/a").body for app in apps} == {b"a"}
+
+    @pytest.mark.parametrize("is_direct", [True, False])
+    def test_a_builder_is_no_branch_of_itself(self, is_direct: bool) -> None:
+        builder = Builder()
+        with pytest.raises(ValueError, match="a builder cannot be a branch of itself"):
+            builder.map("/a", builder if is_direct else lambda branch: branch.map("/b", builder))
+        assert builder.items == []
+
+    def test_builders_in_a_circle_are_told(self) -> None:
+        one, two = Builder(), Builder()
+        one.map("/two", two)
+        two.map("/one", one)
+        with pytest.raises(ValueError, match="leads back to the builder"):
+            [two.build() for _ in range(3)]
+
+    def test_middleware_r_mp_01_a_branch_that_fails_leaves_nothing_behind(self) -> None:
+        def configure(branch: Builder) -> None:
+            branch.use_stage_marker("begin").use(Marking, "a")
+            raise KeyError("no configuration")
+
+        builder = Builder().use(Marking, "b")
+        with pytest.raises(KeyError, match="no configuration"):
+            builder.map("/a", configure)
+        assert [each.name for each in builder.items] == ["Marking"]
+
+    def test_what_is_called_with_the_branch_and_answers_is_told(self) -> None:
+        def page(request: Any) -> str:
+            return "page"
+
+        with pytest.raises(TypeError, match=r"map /a: .*page was called with the branch.*returned str.*native\(x\)"):
+            Builder().map("/a", page)
 
     def test_middleware_r_ab_08_one_that_makes_none_is_named(self) -> None:
         def forgetful(app: Any) -> None: ...
@@ -282,6 +401,20 @@ class TestRules:
         builder = Builder().use(WsgiMarking).run(answering(b""), needs=("websocket",))
         with pytest.raises(NoConversion, match="needs websocket, which the conversion asgi3 -> wsgi would lose"):
             builder.build()
+
+    @pytest.mark.parametrize("middleware", [WsgiMarking, lambda app: WsgiMarking(app, "x-made"), around])
+    def test_middleware_r_py_12_a_loss_is_refused_or_told_when_it_is_built(
+        self, middleware: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        with pytest.raises(NoConversion, match="needs websocket, which the conversion"):
+            Builder().use(middleware).run(answering(b""), needs=("websocket",)).build()
+        Builder().use(middleware).run(answering(b""), needs=()).build()
+        Builder().use(middleware).run(wsgi_page).build()
+        Builder().use(middleware).build()
+        assert caplog.messages == []
+        Builder().use(middleware).run(showing_marks).build()
+        (told,) = caplog.messages
+        assert "WebSockets to showing_marks will be refused with 403" in told
 
     def test_middleware_r_py_12_otherwise_its_handshakes_are_refused(self) -> None:
         app = Builder().use(WsgiMarking).run(answering(b"page")).build()
@@ -350,10 +483,6 @@ class NativeClass:
 
     async def __call__(self, context: Context) -> None:
         await self.app(context)
-
-
-async def around(context: Context, following: Any) -> None:
-    await following()
 
 
 async def generating(context: Context) -> Any:
@@ -459,7 +588,7 @@ class TestDescribe:
         assert builder.describe().splitlines() == [
             "   stage         kind         name         signature  conversion to what it wraps",
             "1  AUTHENTICATE  class        Marking      asgi3      native -> asgi3",
-            "2  MAP_HANDLER   around       around       native     wsgi -> asgi3 -> native",
+            "2  MAP_HANDLER   around       around       native     wsgi -> asgi3 -> native, loses websocket",
             "3  MAP_HANDLER   class        WsgiMarking  wsgi       when it is built",
             "4  PRE_EXECUTE   factory      <lambda>     any        when it is built",
             "5  PRE_EXECUTE   branch       map /x       asgi3      wsgi -> asgi3",

@@ -344,7 +344,7 @@ def test_a_refused_handshake_is_an_ordinary_answer(loop: str) -> None:
         (handshaking(b"Sec-WebSocket-Protocol: v7"), "a sub-protocol that was not offered"),
         (handshaking(b"Sec-WebSocket-Extensions: permessage-deflate"), "an extension that was not offered"),
         (saying(b"HTTP/1.1 101 X\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n"), "does not switch to websocket"),
-        (saying(b"HTTP/1.1 101 X\r\n\r\n"), "malformed head"),
+        (saying(b"HTTP/1.1 101 X\r\n\r\n"), "lacks Connection: Upgrade"),
         (saying(b"nonsense\r\n"), "not HTTP/1.1"),
         (saying(then="close"), "in front of its answer"),
     ],

@@ -49,6 +49,32 @@ class Branch:
         return copied
 
 
+class BranchSource:
+    """A branch for each application that is built of a chain. The first is made at once, so that what is wrong shows (R-MP-02)."""
+
+    __slots__ = ("_build", "_first", "_is_building", "_name")
+
+    def __init__(self, build: Callable[[], Any], name: str) -> None:
+        """Raises what `build()` raises."""
+        self._build = build
+        self._name = name
+        self._is_building = False
+        self._first: Branch | None = Branch(build(), name)
+
+    def take(self) -> Branch:
+        """The first, and from then on one made anew. Raises ValueError for builders in a circle, and what building raises."""
+        first, self._first = self._first, None
+        if first is not None:
+            return first
+        if self._is_building:
+            raise ValueError(f"{self._name} leads back to the builder that it belongs to")
+        self._is_building = True
+        try:
+            return Branch(self._build(), self._name)
+        finally:
+            self._is_building = False
+
+
 class Branching:
     """The middleware of `map` and `map_when`, around what is asked otherwise."""
 

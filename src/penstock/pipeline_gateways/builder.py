@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from penstock.pipeline.stages import Stage, stage_named
-from penstock.pipeline_gateways.branches import Branch, ByPredicate, ByPrefix, judge_prefix
+from penstock.pipeline_gateways.branches import BranchSource, ByPredicate, ByPrefix, judge_prefix
 from penstock.pipeline_gateways.chain import APPLICATION, BRANCH, MARKER, MIDDLEWARE, Item, build_chain, default_of
 from penstock.pipeline_gateways.conversions import Conversion, Conversions
 from penstock.pipeline_gateways.described import describe_items
@@ -60,10 +60,11 @@ class Builder:
         self.items.append(Item(MIDDLEWARE, found.name, middleware=found, produces=_signature(produces)))
         return self
 
-    def run(self, application: Any, *, signature: str | None = None, needs: Iterable[str] = ()) -> Builder:
+    def run(self, application: Any, *, signature: str | None = None, needs: Iterable[str] | None = None) -> Builder:
         """Add what answers. What is added behind it is never reached.
 
-        `needs` names what no conversion may lose, such as "websocket". Raises AmbiguousSignature, or TypeError for None.
+        `needs` names what no conversion may lose, such as "websocket"; where it is not said, a conversion that loses WebSockets
+        is told of in the log. Raises AmbiguousSignature, or TypeError for None.
         """
         self.items.append(_application(application, signature, needs))
         return self
@@ -129,20 +130,30 @@ class Builder:
         if configure is None:
             raise TypeError(f"{name}: there is neither an application nor a function (branch), but None")
         item = Item(BRANCH, name, chooser=chooser)
+        own, roots = len(self.items), len(self._root.items)
         self.items.append(item)
-        branch = self.new()
         try:
-            if isinstance(configure, Builder):
-                branch = configure
-            elif _is_configure(configure):
-                configure(branch)
-            else:
-                branch.run(configure)
-            item.branch = Branch(branch.build(), name)
+            item.branch = BranchSource(self._configured(configure, name).build, name)
         except BaseException:
-            self.items.remove(item)
+            # As if nothing had been asked (R-MP-01): neither the branch is there, nor the markers that it has set.
+            del self._root.items[roots:]
+            del self.items[own:]
             raise
         return self
+
+    def _configured(self, configure: Any, name: str) -> Builder:
+        if isinstance(configure, Builder):
+            return configure
+        branch = self.new()
+        if not _is_configure(configure):
+            return branch.run(configure)
+        made = configure(branch)
+        if made is not None and not isinstance(made, Builder) and not branch.items:
+            raise TypeError(
+                f"{name}: {name_of(configure)} was called with the branch, added nothing to it, and returned {type(made).__name__}. "
+                "If it is an application that is called with a context, tag it: native(x), or call its parameter context"
+            )
+        return branch
 
 
 def _is_configure(candidate: Any) -> bool:
@@ -158,7 +169,7 @@ def _is_configure(candidate: Any) -> bool:
     return len(parameters) == 1 and parameters[0].name not in _OF_REQUESTS
 
 
-def _application(application: Any, signature: str | None, needs: Iterable[str]) -> Item:
+def _application(application: Any, signature: str | None, needs: Iterable[str] | None) -> Item:
     if application is None:
         raise TypeError("run() takes an application, not None")
     name = name_of(application)

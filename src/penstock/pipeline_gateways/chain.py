@@ -9,7 +9,7 @@ from typing import Any, Final
 from penstock.pipeline.stages import Stage
 from penstock.pipeline_gateways.as_native import Answering, AroundApplication
 from penstock.pipeline_gateways.asgi_application import AT_THE_END, Application
-from penstock.pipeline_gateways.branches import Branch, Branching
+from penstock.pipeline_gateways.branches import Branch, Branching, BranchSource
 from penstock.pipeline_gateways.conversions import Conversions, losses_of
 from penstock.pipeline_gateways.middleware_shapes import Form, Middleware, detect_application
 from penstock.pipeline_gateways.polymorphic_next import PolymorphicNext
@@ -22,6 +22,10 @@ MIDDLEWARE: Final = "middleware"
 APPLICATION: Final = "application"
 BRANCH: Final = "branch"
 MARKER: Final = "marker"
+
+_WITHOUT_SOCKETS: Final = (Shape.WSGI, Shape.NATIVE, Shape.OWIN)
+# As what a PolymorphicNext can be called.
+_CALLED: Final = (Shape.ASGI3, Shape.NATIVE, Shape.WSGI)
 
 
 class Item:
@@ -37,7 +41,7 @@ class Item:
         middleware: Middleware | None = None,
         application: Any = None,
         produces: str | None = None,
-        needs: Iterable[str] = (),
+        needs: Iterable[str] | None = None,
         chooser: Any = None,
         stage: Stage | None = None,
     ) -> None:
@@ -46,18 +50,18 @@ class Item:
         self.middleware = middleware
         self.application = application
         self.produces = produces
-        self.needs = frozenset(needs)
+        self.needs = None if needs is None else frozenset(needs)
         self.chooser = chooser
-        self.branch: Branch | None = None
+        self.branch: BranchSource | None = None  # None as long as it is built
         self.stage = stage
 
 
 class Link:
-    """A part of the chain, with its signature, and what it needs of what is around it."""
+    """A part of the chain, with its signature, and what the application in it `needs` of what is around it: None, it did not say."""
 
     __slots__ = ("application", "name", "needs", "signature")
 
-    def __init__(self, application: Any, signature: str, name: str, needs: frozenset[str] = frozenset()) -> None:
+    def __init__(self, application: Any, signature: str, name: str, needs: frozenset[str] | None = frozenset()) -> None:
         self.application = application
         self.signature = signature
         self.name = name
@@ -88,18 +92,32 @@ def build_chain(items: Sequence[Item], conversions: Conversions, default: Link, 
 
 
 def converted(link: Link, signature: str, conversions: Conversions) -> Any:
-    """The application of `link` as one of `signature`; a loss that nobody forbids is told of in the log (R-PY-12)."""
-    application = link.application
-    path = conversions.path_to(application, link.signature, signature, name=link.name, needs=link.needs)
-    if path is not None and "websocket" in losses_of(path):
-        logger.debug("WebSockets to %s are refused: it is called as %s", link.name, signature)
-    return conversions.convert(application, link.signature, signature, name=link.name, needs=link.needs)
+    """The application of `link` as one of `signature`. That it can have no WebSockets so is a warning in the log (R-PY-12)."""
+    application, needs = link.application, link.needs or ()
+    path = conversions.path_to(application, link.signature, signature, name=link.name, needs=needs)
+    may_have = link.needs is None and link.signature not in _WITHOUT_SOCKETS
+    if path is not None and may_have and "websocket" in losses_of(path):
+        logger.warning(
+            "WebSockets to %s will be refused with 403: it is converted from %s to %s, which has none. run(..., needs=()) says "
+            'that it has none either, needs=("websocket",) makes this an error',
+            link.name,
+            link.signature,
+            signature,
+        )
+        link.needs = frozenset()  # said once
+    return conversions.convert(application, link.signature, signature, name=link.name, needs=needs)
+
+
+def take_branch(item: Item) -> Branch:
+    """The branch of `item`. Raises ValueError for one that is still being built, and what building raises."""
+    if item.branch is None:
+        raise ValueError(f"{item.name} leads to the builder that it belongs to: a builder cannot be a branch of itself")
+    return item.branch.take()
 
 
 def _branching(item: Item, link: Link, conversions: Conversions) -> Link:
     following = converted(link, Shape.ASGI3.value, conversions)
-    assert item.branch is not None
-    return Link(Branching(following, item.branch, item.chooser), Shape.ASGI3.value, item.name, link.needs)
+    return Link(Branching(following, take_branch(item), item.chooser), Shape.ASGI3.value, item.name, link.needs)
 
 
 def _wrapped(middleware: Middleware, produces: str | None, link: Link, conversions: Conversions) -> Link:
@@ -111,8 +129,13 @@ def _wrapped(middleware: Middleware, produces: str | None, link: Link, conversio
         inner = Answering(converted(link, Shape.NATIVE.value, conversions))
         return Link(AroundApplication(around, inner, name), Shape.NATIVE.value, name, link.needs)
     if consumes is None:
-        made = middleware.make(PolymorphicNext(_Converting(link, conversions).convert))
+        following = PolymorphicNext(_Converting(link, conversions).convert)
+        made = middleware.make(following)
         found = produces or str(detect_application(made, f"what {name} made"))
+        if found in _CALLED and conversions.find_path(link.signature, found) is not None:
+            following.converted(
+                Shape(found)
+            )  # what is lost on the way shows when it is built, and not by the first request
         return Link(made, found, name, link.needs)
     inside = converted(link, consumes, conversions)
     made = middleware.make(Answering(inside) if consumes == Shape.NATIVE else inside)

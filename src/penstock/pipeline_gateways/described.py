@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from penstock.pipeline_gateways.chain import APPLICATION, BRANCH, Item
-from penstock.pipeline_gateways.conversions import Conversions
+from penstock.pipeline_gateways.conversions import Conversions, losses_of
 from penstock.pipeline_gateways.placement import placed
 from penstock.pipeline_gateways.shapes import Shape
 
@@ -52,4 +52,7 @@ def _way(inside: str | None, consumes: str | None, conversions: Conversions) -> 
     if inside == consumes:
         return "none"
     path = conversions.find_path(inside, consumes)
-    return "no way" if path is None else " -> ".join([inside, *[step.target for step in path]])
+    if path is None:
+        return "no way"
+    lost = f", loses {', '.join(sorted(losses_of(path)))}" if losses_of(path) else ""
+    return " -> ".join([inside, *[step.target for step in path]]) + lost

@@ -46,22 +46,23 @@ class HostedRequest(AsgiRequest):
 
 
 class Hosted:
-    """What `target` answers with, as ASGI 3. `__wrapped_app__` is the application that was converted.
+    """What the target of `make_target` answers with, as ASGI 3. `__wrapped_app__` is the application that was converted.
 
-    `inner` is what has a lifespan of its own behind it, if there is such a thing.
+    Each event loop that calls it gets a target of its own: threads and their queues belong to one loop. `inner` is what has a
+    lifespan of its own behind it, if there is such a thing.
     """
 
-    __slots__ = ("__signature_id__", "__wrapped_app__", "_inner", "_runtime", "_target")
+    __slots__ = ("__signature_id__", "__wrapped_app__", "_inner", "_make_target", "_runtimes")
 
     __gateway__: ClassVar[str] = "asgi3"
     _asgi_single_callable: ClassVar[bool] = True
 
-    def __init__(self, application: Any, signature: str, target: Target, inner: Any = None) -> None:
+    def __init__(self, application: Any, signature: str, make_target: Callable[[], Target], inner: Any = None) -> None:
         self.__wrapped_app__ = application
         self.__signature_id__ = signature
-        self._target = target
+        self._make_target = make_target
         self._inner = inner
-        self._runtime: Runtime | None = None
+        self._runtimes: dict[asyncio.AbstractEventLoop, Runtime] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the whole life of the application. WebSockets are refused with 403 (middleware 15.4, 15.8)."""
@@ -91,10 +92,14 @@ class Hosted:
         await request.finish()
 
     async def _running(self) -> Runtime:
-        runtime = self._runtime
-        if runtime is None or runtime.loop is not asyncio.get_running_loop():
-            site = PipelineSite(mounts=[self._target], locations=[Location("/", body_limit=_ANY)])
-            runtime = self._runtime = Runtime([site], requests_inside=_ANY)
+        loop = asyncio.get_running_loop()
+        runtime = self._runtimes.get(loop)
+        if runtime is None:
+            site = PipelineSite(mounts=[self._make_target()], locations=[Location("/", body_limit=_ANY)])
+            runtime = Runtime([site], requests_inside=_ANY)
+            for each in [each for each in self._runtimes if each.is_closed()]:
+                del self._runtimes[each]
+            self._runtimes[loop] = runtime
             await runtime.start()
         return runtime
 
@@ -104,8 +109,10 @@ class Hosted:
             return
         while True:
             message = await receive()
-            if message["type"] == "lifespan.shutdown" and self._runtime is not None:
-                await self._runtime.stop()
+            if message["type"] == "lifespan.shutdown":
+                runtime = self._runtimes.pop(asyncio.get_running_loop(), None)
+                if runtime is not None:
+                    await runtime.stop()
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
@@ -126,22 +133,25 @@ def head_of(scope: Scope) -> RequestHead:
 
 def host_wsgi(application: WsgiApplication, *, threads: int = 4, queue: int = 1000) -> Hosted:
     """A WSGI application in `threads` of its own; `queue` requests may wait for one, the next is answered with 503."""
-    gateway = WsgiGateway(Rooted(application), threads=threads, queue=queue)
-    target = Target("WSGI application", "/", gateway.execute, on_start=gateway.start, on_stop=gateway.stop)
-    return Hosted(application, "wsgi", target)
+
+    def make_target() -> Target:
+        gateway = WsgiGateway(Rooted(application), threads=threads, queue=queue)
+        return Target("WSGI application", "/", gateway.execute, on_start=gateway.start, on_stop=gateway.stop)
+
+    return Hosted(application, "wsgi", make_target)
 
 
 def host_native(application: Callable[[Context], Any]) -> Hosted:
     """An application (context); what it returns is the answer, as of a function in a site."""
     inner = getattr(application, "__inner__", None)
-    return Hosted(application, "native", Target("application", "/", execute_step(_called(application))), inner)
+    return Hosted(application, "native", lambda: Target("application", "/", execute_step(_called(application))), inner)
 
 
 def host_owin(application: Any) -> Hosted:
     """An OWIN application (environment)."""
     from penstock.pipeline_gateways.owin import OwinGateway
 
-    return Hosted(application, "owin", Target("OWIN application", "/", OwinGateway(application).execute))
+    return Hosted(application, "owin", lambda: Target("OWIN application", "/", OwinGateway(application).execute))
 
 
 def _called(application: Any) -> Callable[[Context], Any]:

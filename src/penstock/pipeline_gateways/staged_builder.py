@@ -11,7 +11,7 @@ from penstock.pipeline.stages import Stage
 from penstock.pipeline_gateways.asgi_application import AT_THE_END
 from penstock.pipeline_gateways.branches import Branching
 from penstock.pipeline_gateways.builder import Builder
-from penstock.pipeline_gateways.chain import APPLICATION, Item, Link, converted
+from penstock.pipeline_gateways.chain import APPLICATION, Item, Link, converted, take_branch
 from penstock.pipeline_gateways.conversions import Conversions
 from penstock.pipeline_gateways.placement import placed, warnings_of
 from penstock.pipeline_gateways.shapes import Shape
@@ -65,9 +65,7 @@ class _Branch:
 
     def wrap(self, rest: Any) -> Any:
         """The middleware around the rest of the pipeline."""
-        branch = self._item.branch
-        assert branch is not None
-        return Branching(rest, branch, _Choosing(self._item.chooser, self._lead_on))
+        return Branching(rest, take_branch(self._item), _Choosing(self._item.chooser, self._lead_on))
 
     async def _lead_on(self, scope: Any, receive: Any, send: Any) -> None:
         passage = scope[KEY]

@@ -134,7 +134,9 @@ class AnswerReader:
         except HttpParserUpgrade:
             pass  # a 101: who asked for it knows what to do
         except HttpParserError as error:
-            raise BadAnswer(f"malformed head: {error}") from None
+            # llhttp pauses at any 101, and switches only for one that says so (RFC 9110 section 7.8)
+            what = "its 101 lacks Connection: Upgrade, or Upgrade" if line[2] == b"101" else f"malformed head: {error}"
+            raise BadAnswer(what) from None
         fields, self._fields = self._fields, []
         # What llhttp may let pass: control characters in values and in the reason (bad-input rows 14, 17, 18).
         if raw.translate(None, FIELD_VALUE) != b"\r\n" * (len(fields) + 2):
