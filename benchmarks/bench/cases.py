@@ -33,6 +33,7 @@ from benchmarks.bench.recipes import (
 )
 from benchmarks.bench.socket_cases import SOCKET_CASES
 from benchmarks.bench.staged_cases import STAGED_CASES
+from benchmarks.bench.worker_cases import WORKER_CASES
 from benchmarks.bench.wrk import Wrk
 
 HELLO = Exchange(expected=GREETING)
@@ -242,6 +243,7 @@ CASES = (
     *GUEST_CASES,
     *PROXY_CASES,
     *POOL_CASES,
+    *WORKER_CASES,
     Case(
         name="mixed",
         title="ASGI at 5 000 requests/s while WSGI threads burn CPU; uvicorn without them",
