@@ -11,6 +11,7 @@ from penstock import Context, HTTPError, Stage
 from penstock.pipeline_gateways.staged_around import Generating
 from penstock.pipeline_gateways.staged_middleware import StagedMiddleware
 from penstock.pipeline_gateways.staged_native import NativeMiddleware
+from penstock.request_handlers.request_list import count_parked
 from penstock.server.composition import compose_sites
 from penstock.settings import ModuleSettings, Settings, SiteSettings
 from penstock.testing import ClientResponse
@@ -291,6 +292,39 @@ class TestCalls:
         asked(Native(Stage.AUTHENTICATE, noting))
         assert stages == ["AUTHENTICATE", "END"]
 
+    def test_middleware_r_sg_32_state_is_there_between_its_stages_only(self) -> None:
+        """A session, say: what is acquired and released by a module is closed behind the await, and says so."""
+
+        class Closed(Exception):
+            pass
+
+        state = {"is_open": False}
+        seen: list[tuple[str, bool, bool]] = []
+
+        def write() -> str:
+            if not state["is_open"]:
+                raise Closed("the session has been released")
+            return "written"
+
+        def noting(name: str) -> Any:
+            async def around(context: Context, following: NEXT) -> None:
+                before = state["is_open"]
+                await following()
+                seen.append((name, before, state["is_open"]))
+                with pytest.raises(Closed):
+                    write()
+
+            return around
+
+        modules = [
+            on(Stage.ACQUIRE_STATE, lambda context: state.update(is_open=True)),
+            on(Stage.RELEASE_STATE, lambda context: state.update(is_open=False)),
+            Native(Stage.AUTHENTICATE, noting("early")),
+            Native(Stage.PRE_EXECUTE, noting("late")),
+        ]
+        assert asked(*modules, function=write).text == "written"
+        assert seen == [("late", True, False), ("early", False, False)]
+
     def test_middleware_r_sg_34_complete_before_the_handler_skips_it(self) -> None:
         log: list[str] = []
 
@@ -463,9 +497,11 @@ class TestClients:
                 tasks = [asyncio.ensure_future(client.get("/")) for _ in range(1000)]
                 await settle(5)
                 assert client.runtime.statistics().executing == 1000
+                assert count_parked(client.runtime.inside.values()) == 1000
                 gate.set()
                 found = {(await task).status for task in tasks}
                 assert client.runtime.statistics().executing == 0
+                assert count_parked(client.runtime.inside.values()) == 0
                 return found
 
         assert run(journey) == {200}

@@ -111,6 +111,11 @@ class TestWsgi:
 
         assert run(journey) == [200, 200, 200, 503]
 
+    def test_each_loop_that_calls_it_has_threads_of_its_own(self) -> None:
+        app = host_wsgi(wsgi_page)
+        assert [asked(app).body for _ in range(3)] == [b"wsgi"] * 3
+        assert len(app._runtimes) == 1, "loops that are closed are forgotten"
+
     def test_it_reads_the_body(self) -> None:
         def page(environ: Any, start_response: Any) -> list[bytes]:
             start_response("200 OK", [])

@@ -132,6 +132,11 @@ class StraightExchange(HeldExchange):
         # Of the middleware, as long as its application runs: it leads back here, and would be left for the garbage collector.
         self.send_on: Send = too_late
 
+    @property
+    def is_parked(self) -> bool:
+        """Whether the middleware waits in its `await app(...)` (middleware R-SG-35)."""
+        return self.send_on is not too_late
+
     def pass_on(self, message: Message) -> Awaitable[None]:
         """ASGI `send` for the application. Whether its messages come in turn is judged where they arrive."""
         self.has_passed = True

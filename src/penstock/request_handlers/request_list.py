@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.http.encodings import choose_type
 from penstock.http.redaction import printable, shorten
@@ -26,8 +26,8 @@ class RequestList:
     """`handler = "penstock.request_handlers.request_list:RequestList"`: what is inside now, for people and programs.
 
     Of each request method, path, client, stage, module and age; of each open WebSocket its state, its payload both ways, path,
-    client and age. A client that asks for application/json gets JSON, with the counters of the sockets; others tables in
-    plain text. The oldest comes first. The query is never shown. It is the list of one process: each worker knows its own
+    client and age. A client that asks for application/json gets JSON, with the counters of the sockets and, as `parked`, how
+    many requests wait in middleware of stages; others tables in plain text. The oldest comes first. The query is never shown. It is the list of one process: each worker knows its own
     (pipeline D-05).
     """
 
@@ -40,17 +40,34 @@ class RequestList:
         sockets, statistics = runtime.sockets.sockets(), runtime.sockets.statistics()
         accept = context.worker_request.head.find(b"accept") or b""
         if _TYPES[choose_type(accept, _TYPES)] == b"application/json":
-            return Response(_as_json(inside, sockets, statistics), headers=_HEADERS, content_type="application/json")
+            body = _as_json(inside, sockets, statistics, parked=count_parked(runtime.inside.values()))
+            return Response(body, headers=_HEADERS, content_type="application/json")
         text = _as_text(inside) + _sockets_as_text(sockets, statistics)
         return Response(text, headers=_HEADERS, content_type="text/plain; charset=utf-8")
 
 
-def _as_json(inside: Sequence[RequestInside], sockets: Sequence[SocketInside], statistics: SocketStatistics) -> bytes:
+def count_parked(inside: Iterable[object]) -> int:
+    """How many of the requests `inside`, as `Runtime.inside` has them, wait in middleware of stages (middleware R-SG-35).
+
+    It is counted when it is asked for, so that requests pay nothing for it.
+    """
+    return len([each for each in inside if _is_parked(each)])
+
+
+def _is_parked(waiting: Any) -> bool:
+    known = getattr(waiting, "known", None)
+    return bool(known is not None and known.frames) or getattr(getattr(waiting, "exchange", None), "is_parked", False)
+
+
+def _as_json(
+    inside: Sequence[RequestInside], sockets: Sequence[SocketInside], statistics: SocketStatistics, *, parked: int
+) -> bytes:
     import msgspec  # imported when used: it costs start-up time
 
     return msgspec.json.encode(
         {
             "requests": [_row(each) for each in inside],
+            "parked": parked,  # in middleware of stages (middleware R-SG-35)
             "sockets": [_row(each) for each in sockets],
             "socket_statistics": statistics._asdict(),
         }
