@@ -32,6 +32,7 @@ from penstock.supervisor.start_failures import StartFailed
 from penstock.supervisor.systemd import Notifier, child_environment
 from penstock.supervisor.taking_over import adopt_listeners, adopt_workers, state_of
 from penstock.supervisor.upgrade import SupervisorState, become, check, find_saved
+from penstock.supervisor.watching_changes import ChangeWatch
 from penstock.supervisor.worker_pool import WorkerPool
 from penstock.supervisor.worker_process import WorkerProcess
 from penstock.version import VERSION
@@ -72,6 +73,7 @@ class Supervisor:
         self._ready = ready
         self._idle: float | None = None
         self._operator = Operator(self)
+        self._watch = ChangeWatch(self, self._operator)
         self._stopping = asyncio.Event()
         self._reaper = Reaper(self._is_ours) if inherits_orphans() else None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -98,13 +100,26 @@ class Supervisor:
         signals = HostSignals(self)
         signals.install()
         try:
+            await self._watch.look()
             saved = find_saved()
-            await (self._start() if saved is None else self._take_over(saved))
+            await self._unless_stopped(self._start() if saved is None else self._take_over(saved))
             await self._serve()
         finally:
             await self._end()
             signals.remove()
         return 0
+
+    async def _unless_stopped(self, start: Coroutine[Any, Any, None]) -> None:
+        """Start, unless somebody says stop meanwhile: an application that takes long to start is not waited for."""
+        starting = asyncio.create_task(start)
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait((starting,))
+        if not starting.cancelled():
+            starting.result()
 
     async def _start(self) -> None:
         settings = self.generation.settings
@@ -159,6 +174,7 @@ class Supervisor:
             return
         self.state = "running"
         self.run_behind(self._tick())
+        self.run_behind(self._watch.run())
         self.notifier.ready(f"{len(self.workers)} workers")
         if self._ready is not None:
             self._ready(self)

@@ -234,3 +234,13 @@ def test_a_supervisor_that_is_killed_leaves_nobody_behind(tmp_path: Path) -> Non
         server.wait_end()
         server.wait(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
     os.unlink(server.control)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_start_that_takes_long_can_be_stopped(tmp_path: Path, number: int) -> None:
+    (tmp_path / "app.py").write_text(f"open({str(tmp_path / 'begun')!r}, 'w').close()\nimport time\ntime.sleep(600)\n")
+    with supervised(tmp_path, wait=False) as server:
+        server.wait((tmp_path / "begun").exists)
+        server.send(number)
+        assert server.wait_end() == 0
+    assert not os.path.exists(server.control)
