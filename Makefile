@@ -27,7 +27,7 @@ help:
 
 # --- what people call -----------------------------------------------------------------------------------------------
 
-serve: .venv/tour .venv/penstock
+serve: .venv/tour .venv/penstock examples/tour/venv/penstock
 	.venv/bin/penstock serve examples/tour/penstock.toml --port $(PORT)
 
 test: .venv/test .venv/penstock
@@ -56,7 +56,7 @@ wheel: dist/pure/built
 wheel-compiled: dist/compiled/built
 
 clean:
-	rm -rf .venv .venv-compiled .venv-bench .venv-bench-compiled .venv-peers
+	rm -rf .venv .venv-compiled .venv-bench .venv-bench-compiled .venv-peers examples/tour/venv
 	rm -rf build dist src/penstock.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/scratch
 	find src tests benchmarks examples -name __pycache__ -prune -exec rm -rf {} +
 
@@ -99,6 +99,14 @@ dist/compiled/built: $(SOURCES) build/sources requirements/compile.txt | .venv-c
 
 .venv/penstock .venv-bench/penstock: %/penstock: dist/pure/built | %/runtime
 	$*/bin/python $(PIP) install --no-deps --force-reinstall dist/pure/*.whl
+	@touch $@
+
+# The environment of the tour's pool: another Flask, and Penstock's core.
+examples/tour/venv/penstock: dist/pure/built requirements/tour-power.txt requirements/runtime.txt
+	@.ci/system-packages python
+	$(PYTHON) -m venv examples/tour/venv
+	examples/tour/venv/bin/python $(PIP) install -r requirements/tour-power.txt
+	examples/tour/venv/bin/python $(PIP) install --no-deps --force-reinstall dist/pure/*.whl
 	@touch $@
 
 .venv-compiled/penstock .venv-bench-compiled/penstock: %/penstock: dist/compiled/built | %/runtime

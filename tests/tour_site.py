@@ -4,12 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 TOUR = Path(__file__).parents[1] / "examples" / "tour"
-_MADE = shutil.ignore_patterns("var", "static", "__pycache__")
+_MADE = shutil.ignore_patterns("var", "static", "venv", "__pycache__")
+
+
+def make_environment(folder: Path) -> None:
+    """Another virtual environment, for the pool; what it imports, it borrows from this one."""
+    venv.create(folder, symlinks=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    (packages / "borrowed.pth").write_text("\n".join(path for path in sys.path if path), "utf-8")
 
 
 @contextmanager
@@ -17,6 +25,7 @@ def running_tour(folder: Path) -> Iterator[str]:
     """Serve a copy of the tour from `folder` for as long as the block lasts; yields its address as a URL without path."""
     site = folder / "tour"
     shutil.copytree(TOUR, site, ignore=_MADE)
+    make_environment(site / "venv")
     command = [sys.executable, "-m", "penstock", "serve", str(site / "penstock.toml"), "--port", "0"]
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_S") and name != "PORT"

@@ -162,6 +162,7 @@ class TestFlask:
         page = client.get("/flask/").text
         assert 'action="/flask/"' in page
         assert "mounted at <code>/flask</code>" in page
+        assert re.search(r"by Flask \d[\d.]+ in process \d+ of the pool <code>power</code>", page)
 
     def test_the_query_arrives(self, client: httpx.Client) -> None:
         assert "<strong>98.1 kW</strong>" in client.get("/flask/?head=10&flow=1&efficiency=1").text

@@ -1,5 +1,7 @@
-"""This file is the Flask page: how much power falling water gives."""
+"""This file is the Flask page: how much power falling water gives. It runs in a pool, with an environment of its own."""
 
+import os
+from importlib.metadata import version
 from pathlib import Path
 
 from flask import Flask, render_template, request
@@ -17,4 +19,5 @@ def power() -> str:
     flow = request.args.get("flow", 1.8, type=float)
     efficiency = request.args.get("efficiency", 0.85, type=float)
     kilowatts = DENSITY * GRAVITY * flow * head * efficiency / 1000
-    return render_template("power.html", head=head, flow=flow, efficiency=efficiency, kilowatts=kilowatts)
+    place = {"pool": os.environ.get("TOUR_POOL", ""), "process": os.getpid(), "flask": version("flask")}
+    return render_template("power.html", head=head, flow=flow, efficiency=efficiency, kilowatts=kilowatts, **place)
