@@ -1,5 +1,6 @@
 """This file is the test of a request as OWIN hands it to an application (websockets CO-50 to CO-63, section 2.10; T-27)."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,7 +93,7 @@ class TestReading:
 
     def test_websockets_ow1_the_server_can_carry_websockets(self) -> None:
         def check(environment: Environment) -> None:
-            assert environment["server.Capabilities"] == {"websocket.Version": "1.0"}
+            assert environment["server.Capabilities"] == {"sendfile.Version": "1.0", "websocket.Version": "1.0"}
             assert environment["server.Capabilities"] is environment["server.Capabilities"]
 
         look(check)
@@ -274,3 +275,28 @@ class TestConstruction:
 
         assert ask(open_site(function=answer)).status == 200
         assert seen == [("/base", "/")]
+
+
+@pytest.mark.parametrize(("part", "sent"), [((), b"0123456789"), ((2, 3), b"234"), ((4, None), b"456789")])
+def test_middleware_15_10_a_file_is_sent(tmp_path: Path, part: tuple[Any, ...], sent: bytes) -> None:
+    (tmp_path / "digits").write_bytes(b"0123456789")
+
+    async def application(environment: Any) -> None:
+        await environment["sendfile.SendAsync"](str(tmp_path / "digits"), *part)
+
+    answer = answer_of(application)
+    assert (answer.body, answer.headers["content-length"]) == (sent, str(len(sent)))
+
+
+def test_middleware_15_10_the_stop_of_the_server_is_told() -> None:
+    told: list[bool] = []
+
+    async def application(environment: Any) -> None:
+        disposing = environment["host.OnAppDisposing"]
+        told.append(bool(disposing))
+        environment["penstock.pipeline.context.Context"].plan.site.stopping.set()
+        await disposing
+        told.append(bool(disposing))
+
+    answer_of(application)
+    assert told == [False, True]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from typing import Any, Final
 
 from penstock.errors import ContractError
@@ -106,9 +106,19 @@ def _register(context: Context) -> Callable[..., None]:
     return on_sending_headers
 
 
+def _send_file(context: Context) -> Callable[..., Awaitable[None]]:
+    async def send_file(path: str, offset: int = 0, count: int | None = None, cancel: object = None) -> None:
+        """Answer with that part of a file, once the pipeline has unwound. Raises what `Response.send_file` raises."""
+        context.response.send_file(path, offset, count)
+
+    return send_file
+
+
 def _capabilities(context: Context) -> dict[str, Any]:
-    can_upgrade = Capability.UPGRADE in context.worker_request.capabilities
-    return {"websocket.Version": "1.0"} if can_upgrade else {}
+    can = {"sendfile.Version": "1.0"}
+    if Capability.UPGRADE in context.worker_request.capabilities:
+        can["websocket.Version"] = "1.0"
+    return can
 
 
 _LIVE: Final[dict[str, Callable[[Context], Any]]] = {
@@ -131,6 +141,8 @@ _LIVE: Final[dict[str, Callable[[Context], Any]]] = {
     "server.LocalPort": lambda context: _part(context.worker_request.server, 1),
     "server.OnSendingHeaders": _register,
     "server.Capabilities": _capabilities,
+    "sendfile.SendAsync": _send_file,
+    "host.OnAppDisposing": lambda context: context.stopping,
     ACCEPT: accept_deferred,
     ACCEPT_INLINE: accept_inline,
 }
