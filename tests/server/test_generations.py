@@ -50,13 +50,20 @@ def settings_of(releases: Releases, *, start_failure: Any = "exit") -> Settings:
     return Settings(server=server, sites=(site,))
 
 
-def serve(releases: Releases, journey: Callable[[Client, Server], Awaitable[None]], loop: str = "asyncio") -> None:
+def serve(
+    releases: Releases,
+    journey: Callable[[Client, Server], Awaitable[None]],
+    loop: str = "asyncio",
+    *,
+    has_successor: bool = False,
+) -> None:
     """Run `journey` with a client of the current release; the folders are looked at in front of every request."""
 
     async def whole() -> None:
         server = build(settings_of(releases))
         client = Client(server.sites, limits=server.settings.server.limits)
         async with client:
+            server.generations.has_successor = has_successor
             server.generations.watch(client.runtime, interval=0)
             await asyncio.sleep(0)
             await journey(client, server)
@@ -176,7 +183,38 @@ def test_pipeline_e02_what_cannot_be_exchanged_is_not_served_from_old_code(
         assert (await client.get("/")).text == "1"
 
     serve(releases, journey)
-    assert "Django keeps what it has imported for the life of a process: restart the server" in caplog.text
+    assert "Django keeps what it has imported for the life of a process" in caplog.text
+
+
+@pytest.mark.parametrize("why", ["django", "start"])
+def test_pipeline_e02_in_a_worker_the_old_code_serves_until_its_successor_does(
+    releases: Releases, why: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    releases.add("1")
+    releases.add("2", start="raise OSError('no database')" if why == "start" else "pass")
+    releases.add("3")
+    releases.switch("1")
+    asked: list[str] = []
+
+    async def journey(client: Client, server: Server) -> None:
+        client.runtime.on_recycle = asked.append
+        if why == "django":
+            monkeypatch.setitem(sys.modules, "django", ModuleType("django"))
+        releases.switch("2")
+        held = [client.open("GET", "/") for _ in range(3)]
+        for each in held:
+            await each.wait_finished()
+        assert [b"".join(each.pieces) for each in held] == [b"1"] * 3
+        assert (await client.get("/")).text == "1"  # it is not tried with every request
+        assert len(asked) == 1
+        monkeypatch.delitem(sys.modules, "django", raising=False)
+        releases.switch("3")
+        await wait_until(lambda: client.runtime.gate.is_shut)  # it is time to look again
+        assert (await client.get("/")).text == "3"  # another release is another matter
+        assert len(asked) == 2
+
+    serve(releases, journey, has_successor=True)
+    assert "the old one goes on until another worker takes over" in caplog.text
 
 
 def test_pipeline_e02_who_switches_back_gets_the_old_code_again(releases: Releases) -> None:

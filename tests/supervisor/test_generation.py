@@ -5,8 +5,8 @@ import os
 import msgspec
 import pytest
 
-from penstock.settings import ControlSettings, DrainSettings, PoolSettings, RecycleSettings, ServerSettings, Settings
-from penstock.supervisor.generation import DEFAULT, Generation, is_supervised, worker_count
+from penstock.settings import DrainSettings, PoolSettings, RecycleSettings, ServerSettings, Settings
+from penstock.supervisor.generation import DEFAULT, Generation, worker_count
 
 
 def test_workers_read_the_settings_that_were_checked() -> None:
@@ -36,17 +36,3 @@ def test_auto_is_one_worker_for_each_processor() -> None:
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     assert worker_count(Settings(server=ServerSettings(workers="auto"))) == usable
     assert worker_count(Settings()) == 1
-
-
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        (Settings(), False),
-        (Settings(server=ServerSettings(workers=1)), True),
-        (Settings(server=ServerSettings(workers="auto")), True),
-        (Settings(server=ServerSettings(control=ControlSettings())), True),
-        (Settings(pools=(PoolSettings(name="reports"),)), True),
-    ],
-)
-def test_a_supervisor_is_there_when_it_is_asked_for(settings: Settings, expected: bool) -> None:
-    assert is_supervised(settings) is expected

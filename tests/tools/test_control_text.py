@@ -56,6 +56,13 @@ def test_a_server_without_a_site_file_and_after_a_reload() -> None:
     assert lines[2] == "listening   nowhere"
 
 
+def test_what_waits_for_a_new_start_is_told() -> None:
+    due = ("server.pid_file", "server.control.mode")
+    assert "restart due  server.pid_file, server.control.mode" in status_lines(
+        replace(Subject().status(), needs_restart=due)
+    )
+
+
 def test_pools_in_a_table_and_in_a_sentence() -> None:
     running, off = Subject().pools
     assert len(list(pool_lines([running, off]))) == 3

@@ -2,7 +2,8 @@
 
 The request that meets the change is not executed by the old code: it waits until the new sites have started. Those that are
 inside end where they are, and then the old sites stop. What cannot be exchanged without a new process - what is installed, the
-site file itself - stays as it is; so does Penstock.
+site file itself - stays as it is; so does Penstock. In a worker a new process follows in any case: until then the old code serves
+where the new one cannot, so that nobody is sent away.
 """
 
 from __future__ import annotations
@@ -53,7 +54,11 @@ class Generations:
         self._delay = FIRST_DELAY
         self._tasks: set[asyncio.Task[None]] = set()
         self._runtime: Runtime | None = None
+        self._given_up: list[Move] = []
+        self._again = 0.0
         self.is_renewing = False
+        # Whether a supervisor, which hears of every move, replaces this process.
+        self.has_successor = False
 
     def watch(self, runtime: Runtime, *, interval: float = CHECK_INTERVAL) -> None:
         """Look at the folders in front of a request of `runtime`, at most every `interval` seconds."""
@@ -71,7 +76,7 @@ class Generations:
 
     def _look(self) -> None:
         moves = find_moves(self._known)
-        if not moves or self._runtime is None:
+        if not moves or self._runtime is None or self._is_given_up(self._runtime, moves):
             return
         self.is_renewing = True
         self._runtime.gate.hold()
@@ -89,8 +94,8 @@ class Generations:
             sites = await asyncio.to_thread(self._compose_in_thread, asyncio.get_running_loop())
             await start_sites(sites)
         except Exception as error:
-            self._give_up(runtime, moves, error)
             self._restore(moves, taken)
+            self._give_up(runtime, moves, error)
         except BaseException:
             self._restore(moves, taken)
             raise
@@ -127,14 +132,24 @@ class Generations:
         gc.unfreeze()  # what was made before the server was ready may be garbage now
 
     def _give_up(self, runtime: Runtime, moves: list[Move], error: Exception) -> None:
-        text = "the new code in %s does not start; requests are answered with 503, tried again in %g s; or restart the server: %s"
         places = ", ".join(move.now for move in moves)
         # What these two say needs no traceback of ours; theirs is that of the code which failed.
-        is_told = isinstance(error, (ConfigurationError, StartupError))
-        logger.error(text, places, self._delay, error, exc_info=error.__cause__ if is_told else error)
-        runtime.turn_away("the new code does not start", self._delay)
+        cause = error.__cause__ if isinstance(error, (ConfigurationError, StartupError)) else error
+        if self.has_successor:
+            self._given_up, self._again = moves, runtime.loop.time() + self._delay
+            text = "the new code in %s cannot serve in this process, the old one goes on until another worker takes over: %s"
+            logger.warning(text, places, error, exc_info=cause)
+            runtime.let_in()
+        else:
+            text = "the new code in %s does not start; requests are answered with 503, tried again in %g s; or restart the server: %s"
+            logger.error(text, places, self._delay, error, exc_info=cause)
+            runtime.turn_away("the new code does not start", self._delay)
         runtime.recycle_reasons.clear()
         self._delay = min(self._delay * 2, LONGEST_DELAY)
+
+    def _is_given_up(self, runtime: Runtime, moves: list[Move]) -> bool:
+        """Whether the old code serves on, for it is not time yet to try again."""
+        return moves == self._given_up and runtime.loop.time() < self._again
 
     def _restore(self, moves: list[Move], taken: dict[str, ModuleType]) -> None:
         take_modules([Move(move.folder, move.now, move.now) for move in moves])

@@ -71,7 +71,7 @@ def check_renewable(taken: Mapping[str, ModuleType]) -> None:
     """Raise StartupError when the code that was taken cannot be started a second time in one process."""
     if taken and "django" in sys.modules:
         # Its URL resolver, models and settings are kept, by name, where they were first imported: old code would answer.
-        raise StartupError("Django keeps what it has imported for the life of a process: restart the server")
+        raise StartupError("Django keeps what it has imported for the life of a process")
 
 
 def has_environment(moves: Iterable[Move]) -> bool:

@@ -88,6 +88,9 @@ class ServerStatus(Struct, kw_only=True, frozen=True):
     last_reload: Annotated[str, Meta(description="What came of the last reload, in words; empty before the first.")] = (
         ""
     )
+    needs_restart: Annotated[
+        tuple[str, ...], Meta(description="Settings that were changed by a reload and hold from the next start on.")
+    ] = ()
 
 
 class RequestStatus(Struct, kw_only=True, frozen=True):

@@ -78,12 +78,6 @@ def worker_count(settings: Settings) -> int:
     return wanted or 1
 
 
-def is_supervised(settings: Settings) -> bool:
-    """Whether these settings ask for a supervisor."""
-    server = settings.server
-    return server.workers is not None or server.control is not None or bool(settings.pools)
-
-
 def _with_quota(recycle: RecycleSettings, quota: int) -> RecycleSettings:
     """`max_requests` is the older name of `recycle.requests`."""
     return msgspec.structs.replace(recycle, requests=quota) if quota else recycle

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
@@ -45,6 +46,9 @@ class Operator:
         self._supervisor = supervisor
         self._last_reload = ""
         self._is_reloading = False
+        # What only a new start changes is as it was said then, whatever the settings say by now.
+        self._at_start = supervisor.generation.settings
+        self._restart_due: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -53,21 +57,22 @@ class Operator:
 
     def status(self) -> ServerStatus:
         """How everything is at this moment."""
-        return server_status(self._supervisor, self._last_reload)
+        return server_status(self._supervisor, last_reload=self._last_reload, needs_restart=self._restart_due)
 
     # -- reload --------------------------------------------------------------------------------------------------------
 
     async def diff(self) -> Changes:
         """What `reload` would change. Raises ConfigurationError with all mistakes of the file."""
-        return _told(find_changes(self.settings, self._supervisor.load()))
+        return self._told(find_changes(self.settings, loaded := self._supervisor.load()), loaded)
 
     async def reload(self, *, wait: bool) -> ReloadOutcome:
         """Read and check the site file, and start a new generation of the pools that it changes."""
         return await self._reload(wait=wait, everything=False)
 
-    async def reload_all(self) -> ReloadOutcome:
-        """As `reload`, but all workers of all pools are replaced: what SIGHUP asks for."""
-        return await self._reload(wait=True, everything=True)
+    async def reload_all(self) -> None:
+        """As `reload`, but all workers of all pools are replaced: what SIGHUP asks for. Mistakes are told in the log."""
+        with contextlib.suppress(ConfigurationError):
+            await self._reload(wait=True, everything=True)
 
     async def _reload(self, *, wait: bool, everything: bool) -> ReloadOutcome:
         if self._is_reloading:
@@ -75,25 +80,21 @@ class Operator:
         supervisor = self._supervisor
         try:
             settings = supervisor.load()
+            difference = find_changes(self.settings, settings)
+            opened = self._open_places(difference)
         except ConfigurationError as error:
             logger.error("the settings are not used, for they have mistakes; the old ones stay:\n%s", error)
             self._last_reload = "refused: the settings have mistakes"
             raise
         self._is_reloading = True
-        try:
-            difference = find_changes(self.settings, settings)
-            opened = self._open_places(difference)
-        except BaseException:
-            self._is_reloading = False
-            raise
         generation = Generation(supervisor.next_generation, settings)
         work = supervisor.run_behind(self._apply(generation, difference, opened, everything=everything))
         if not wait:
             touched = _touched(difference, supervisor.pools, everything=everything)
             pools = tuple([PoolOutcome(pool=name, outcome="under_way") for name in touched])
-            return ReloadOutcome(generation=generation.number, changed=_told(difference), pools=pools)
+            return ReloadOutcome(generation=generation.number, changed=self._told(difference, settings), pools=pools)
         outcomes: tuple[PoolOutcome, ...] = await work
-        return ReloadOutcome(generation=generation.number, changed=_told(difference), pools=outcomes)
+        return ReloadOutcome(generation=generation.number, changed=self._told(difference, settings), pools=outcomes)
 
     async def _apply(
         self, generation: Generation, difference: Difference, opened: Sequence[BoundSocket], *, everything: bool
@@ -114,6 +115,7 @@ class Operator:
             if not any(each.outcome == "failed" for each in outcomes):
                 # Else the next reload tries again what differs from what was whole.
                 supervisor.generation = generation
+                self._restart_due = find_changes(self._at_start, generation.settings).needs_restart
         finally:
             self._is_reloading = False
             supervisor.state = "running"
@@ -154,6 +156,11 @@ class Operator:
         sockets.change(opened, difference.closed)
         return opened
 
+    def _told(self, difference: Difference, settings: Settings) -> Changes:
+        changes = [Change(where=each.where, before=each.before, after=each.after) for each in difference.changes]
+        due = find_changes(self._at_start, settings).needs_restart
+        return Changes(changes=tuple(changes), pools=difference.touched, needs_restart=due)
+
     # -- one pool, one worker ------------------------------------------------------------------------------------------
 
     async def recycle(
@@ -181,6 +188,21 @@ class Operator:
             return PoolOutcome(pool=pool.name, outcome="under_way", workers=(number,))
         failure: StartFailed | None = await replacing
         return _outcome(pool, failure, (number,))
+
+    async def follow_code(self, pool: str, changed: Sequence[str]) -> None:
+        """Replace the workers of a pool one by one because files of its code have changed (pipeline G-02).
+
+        One that is off is tried at once, for what kept it off may be gone; one that was drained by hand stays so.
+        """
+        found = self._supervisor.pools.get(pool)
+        if found is None or found.drained or found.is_stopping:
+            return
+        more = f" and {len(changed) - 1} more files have" if len(changed) > 1 else " has"
+        logger.info("pool %s is recycled: %s%s changed", pool, changed[0], more)
+        if found.guard.is_off and not found.serving:
+            found.resume()
+        else:
+            await found.replace_all(found.generation, Reason.FILE_CHANGE.value)
 
     async def scale(self, pool: str, workers: int) -> PoolStatus:
         """Have so many workers (1 or more)."""
@@ -250,14 +272,6 @@ def _touched(difference: Difference, pools: dict[str, WorkerPool], *, everything
     named = [*difference.added, *[name for name in pools if name in difference.pools or everything]]
     kept = [name for name in dict.fromkeys(named) if name != DEFAULT and name not in difference.removed]
     return [*kept, DEFAULT] if difference.default or everything else kept
-
-
-def _told(difference: Difference) -> Changes:
-    return Changes(
-        changes=tuple([Change(where=each.where, before=each.before, after=each.after) for each in difference.changes]),
-        pools=difference.touched,
-        needs_restart=difference.needs_restart,
-    )
 
 
 def _outcome(pool: WorkerPool, failure: StartFailed | None, workers: tuple[int, ...] = ()) -> PoolOutcome:

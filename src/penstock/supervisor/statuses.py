@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from penstock.supervisor.supervisor import Supervisor
 
 
-def server_status(supervisor: Supervisor, last_reload: str) -> ServerStatus:
-    """The whole server."""
+def server_status(supervisor: Supervisor, *, last_reload: str, needs_restart: tuple[str, ...]) -> ServerStatus:
+    """The whole server. `needs_restart` are the settings that hold from its next start on only."""
     pools = tuple([pool_status(supervisor, pool) for pool in supervisor.pools.values()])
     recycles: Counter[str] = Counter()
     for pool in supervisor.pools.values():
@@ -48,6 +48,7 @@ def server_status(supervisor: Supervisor, last_reload: str) -> ServerStatus:
         workers=tuple([status for pool in supervisor.pools.values() for status in worker_statuses(pool)]),
         recycles=dict(recycles),
         last_reload=last_reload,
+        needs_restart=needs_restart,
     )
 
 

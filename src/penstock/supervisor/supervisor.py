@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from penstock.errors import ConfigurationError, PenstockError, Problem
-from penstock.server.life import open_listeners
+from penstock.server.listening import open_listeners
 from penstock.server.log_config import configure_logging, reopen_log_files
 from penstock.server.messages import configure_messages
 from penstock.settings import ControlSettings, Settings

@@ -89,6 +89,7 @@ class Worker:
         """Start, serve, drain; the exit code."""
         await self._channel.open(self._channel_end)
         server = self._server
+        server.generations.has_successor = True
         try:
             runtime = await server.start_sites()
             await self._warm_up(runtime)

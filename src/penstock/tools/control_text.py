@@ -34,6 +34,8 @@ def status_lines(status: ServerStatus) -> Iterator[str]:
         ("generation", str(status.generation) + (f"; {status.last_reload}" if status.last_reload else "")),
         ("recycled", counts(status.recycles)),
     ]
+    if status.needs_restart:
+        facts.append(("restart due", ", ".join(status.needs_restart)))
     yield from columns(facts)
     yield ""
     yield from pool_lines(status.pools)

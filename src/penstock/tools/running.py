@@ -28,9 +28,7 @@ def run(target: str, said: Mapping[str, Any]) -> int:
 
         with holding_pid_file(settings):
             return run_reloading(target, settings, said)
-    from penstock.supervisor.generation import is_supervised
-
-    if is_supervised(settings):
+    if settings.is_supervised:
         from penstock.tools.supervising import run_supervised
 
         return run_supervised(target, settings, said, load=lambda: settings_from(target, said))
