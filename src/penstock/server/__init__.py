@@ -2,7 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from penstock.server.life import Server, build, open_listeners, serve
+from penstock.server.life import Server, build, serve
+from penstock.server.listening import open_listeners
 
 if TYPE_CHECKING:
     from penstock.server.subjects import open_client

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from penstock.errors import ConfigurationError, Problem
 from penstock.hosts.clock import Clock
 from penstock.hosts.http1_service import Http1Service
-from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
+from penstock.hosts.listener import BoundSocket
 from penstock.hosts.loop import new_event_loop
 from penstock.hosts.socket_host import SocketHost
 from penstock.intake.health_paths import HealthPaths
@@ -22,6 +21,7 @@ from penstock.intake.runtime import Runtime
 from penstock.pipeline.site import PipelineSite
 from penstock.server.composition import Objects, compose_sites
 from penstock.server.generations import Generations
+from penstock.server.listening import has_tls, judge_fastcgi, open_fastcgi, open_listeners, open_server_tls
 from penstock.server.messages import configure_messages
 from penstock.server.moved_folders import folders_of
 from penstock.server.observation import Observation
@@ -30,7 +30,6 @@ from penstock.server.trust import Trust
 from penstock.settings import HealthPathSettings, Settings
 
 if TYPE_CHECKING:
-    from penstock.hosts.fastcgi_service import FastCgiService
     from penstock.pipeline.module import Module
     from penstock.request_handlers.pool_address import PoolAddress
 
@@ -86,7 +85,7 @@ class Server:
         bound = list(sockets) if sockets is not None else open_listeners(self.settings)
         try:
             if bound and all(each.bind.is_fastcgi for each in bound):
-                _judge_fastcgi(self.settings)
+                judge_fastcgi(self.settings)
             self._tls = open_server_tls(self.settings)
             await self.start_sites()
         except BaseException:
@@ -119,7 +118,7 @@ class Server:
             forwarded=trust.find_policy(),
         )
         self._serve_sites(self.sites)
-        fastcgi = _open_fastcgi(service, bound, trust)
+        fastcgi = open_fastcgi(service, bound, trust)
         self._host = SocketHost(service, bound, backlog=settings.backlog, tls=self._tls, fastcgi=fastcgi)
         self.addresses = await self._host.open()
 
@@ -209,7 +208,7 @@ class Server:
     @property
     def has_tls(self) -> bool:
         """Whether any site has a certificate."""
-        return _has_tls(self.settings)
+        return has_tls(self.settings)
 
     def reopen_logs(self) -> None:
         """Open the file of the access log again: it was moved (logrotate)."""
@@ -268,34 +267,6 @@ async def _end_requests(host: SocketHost, runtime: Runtime, within: float, *, le
 
 def _health_paths(health: HealthPathSettings) -> HealthPaths | None:
     return HealthPaths(live=health.live, ready=health.ready) if health.live or health.ready else None
-
-
-def _open_fastcgi(service: Http1Service, bound: Sequence[BoundSocket], trust: Trust) -> FastCgiService | None:
-    """What the sockets for web servers share, where there are any: who has none loads nothing of it."""
-    if not any(each.bind.is_fastcgi for each in bound):
-        return None
-    from penstock.hosts.fastcgi_service import FastCgiService
-
-    return FastCgiService(service, lambda host, is_unix: trust.trusts(host, is_unix=is_unix))
-
-
-def _judge_fastcgi(settings: Settings) -> None:
-    """Tell, or with `strict_host` refuse, what the sites need and FastCGI cannot carry, where there is nothing else."""
-    from penstock.hosts.fastcgi_request import CAPABILITIES
-    from penstock.server.guests import needs_beyond
-
-    beyond = list(needs_beyond(settings, CAPABILITIES))
-    if beyond and settings.server.strict_host:
-        raise ConfigurationError([Problem(f"{each}, which FastCGI does not carry") for each in beyond])
-    for each in beyond:
-        logger.warning("%s, which FastCGI does not carry: such requests are answered with 501", each)
-
-
-def open_listeners(settings: Settings) -> list[BoundSocket]:
-    """Open every place where `settings` say to listen. Raises ConfigurationError with all that cannot be had."""
-    server = settings.server
-    tls = _has_tls(settings)
-    return open_sockets([parse_bind(text) for text in server.listen], backlog=server.backlog, tls=tls)
 
 
 def build(
@@ -373,29 +344,3 @@ def _install_signals(server: Server) -> None:
             # Windows, or not the main thread
             if sys.platform == "win32":
                 signal.signal(number, lambda *_, stop=stop: loop.call_soon_threadsafe(stop))
-
-
-def _has_tls(settings: Settings) -> bool:
-    return settings.server.tls is not None or any(site.tls is not None for site in settings.sites)
-
-
-def open_server_tls(settings: Settings) -> object:
-    """The ssl.SSLContext for all certificates of `settings`, None without any. Raises ConfigurationError with all mistakes."""
-    if not _has_tls(settings):
-        return None
-    from penstock.hosts.tls import Certificate, open_tls
-
-    own = settings.server.tls
-    return open_tls(
-        None if own is None else Certificate(certificate=own.certificate, key=own.key, where="[server.tls]"),
-        [
-            Certificate(
-                certificate=site.tls.certificate,
-                key=site.tls.key,
-                hosts=site.hosts,
-                where=f"[[site]] {', '.join(site.hosts)}",
-            )
-            for site in settings.sites
-            if site.tls is not None
-        ],
-    )

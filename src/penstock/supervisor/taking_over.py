@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
+from penstock.server.listening import has_tls
 from penstock.settings import Settings
 from penstock.supervisor.generation import DEFAULT
 from penstock.supervisor.slots import SlotSockets
@@ -41,7 +42,7 @@ def adopt_listeners(settings: Settings, saved: dict[str, list[int]]) -> SlotSock
     Places that are gone are among those that leave. Raises ConfigurationError when a new one cannot be had.
     """
     server = settings.server
-    tls = server.tls is not None or any(site.tls is not None for site in settings.sites)
+    tls = has_tls(settings)
     missing = [parse_bind(place) for place in server.listen if place not in saved]
     sockets = SlotSockets(open_sockets(missing, backlog=server.backlog, tls=tls), backlog=server.backlog)
     for place, descriptors in saved.items():

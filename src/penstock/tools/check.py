@@ -38,7 +38,7 @@ def composing_problems(loaded: "SiteFile") -> Iterator[Problem]:
     """What shows only when the parts are put together: settings of modules, their hooks, certificates, formats."""
     from penstock.pipeline_modules.access_formats import compile_format
     from penstock.server.composition import compose_sites
-    from penstock.server.life import open_server_tls
+    from penstock.server.listening import open_server_tls
     from penstock.server.pool_sites import shown_addresses
     from penstock.supervisor.environments import judge_environments
 

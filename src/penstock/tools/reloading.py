@@ -19,7 +19,7 @@ def run_reloading(target: str, settings: Settings, said: Mapping[str, Any]) -> i
 
     Returns the exit code. Raises ConfigurationError for places and folders that cannot be had.
     """
-    from penstock.server.life import open_listeners
+    from penstock.server.listening import open_listeners
     from penstock.supervisor.reload import run
 
     bound = open_listeners(settings)
