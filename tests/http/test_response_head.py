@@ -34,6 +34,15 @@ class TestWriting:
         field = (b"content-type", b"text/css")
         assert written(200, field) == written(200, field) == (b"HTTP/1.1 200 OK\r\ncontent-type: text/css\r\n", -1, 0)
 
+    def test_a_field_that_says_the_same_each_time_is_remembered_and_judged_when_it_says_something_else(self) -> None:
+        for value in (b"a", b"a", b"a", b"b", b"a", b"b", b"b"):
+            assert written(200, (b"x-own", value))[0] == b"HTTP/1.1 200 OK\r\nx-own: " + value + b"\r\n"
+        for _ in range(3):
+            with pytest.raises(ContractError):
+                written(200, (b"x-own", b"a\nb"))
+        for number in range(3000):
+            assert written(200, (b"x-%d" % number, b"1"))[0] == b"HTTP/1.1 200 OK\r\nx-%d: 1\r\n" % number
+
     def test_the_length_is_read_and_kept(self) -> None:
         text, length, notes = written(200, (b"content-length", b"12"))
         assert (text, length, notes) == (b"HTTP/1.1 200 OK\r\ncontent-length: 12\r\n", 12, 0)

@@ -79,6 +79,8 @@ STEADY: Final = frozenset(
 )
 _LINES: Final[dict[tuple[bytes, bytes], bytes]] = {}
 _KINDS: Final[dict[bytes, int]] = {}
+# What other fields said last. One that says the same again is remembered, too: what is another for every answer is not.
+_LAST: Final[dict[bytes, bytes]] = {}
 
 # Every control character but HTAB becomes LF: what a value may not hold can then be found.
 _CONTROLS_AS_LF: Final = bytes(10 if (byte < 32 and byte != 9) or byte == 127 else byte for byte in range(256))
@@ -127,7 +129,7 @@ def write_head(head: ResponseHead) -> tuple[bytes, int, int]:
                     parts.append(b"connection: upgrade\r\n")
                 else:
                     notes |= HAS_DATE if kind == _DATE else HAS_SERVER
-            parts.append(_write_field(name, value))
+            parts.append(_write_field(name, value, kind))
     except (TypeError, ValueError, AttributeError) as error:
         raise ContractError(f"response headers are pairs of bytes: {error}") from None
     return b"".join(parts), length, notes
@@ -157,7 +159,7 @@ def judge_head(head: ResponseHead) -> tuple[list[tuple[bytes, bytes]], int, int]
                     notes |= _read_hop_by_hop(name, value)
                     continue
                 elif name in STEADY:
-                    _write_field(name, value)  # which remembers it
+                    _write_field(name, value, _PLAIN)  # which remembers it
                 elif b"\n" in value.translate(_CONTROLS_AS_LF):
                     raise _control_character(name, value)
             kept.append(pair)
@@ -192,11 +194,17 @@ def _write_reason(status: int, reason: bytes) -> bytes:
     return b"HTTP/1.1 %d %b\r\n" % (status, reason)
 
 
-def _write_field(name: bytes, value: bytes) -> bytes:
+def _write_field(name: bytes, value: bytes, kind: int) -> bytes:
     if b"\n" in value.translate(_CONTROLS_AS_LF):
         raise _control_character(name, value)
     text = b"%b: %b\r\n" % (name, value)
-    if name in STEADY and len(value) <= 256:
+    if kind:
+        return text
+    if _LAST.get(name) != value and name not in STEADY:
+        if len(_LAST) >= _REMEMBERED:
+            _LAST.clear()
+        _LAST[name] = value
+    elif len(value) <= 256:
         if len(_LINES) >= _REMEMBERED:
             _LINES.clear()
         _LINES[name, value] = text

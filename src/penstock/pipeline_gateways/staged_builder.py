@@ -71,7 +71,7 @@ class _Branch:
         passage = scope[KEY]
         if isinstance(passage, (StraightExchange, StraightLink)):
             scope.pop(AT_THE_END, None)
-            await passage.piece.rest(scope, receive, send)
+            await passage.way.piece.rest(scope, receive, send)
             return
         assert isinstance(passage, StagedPassage)
         await passage.lead_on(scope, receive, send, skipping=tuple(self._pieces))

@@ -63,7 +63,7 @@ class StagedMiddleware:
                 and not head.line.is_head
                 and not head.framing.is_upgrade
             ):
-                exchange = StraightExchange(context, way, self)
+                exchange = StraightExchange(context, way)
                 context.exchange = exchange
                 scope = self.gateway.scope(context)
                 scope[KEY] = exchange
@@ -108,7 +108,7 @@ class Rest:
             return
         context, way = exchange.context, exchange.way
         if context.position != way.start:
-            raise misled(context, way, self._piece.name)
+            raise misled(context, way)
         if way.inner is not None:
             await self._lead_inside(exchange, scope, receive, send)
             return
@@ -142,7 +142,7 @@ class Rest:
         adopt_user(context, scope)
         if inner.gateway.state is not None:
             scope["state"] = {**inner.gateway.state, **scope.get("state", {})}
-        scope[KEY] = StraightLink(exchange.root, way, inner)
+        scope[KEY] = StraightLink(exchange.root, way)
         context.position = way.start
         exchange.send_on = send
         try:

@@ -25,14 +25,17 @@ _IDLE: Final = (steps.require_principal, steps.keep_headers)
 
 
 class StraightWay:
-    """What there is of a plan behind a middleware: a request stands at `start` in there, `behind` the application, then at `end`.
+    """What there is of a plan behind the middleware `piece`: a request stands at `start` in there, `behind` the application, then at `end`.
 
     `inner` is the next middleware on the way to the application, if there is one.
     """
 
-    __slots__ = ("application", "behind", "end", "gateway", "inner", "mount", "start")
+    __slots__ = ("application", "behind", "end", "gateway", "inner", "mount", "piece", "start")
 
-    def __init__(self, gateway: AsgiGateway, start: int, behind: int, *, end: int, inner: Any = None) -> None:
+    def __init__(
+        self, piece: Any, gateway: AsgiGateway, start: int, *, behind: int, end: int, inner: Any = None
+    ) -> None:
+        self.piece = piece
         self.inner = inner
         self.gateway = gateway
         self.application = gateway.application
@@ -42,10 +45,10 @@ class StraightWay:
         self.end = end
 
 
-def misled(context: Context, way: StraightWay, name: str) -> ContractError:
+def misled(context: Context, way: StraightWay) -> ContractError:
     """What is wrong with a middleware that calls its application now (middleware R-SG-28)."""
     when = "twice" if way.start < context.position <= way.end else "when the request had left it"
-    return ContractError(f"{name} called its application {when}")
+    return ContractError(f"{way.piece.name} called its application {when}")
 
 
 async def too_late(*message: object) -> None:
@@ -54,7 +57,7 @@ async def too_late(*message: object) -> None:
 
 
 # Where more takes part between a middleware and END than an application.
-NO_WAY: Final = StraightWay(AsgiGateway(too_late), -1, -1, end=-1)
+NO_WAY: Final = StraightWay(None, AsgiGateway(too_late), -1, behind=-1, end=-1)
 
 
 def find_way(plan: Plan, piece: Any) -> StraightWay:
@@ -75,10 +78,10 @@ def find_way(plan: Plan, piece: Any) -> StraightWay:
             further = find_way(plan, owner)
             if further is NO_WAY or piece.may_skip:
                 return NO_WAY
-            return StraightWay(gateway, start, further.behind, end=further.end, inner=owner)
+            return StraightWay(piece, gateway, start, behind=further.behind, end=further.end, inner=owner)
         if call == target.execute:
             is_free = all(each == target.finish for each in plan.calls[at + 1 : plan.unwind_at])
-            return StraightWay(gateway, start, at + 1, end=plan.unwind_at + 2) if is_free else NO_WAY
+            return StraightWay(piece, gateway, start, behind=at + 1, end=plan.unwind_at + 2) if is_free else NO_WAY
         if call not in _IDLE:
             return NO_WAY
     return NO_WAY
@@ -87,13 +90,12 @@ def find_way(plan: Plan, piece: Any) -> StraightWay:
 class StraightLink:
     """What one of several middlewares knows of the request, and those around it do not."""
 
-    __slots__ = ("context", "has_passed", "inner", "piece", "root", "send_on", "way")
+    __slots__ = ("context", "has_passed", "inner", "root", "send_on", "way")
 
-    def __init__(self, root: StraightExchange, way: StraightWay, piece: Any) -> None:
+    def __init__(self, root: StraightExchange, way: StraightWay) -> None:
         self.root = root  # the exchange with the outermost
         self.context = root.context
         self.way = way
-        self.piece = piece
         self.has_passed = False
         self.send_on: Send = too_late
         self.inner: AsgiRequest | None = None
@@ -111,9 +113,9 @@ class StraightLink:
 class StraightExchange(HeldExchange):
     """`receive` and `send` of the middleware, and `pass_on`, the `send` of its application (middleware R-SG-26)."""
 
-    __slots__ = ("context", "has_passed", "piece", "send_on", "way")
+    __slots__ = ("context", "has_passed", "send_on", "way")
 
-    def __init__(self, context: Context, way: StraightWay, piece: Any) -> None:
+    def __init__(self, context: Context, way: StraightWay) -> None:
         # All of it here: each class between would be a call for every request.
         self._context = self.context = context
         self._worker_request = context.worker_request
@@ -127,7 +129,6 @@ class StraightExchange(HeldExchange):
         self._is_relayed = False
         self.inner = None
         self.way = way
-        self.piece = piece
         self.has_passed = False  # something of the application's answer
         # Of the middleware, as long as its application runs: it leads back here, and would be left for the garbage collector.
         self.send_on: Send = too_late
@@ -161,7 +162,7 @@ class StraightExchange(HeldExchange):
     def judge_end(self) -> None:
         """The middleware has returned behind its application. Raises ContractError for half an answer."""
         if self._state != NOT_STARTED:
-            raise ContractError(f"the middleware {self.piece.name} returned in the middle of its answer")
+            raise ContractError(f"the middleware {self.way.piece.name} returned in the middle of its answer")
 
     def _send_last(self, body: bytes) -> Awaitable[None] | None:
         if self._state != STARTED or self._disconnect is not None:
