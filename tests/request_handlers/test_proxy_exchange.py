@@ -214,9 +214,11 @@ def test_a_backend_that_fails_is_answered_for_with_502(
     "head", [b"content-length: 100000\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n10\r\n"], ids=["length", "chunks"]
 )
 def test_a_backend_that_dies_in_mid_answer_cuts_ours(head: bytes, then: str, loop: str) -> None:
-    answer = ask(saying(HEAD + head + b"hello", then=then), loop=loop)
+    with logged() as lines:
+        answer = ask(saying(HEAD + head + b"hello", then=then), loop=loop)
     assert answer.status == 200
     assert answer.is_aborted
+    assert lines[0].startswith("GET / was cut off in mid-answer: http://127.0.0.1:")
     assert answer.body in (b"hello", b"")
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import trustme
+from websockets.asyncio.server import serve
 
 from penstock.request_handlers.proxy_place import make_tls
 from penstock.server import open_client
@@ -13,6 +14,7 @@ from penstock.settings import HealthSettings
 from tests.pipeline.subject import LOOPS, run
 from tests.pipeline_gateways.wsgi_subject import wait_until
 from tests.request_handlers.proxy_subject import OK, Backend, Conversation, Script, logged, proxy_site, quiet, saying
+from tests.request_handlers.test_proxy_socket import echo
 
 
 class Authority:
@@ -24,9 +26,12 @@ class Authority:
         self._made.cert_pem.write_to_path(self.file)
 
     def backend(self, script: Script, *, certified: str = "localhost", name: str = "localhost") -> Backend:
+        return Backend(script, tls=self.context(certified), name=name)
+
+    def context(self, name: str) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._made.issue_cert(certified).configure_cert(context)
-        return Backend(script, tls=context, name=name)
+        self._made.issue_cert(name).configure_cert(context)
+        return context
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +129,20 @@ def test_bodies_pass_both_ways_and_slow_clients_slow_the_backend_down(authority:
         ):
             body = b"0123456789" * 300_000
             assert (await client.post("/", body)).body == body
+
+    run(journey, loop=loop)
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_rfc6455_websockets_pass_over_tls(authority: Authority, loop: str) -> None:
+    async def journey() -> None:
+        async with serve(echo, "127.0.0.1", 0, ssl=authority.context("127.0.0.1"), max_size=None) as server:
+            port = server.sockets[0].getsockname()[1]
+            site = proxy_site(f"https://127.0.0.1:{port}", ca=authority.file)
+            async with open_client(site, server=quiet()) as client, client.websocket("/") as websocket:
+                for message in ("text", b"bytes", b"x" * 1_000_000):
+                    await websocket.send(message)
+                    assert await websocket.receive() == message
 
     run(journey, loop=loop)
 

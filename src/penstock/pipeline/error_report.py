@@ -57,7 +57,8 @@ def report(context: Context, error: Exception) -> None:
         logger.info("%s from %s refused with %d: %s", where, client, error.status, ascii(str(error))[1:-1])
     elif isinstance(error, BackendFailed):
         told = ascii(str(error))[1:-1]
-        logger.warning("%s answered with %d: %s, error id %s", where, error.status, told, error_id(context))
+        how = "was cut off in mid-answer" if context.response.is_started else f"answered with {error.status}"
+        logger.warning("%s %s: %s, error id %s", where, how, told, error_id(context))
     elif status_of(error) < 500:
         logger.debug("%s answered with %d: %s", where, status_of(error), ascii(str(error))[1:-1])
     else:

@@ -30,6 +30,8 @@ _REMEMBERED: Final = 128
 _LONGEST_REMEMBERED: Final = 2048
 _BEGINNING: Final = b"HTTP/1."
 _RESET_CONTENT: Final = 205
+# What nearly all answers are, and where a Location would mean nothing.
+_WITHOUT_LINKS: Final = (200, 304)
 _CRLF: Final = b"\r\n"
 
 # What belongs to the connection with the backend, and goes no further (RFC 9110 section 7.6.1); trailers are announced
@@ -156,7 +158,7 @@ class AnswerReader:
         # The length is the host's to check, whatever Connection names.
         fields = [pair for pair in received if pair[0] not in dropped or pair[0] == b"content-length"]
         links = self._links
-        if links is not None:
+        if links is not None and status not in _WITHOUT_LINKS:
             fields = [(name, links.rewrite(value) if name == b"location" else value) for name, value in fields]
         length = _length_of(received, is_1_0=is_1_0)
         if status == _RESET_CONTENT:
