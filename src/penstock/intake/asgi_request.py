@@ -280,24 +280,32 @@ class AsgiRequest(AsgiReceiving):
         Raises ClientGone when the answer was cut off, although the client is there: whoever sees that cuts the connection.
         """
         self._is_finishing = True
+        # Compiled by mypyc, a coroutine that waits inside `except` and raises again breaks when it is cancelled.
+        failure: BaseException | None = None
         try:
-            while True:
-                if self._outgoing:
-                    await self._drain_quietly()
-                elif self.has_sent_all and (self.frames is None or self.frames.is_lost):
-                    break
-                else:
-                    self._wake = self._loop.create_future()
-                    await self._wake
+            await self._send_all()
         except BaseException as error:
+            failure = error
             self._lose()  # the server has ended us: it takes nothing more
-            if self.frames is not None and isinstance(error, asyncio.CancelledError):
+        try:
+            if self.frames is not None and isinstance(failure, asyncio.CancelledError):
                 await self._go_away()
-            raise
         finally:
             self.release()
+        if failure is not None:
+            raise failure
         if self.is_aborted and not self.is_disconnected:
             raise ClientGone("the answer was cut off")
+
+    async def _send_all(self) -> None:
+        while True:
+            if self._outgoing:
+                await self._drain_quietly()
+            elif self.has_sent_all and (self.frames is None or self.frames.is_lost):
+                break
+            else:
+                self._wake = self._loop.create_future()
+                await self._wake
 
     async def _go_away(self) -> None:
         """The server stops: the client of a WebSocket is told, if it takes that at once (RFC 6455 section 7.4.1)."""
