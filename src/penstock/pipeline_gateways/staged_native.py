@@ -113,15 +113,21 @@ class NativePassage:
 
     async def _pass(self) -> None:
         context = self._context
+        # Compiled by mypyc, a coroutine that waits inside `except` and raises again breaks when it is cancelled.
+        failure: BaseException | None = None
         try:
             await drive(context, advance(context))
             leading = context.task
             if leading is not None and leading is not asyncio.current_task():
                 await asyncio.wait((leading,))  # an application has answered from a task of its own
         except BaseException as error:
-            await self._end_socket(error)
-            raise
-        await self._end_socket(None)
+            failure = error
+        await self._end_socket(failure)
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                failure = None  # whose traceback holds this frame, a cycle for the garbage collector
 
     async def _end_socket(self, failure: BaseException | None) -> None:
         """A WebSocket that was accepted lives behind it, and nothing goes on before it has ended."""

@@ -234,23 +234,35 @@ class StagedPassage:
     async def _pass_socket(self, inner: AsgiRequest) -> None:
         """The same for a WebSocket, whose messages pass meanwhile, until it is gone."""
         pump = asyncio.ensure_future(inner.finish())
+        # Compiled by mypyc, a coroutine that waits inside `except` and raises again breaks when it is cancelled.
+        failure: BaseException | None = None
         try:
             await self._lead_socket(inner, pump)
-        except BaseException:
-            await _end(pump)
-            raise
+        except BaseException as error:
+            failure = error
         await _end(pump)
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                failure = None  # as above
 
     async def _lead_socket(self, inner: AsgiRequest, pump: asyncio.Future[None]) -> None:
         from penstock.pipeline.attached_socket import end_attached, is_attached
 
         context = self._context
         rest = context.rest
+        ended: BaseException | None = None
         try:
             await self._pass()
         except BaseException as error:
-            await end_attached(context, error)
-            raise
+            ended = error
+        if ended is not None:
+            await end_attached(context, ended)
+            try:
+                raise ended
+            finally:
+                ended = None  # as above
         failure, rest.endpoint_failure = rest.endpoint_failure, None
         if not is_attached(context) and inner.frames is None:
             await self._replay(inner)  # it was refused
