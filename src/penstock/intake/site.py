@@ -34,11 +34,15 @@ class Site(Protocol):
 async def start_sites(sites: Sequence[Site]) -> None:
     """Start all sites, in order. Raises StartupError after stopping those that had started."""
     started: list[Site] = []
+    # Compiled by mypyc, a coroutine that waits inside `except` and raises again breaks when it is cancelled.
+    failure: BaseException | None = None
     try:
         for site in sites:
             await site.start()
             started.append(site)
-    except BaseException:
+    except BaseException as error:
+        failure = error
+    if failure is not None:
         for site in reversed(started):
             await site.stop()
-        raise
+        raise failure

@@ -87,11 +87,15 @@ class Starting:
 
     async def start(self) -> None:
         """Start all parts. Raises StartupError after stopping those that had started, unless it `retries` (pipeline A-04)."""
+        # Compiled by mypyc, a coroutine that waits inside `except` and raises again breaks when it is cancelled.
+        failure: BaseException | None = None
         try:
             await self._start_from(0)
-        except BaseException:
+        except BaseException as error:
+            failure = error
+        if failure is not None:
             await self.stop()
-            raise
+            raise failure
 
     async def stop(self) -> None:
         """Stop what has started, in reverse order; a failure is logged and harms no other (pipeline A-06, A-08)."""
