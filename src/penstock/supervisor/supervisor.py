@@ -187,11 +187,13 @@ class Supervisor:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        # The workers have them, too, accept who waits there, and close them. If they stayed open here, who comes later would
+        # wait until the end, and be reset; so he is refused at once, and may go elsewhere.
+        self.sockets.close()
         # The default pool asks the others: its requests end first.
         if DEFAULT in self.pools:
             await self.pools[DEFAULT].stop(self._idle)
         await asyncio.gather(*[pool.stop(0.0) for pool in self.pools.values() if not pool.is_stopping])
-        self.sockets.close()
         self.pool_sockets.close_all()
         if self._control is not None:
             await self._control.close()

@@ -159,7 +159,7 @@ class Worker:
     def _lose(self) -> None:
         if not self._server.is_stopping:
             logger.error("the supervisor has gone: this worker drains and stops")
-        self._server.stop(leave_waiting=False)
+        self._server.stop(idle=self._server.settings.server.drain.idle)
 
     def _answer(self, ask: Ask) -> None:
         if ask.about == "requests":

@@ -167,6 +167,20 @@ class TestSignals:
             server.wait(lambda: log.read_text().count("/after/") == 20, "the lines")
             assert "/after/" not in (tmp_path / "access.log.1").read_text()
 
+    def test_who_connects_while_it_stops_is_refused_at_once_and_not_reset_in_the_end(self, tmp_path: Path) -> None:
+        (tmp_path / "app.py").write_text(LONG)
+        with supervised(tmp_path, workers=2) as server:
+            address = server.address
+            asking = threading.Thread(target=_ask_in_vain, args=(server,))
+            asking.start()
+            server.wait((tmp_path / "inside").exists, "the request")
+            server.send(signal.SIGTERM)
+            server.wait(lambda: _is_refused(address), "that it is refused", patience=3)
+            assert server.process.poll() is None
+            server.send(signal.SIGQUIT)
+            assert server.wait_end() == 0
+            asking.join(PATIENCE)
+
     def test_sighup_reads_the_logging_configuration_again(self, tmp_path: Path) -> None:
         """gunicorn #3353."""
         log = tmp_path / "log.json"
@@ -215,3 +229,11 @@ def _holds(folder: Path, inode: int) -> bool:
 def _ask_in_vain(server: Supervised) -> None:
     with contextlib.suppress(Exception):
         server.get("/long")
+
+
+def _is_refused(address: tuple[str, int]) -> bool:
+    try:
+        socket.create_connection(address, timeout=PATIENCE).close()
+    except ConnectionRefusedError:
+        return True
+    return False
