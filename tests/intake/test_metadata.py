@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from penstock.http.judged_fields import JUDGED
 from penstock.intake.metadata import (
     FIELD,
     Metadata,
@@ -128,3 +129,8 @@ def test_what_a_client_sends_under_our_names_is_dropped() -> None:
 def _split(packed: bytes) -> list[tuple[bytes, bytes]]:
     pairs = [line.partition(b": ") for line in packed.split(b"\r\n")[:-1]]
     return [(name, value) for name, _, value in pairs]
+
+
+def test_whatever_a_pool_would_act_upon_comes_under_another_name() -> None:
+    acted_upon = JUDGED - {b"authorization", b"content-type"}  # judged for coming twice, which the front has done
+    assert {name for name in JUDGED if pack_fields([(name, b"")]) != b"%b: \r\n" % name} == acted_upon
