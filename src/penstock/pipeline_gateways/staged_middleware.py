@@ -122,15 +122,20 @@ class Rest:
         state = way.gateway.state
         if state or (state is not None and "state" not in scope):
             scope["state"] = {**state, **scope.get("state", {})}
+        # Compiled by mypyc, a coroutine that waits inside `except` and raises again breaks when it is cancelled.
+        failure: BaseException | None = None
         try:
-            await way.application(scope, receive, exchange.pass_on)
-            if not exchange.has_passed:
-                raise exchange.root.judge_missing()
-        except BaseException as error:
-            if not await self._settle(exchange, error, scope, receive=receive, send=send):
-                raise
+            try:
+                await way.application(scope, receive, exchange.pass_on)
+                if not exchange.has_passed:
+                    raise exchange.root.judge_missing()
+            except BaseException as error:
+                failure = error
+            if failure is not None and not await self._settle(exchange, failure, scope, receive=receive, send=send):
+                raise failure
         finally:
             exchange.send_on = too_late
+            failure = None  # whose traceback holds this frame, a cycle for the garbage collector
 
     async def _lead_inside(
         self, exchange: StraightExchange | StraightLink, scope: MutableMapping[str, Any], receive: Receive, send: Send
