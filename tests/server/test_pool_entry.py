@@ -101,12 +101,15 @@ def test_heads_that_are_too_long_to_be_remembered_are_judged_each_time(subject: 
     assert ask(subject, filler)[0] == 403
 
 
-def test_what_is_remembered_is_bounded(subject: Pooled) -> None:
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(5)
-        client.connect(subject.path)
+def test_what_is_remembered_is_bounded_and_what_was_forgotten_is_judged_again(subject: Pooled) -> None:
+    with socket.socket(socket.AF_UNIX) as first, socket.socket(socket.AF_UNIX) as second:
+        for client in (first, second):
+            client.settimeout(5)
+            client.connect(subject.path)
+        assert ask_by(first, field())[0] == 200
         for port in range(1500):
-            assert ask_by(client, field(FACTS._replace(client=("192.0.2.1", port))))[0] == 200
+            assert ask_by(second, field(FACTS._replace(client=("192.0.2.1", port))))[0] == 200
+        assert ask_by(first, field())[0] == 200
 
 
 def test_pipeline_w03_a_worker_that_warms_up_may_ask_itself() -> None:

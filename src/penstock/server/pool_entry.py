@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from penstock.errors import HTTPError, RequestRejected
 from penstock.hosts.memory_host import MemoryRequest
-from penstock.http.messages import RequestLine
+from penstock.http.messages import RequestHead, RequestLine
 from penstock.intake.metadata import FAILED, FIELD, TARGET, MetadataRefused, MetadataSigner, unpack_fields
 from penstock.pipeline.error_report import error_id, status_of
 from penstock.pipeline.principal import Principal
@@ -15,7 +15,6 @@ from penstock.pipeline.response import Response
 from penstock.pipeline.stages import Stage
 
 if TYPE_CHECKING:
-    from penstock.http.messages import RequestHead
     from penstock.intake.worker_request import Address
     from penstock.pipeline.context import Context
     from penstock.pipeline.module import Hooks
@@ -63,8 +62,15 @@ class PoolEntry:
             if isinstance(worker_request, MemoryRequest):
                 return  # this process asks itself, to be warm
             known = self._judge(head)
-        # The list is shared with the next head of this connection, where it is the same again.
-        head.headers = known.headers
+        line = head.line
+        if known.target is not None:
+            line = RequestLine(
+                line.method, known.target, line.raw_path, line.path, query=line.query, version=line.version
+            )
+        # A head of its own: the next one of this connection is compared with what came, and shares its fields.
+        worker_request.head = RequestHead(
+            line, known.headers, head.authority, head.host, head.framing, block=head.block
+        )
         worker_request.scheme = known.scheme
         worker_request.come_from(known.client)
         worker_request.come_to(known.server)
@@ -72,11 +78,6 @@ class PoolEntry:
             context.principal = known.principal
         if known.trace_id:
             context.rest.trace_id = known.trace_id
-        if known.target is not None:
-            line = head.line
-            head.line = RequestLine(
-                line.method, known.target, line.raw_path, line.path, query=line.query, version=line.version
-            )
 
     def tell(self, context: Context) -> Response | None:
         """Tell the front that the application has failed: what its clients see is decided there (pipeline X-07)."""
