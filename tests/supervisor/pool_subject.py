@@ -39,6 +39,10 @@ class Scripted(WorkerProcess):
             self.exit_code = code
             self._finish()
 
+    def look(self) -> bool:
+        """No process ends."""
+        return self.is_ended
+
     def send_beat(self, **numbers: Any) -> None:
         """As if a second had passed on its loop."""
         self._receive(Beat(**numbers))
@@ -66,6 +70,12 @@ class ScriptedLauncher:
         self.all: list[Scripted] = []
         self.script: Callable[[Scripted], None] = Scripted.get_ready
         self.listening: list[Listening] = []
+        self.key = "ab" * 32
+
+    @property
+    def last_number(self) -> int:
+        """The last one that was given to a worker."""
+        return len(self.all)
 
     def sockets(self, pool: str, slot: int, count: int) -> Sequence[Listening]:
         """Those of the test."""
