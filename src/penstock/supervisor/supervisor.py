@@ -40,6 +40,8 @@ from penstock.version import VERSION
 logger = logging.getLogger("penstock")
 
 _TICK: Final = 1.0
+# Seconds that systemd waits beyond what something may take.
+_MARGIN: Final = 10.0
 # Seconds in which the answer to whoever asked for an upgrade leaves.
 _BEFORE_UPGRADE: Final = 0.2
 
@@ -131,6 +133,7 @@ class Supervisor:
             self.pool_sockets.open(pool.name)
         await self._open_control(settings.server.control)
         for name in self.generation.pools:
+            self.notifier.extend(self.generation.terms(name).recycle.start_timeout + _MARGIN)
             await self.open_pool(name, self.generation)
 
     async def _take_over(self, saved: SupervisorState) -> None:
@@ -183,6 +186,9 @@ class Supervisor:
     async def _end(self) -> None:
         self.state = "stopping"
         self.notifier.stopping()
+        # One after the other: the default pool, then those that it asks.
+        terms = [pool.terms for pool in self.pools.values()]
+        self.notifier.extend(sum(each.drain.idle + each.patience for each in terms) + _MARGIN)
         for task in tuple(self._tasks):
             task.cancel()
         if self._tasks:
@@ -260,6 +266,8 @@ class Supervisor:
                 except Exception:
                     logger.exception("pool %s could not be looked at", pool.name)
             self.notifier.watchdog()
+            if self.state == "reloading":
+                self.notifier.extend(_MARGIN)
             await asyncio.sleep(_TICK)
 
     def run_behind(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:

@@ -74,6 +74,7 @@ class TestSystemd:
         (tmp_path / "app.py").write_text(ENVIRONMENT)
         with supervised(tmp_path, workers=1) as server:
             pid = str(server.process.pid)
+            assert int(systemd.wait("EXTEND_TIMEOUT_USEC")["EXTEND_TIMEOUT_USEC"]) > 60_000_000, "start_timeout"
             assert systemd.wait("READY")["MAINPID"] == pid
             assert server.get() == (200, "[]"), "what systemd says is for the supervisor alone"
             systemd.wait("WATCHDOG")
@@ -82,6 +83,8 @@ class TestSystemd:
             assert systemd.wait("READY")["MAINPID"] == pid
             server.send(signal.SIGTERM)
             systemd.wait("STOPPING")
+            # graceful_timeout 5, and idle, cancel and kill of 0.2 + 0.5 + 0.5
+            assert int(systemd.wait("EXTEND_TIMEOUT_USEC")["EXTEND_TIMEOUT_USEC"]) > 6_200_000
             assert server.wait_end() == 0
 
     def test_one_process_without_a_supervisor_tells_it_too(self, systemd: Systemd, tmp_path: Path) -> None:
