@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from penstock import Context, Hooks, Stage
 from penstock.pipeline_modules.offline import MOST_BYTES, Offline
 from penstock.server import open_client
 from penstock.server.composition import compose_sites
-from penstock.settings import AppSettings, ModuleSettings, RouteSettings, Settings, SiteSettings
+from penstock.settings import AppSettings, ModuleSettings, RouteSettings, ServerSettings, Settings, SiteSettings
 from penstock.testing import Client, ClientResponse
 from tests.pipeline.subject import Recorder, ask, open_site, run, settle
 
@@ -153,6 +154,28 @@ class TestApplications:
         objects = {"name:shop": answering("shop"), "name:open": answering("open"), "name:Rewriting": Rewriting}
         for path, status in (("/old", 503), ("/shop/away", 200), ("/shop", 503), ("/open", 200)):
             assert ask(open_client(site, objects=objects), path).status == status
+
+    def test_pipeline_e07_one_that_does_not_start_has_its_page_too(self, tmp_path: Path) -> None:
+        file = tmp_path / "shop.html"
+        file.write_bytes(SORRY)
+
+        async def failing(scope: Any, receive: Any, send: Any) -> None:
+            await receive()
+            await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+        apps = (AppSettings(at="/shop", asgi="name:shop", offline_file=str(file)),)
+        settings = Settings(server=ServerSettings(start_failure="retry"), sites=(SiteSettings(apps=apps),))
+
+        async def journey() -> None:
+            async with open_client(settings, objects={"name:shop": failing}) as client:
+                assert (await client.get("/shop")).body == SORRY
+                file.unlink()
+                async with asyncio.timeout(1):
+                    while (answer := await client.get("/shop")).body == SORRY:
+                        await settle(1)
+                assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+
+        run(journey)
 
     def test_without_such_a_file_nothing_takes_part(self) -> None:
         (site,) = compose_sites(

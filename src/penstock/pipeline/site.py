@@ -126,7 +126,7 @@ class PipelineSite:
         target, values = self._routing.find(method, path)
         location = self._location_of(path)
         failed = self.starting.find_failed(self._target_parts.get(target))
-        return self._plan(location, target if failed is None else self._stand_in(failed)), values
+        return self._plan(location, target if failed is None else self._stand_in(failed, target)), values
 
     def plan_of(self, path: str, target: Target) -> Plan:
         """The plan of the location of `path` that leads to `target`."""
@@ -195,12 +195,14 @@ class PipelineSite:
             for each in self._all_modules()
         ]
 
-    def _stand_in(self, failed: Part) -> Target:
+    def _stand_in(self, failed: Part, target: Target) -> Target:
         # Where a module has failed, no module takes part: what stands behind it relies on it (pipeline A-05).
         if failed not in self._stand_ins:
             stand_in = self._stand_ins[failed] = Target(failed.name, "/", refuse_for(failed))
             if failed.is_for_all:
                 self._bare.add(stand_in)
+            else:
+                stand_in.stands_for = target
         return self._stand_ins[failed]
 
 

@@ -39,6 +39,7 @@ class Target:
         "on_stop",
         "only_for_rules",
         "preload",
+        "stands_for",
         "template",
     )
 
@@ -76,3 +77,5 @@ class Target:
         self.allow_anonymous = allow_anonymous
         self.needs = needs
         self.cancel_on_disconnect = cancel_on_disconnect
+        # Another that could not be started: this one answers for it meanwhile.
+        self.stands_for: Target | None = None

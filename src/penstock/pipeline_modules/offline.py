@@ -103,6 +103,7 @@ class OfflineApplications:
 
     def begin(self, context: Context) -> None:
         """Answer for the application that the request leads to, while its file is there."""
-        offline = self._by_target.get(context.plan.target)
+        target = context.plan.target
+        offline = self._by_target.get(target.stands_for or target)
         if offline is not None:
             offline.begin(context)
