@@ -5,7 +5,6 @@ import logging
 import os
 import signal
 import sys
-from os.path import exists
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,11 @@ from tests.supervisor.pool_subject import Scripted
 from tests.supervisor.supervisor_subject import REPORTS, Supervising, a_supervisor
 
 
+def is_there(path: str | Path) -> bool:
+    """Whether there is a file or a folder."""
+    return os.path.exists(path)
+
+
 @on_loop
 async def test_it_keeps_sockets_control_and_pid_file_from_the_start_to_the_end(tmp_path: Path) -> None:
     pid_file = tmp_path / "penstock.pid"
@@ -29,11 +33,11 @@ async def test_it_keeps_sockets_control_and_pid_file_from_the_start_to_the_end(t
         assert subject.settings.server.control is not None
         control = subject.settings.server.control.socket
         assert pid_file.read_text().strip() == str(os.getpid())
-        assert exists(control)
+        assert is_there(control)
         assert subject.supervisor.sockets.urls
         folder = subject.supervisor.pool_sockets.folder
     assert all(worker.is_ended for worker in subject.launcher.all)
-    assert not any(exists(path) for path in (control, pid_file, folder))
+    assert not any(is_there(path) for path in (control, pid_file, folder))
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
@@ -60,7 +64,7 @@ async def test_a_pool_that_does_not_start_ends_it_and_nothing_is_left(tmp_path: 
     subject.launcher.script = lambda worker: worker.fail("no database")
     with pytest.raises(StartupError, match="no database"):
         await subject.supervisor.run()
-    assert not exists(control)
+    assert not is_there(control)
     assert all(worker.is_ended for worker in subject.launcher.all)
 
 

@@ -21,7 +21,7 @@ async def warm_up(runtime: Runtime, settings: Settings, paths: tuple[str, ...]) 
 
 
 async def _ask(runtime: Runtime, settings: Settings, hosts: tuple[str, ...], path: str) -> None:
-    host = next((name for name in hosts if "*" not in name), hosts[0].removeprefix("*.").replace("*", "localhost"))
+    host = _a_name(hosts)
     fields = [(b"host", host.encode("ascii")), (b"user-agent", b"penstock-preload")]
     request = MemoryRequest.make("GET", path, fields, None, settings.server.limits)
     runtime.process(request)
@@ -34,3 +34,9 @@ async def _ask(runtime: Runtime, settings: Settings, hosts: tuple[str, ...], pat
     if request.is_aborted or not 200 <= status < 400:
         told = f"answered with {status}" if status else "not answered"
         raise StartupError(f"warming up: {path} of {host} is {told}; a new worker must answer it with 200 to 399")
+
+
+def _a_name(hosts: tuple[str, ...]) -> str:
+    """One that is served as one of `hosts`: "*.example.org" is every name below it, and not itself."""
+    exact = next((name for name in hosts if "*" not in name), "")
+    return exact or ("localhost" if hosts[0] == "*" else hosts[0].replace("*", "www"))
