@@ -98,10 +98,13 @@ def close_silent(connection: Connection, now: float, *, since: float, idle: floa
 
     `now` and `since` are on the loop's clock. `idle` is in seconds; who is expected gets `STOP_GRACE` at least.
     """
-    if connection.request is not None or connection.is_closing or connection.transport.get_write_buffer_size():
+    if connection.request is not None or connection.is_closing:
         return
     patience = max(idle, STOP_GRACE) if is_expected(connection) else idle
-    if now - max(connection.since, since) >= patience and not has_unread(connection.transport):
+    if now - max(connection.since, since) < patience:
+        return
+    transport = connection.transport
+    if not transport.get_write_buffer_size() and not has_unread(transport):
         close_idle(connection)
 
 
