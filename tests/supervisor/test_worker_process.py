@@ -177,10 +177,7 @@ async def test_it_inherits_its_sockets_and_no_others() -> None:
 @on_loop
 async def test_one_of_an_earlier_program_is_taken_over() -> None:
     ours, theirs = socket.socketpair()
-    with (
-        theirs,
-        subprocess.Popen([sys.executable, "-ISc", "import sys; sys.stdin.read(1); sys.exit(5)"], stdin=-1) as process,
-    ):
+    with theirs, a_child("import sys; sys.stdin.read(1); sys.exit(5)") as process:
         worker = WorkerProcess(3, pool="default", slot=0, generation=1)
         await worker.adopt(ours, pid=process.pid, started=12.5, state=WorkerState.SERVING)
         assert (worker.pid, worker.started, worker.state) == (process.pid, 12.5, WorkerState.SERVING)

@@ -64,7 +64,7 @@ class ChangeWatch:
         if self._files is not None and folders == self._folders:
             return await self._compare(self._files)
         self._folders = folders
-        self._files = WatchedFiles(folders, files=[self._site_file] if self._site_file else [])
+        self._files = _watched(folders, self._site_file)
         self._seen = await asyncio.to_thread(self._files.look)
         return set()
 
@@ -107,11 +107,8 @@ class ChangeWatch:
 
     def _code_folders(self) -> tuple[str, ...]:
         pools = self._supervisor.pools.values()
-        named = {
-            *self._supervisor.generation.settings.server.app_dirs,
-            *[one for pool in pools for one in _folders_of(pool)],
-        }
-        return tuple(sorted(folder for folder in named if os.path.isdir(folder)))
+        of_pools = [folder for pool in pools for folder in _folders_of(pool)]
+        return tuple(sorted({*self._supervisor.generation.settings.server.app_dirs, *of_pools}))
 
     def _pools_with(self, changed: Iterable[str]) -> set[str]:
         return {
@@ -119,6 +116,11 @@ class ChangeWatch:
             for name, pool in self._supervisor.pools.items()
             if any(_lies_in(path, folder) for folder in _folders_of(pool) for path in changed)
         }
+
+
+def _watched(folders: Iterable[str], site_file: str) -> WatchedFiles:
+    there = [folder for folder in folders if os.path.isdir(folder)]
+    return WatchedFiles(there, files=[site_file] if site_file else [])
 
 
 def _folders_of(pool: WorkerPool) -> tuple[str, ...]:
