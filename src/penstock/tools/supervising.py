@@ -33,5 +33,6 @@ def announce_workers(target: str, supervisor: "Supervisor") -> None:
 
     pool = supervisor.pools[DEFAULT]
     print(first_line(target, supervisor.sockets.urls, workers=pool.wanted), flush=True)
-    if kind_of(target) is Kind.SITE_FILE and pool.workers:
+    # Behind an upgrade in place the first worker is an old one, which has told somebody else.
+    if kind_of(target) is Kind.SITE_FILE and pool.workers and pool.workers[0].lines:
         print("\n".join(pool.workers[0].lines), flush=True)
