@@ -64,7 +64,7 @@ class TestTable:
             told = Told()
             signals = installed(told)
             os.kill(os.getpid(), getattr(signal, text))
-            await told.wait_for({"interrupt": "stop"}.get(name, name))
+            await told.wait_for(name)
             signals.remove()
 
         runner.run(journey())
@@ -85,11 +85,11 @@ class TestTable:
             told = Told()
             signals = installed(told)
             os.kill(os.getpid(), signal.SIGINT)
-            await told.wait_for("stop")
+            await told.wait_for("interrupt")
             os.kill(os.getpid(), signal.SIGTERM)
-            await told.wait_for("stop", "stop")
+            await told.wait_for("interrupt", "stop")
             os.kill(os.getpid(), signal.SIGINT)
-            await told.wait_for("stop", "stop", "stop_now")
+            await told.wait_for("interrupt", "stop", "stop_now")
             signals.remove()
 
         runner.run(journey())

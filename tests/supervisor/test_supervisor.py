@@ -126,6 +126,29 @@ async def test_asked_to_stop_at_once_it_cuts_everybody_off() -> None:
 
 
 @on_loop
+@pytest.mark.parametrize(
+    ("numbers", "idle"),
+    [([signal.SIGTERM], 2.0), ([signal.SIGINT], 0.0), ([signal.SIGINT, signal.SIGTERM], 0.0)],
+)
+async def test_ctrl_c_keeps_no_silent_connection_open(
+    monkeypatch: pytest.MonkeyPatch, numbers: list[int], idle: float
+) -> None:
+    told: list[float] = []
+    drain = Scripted.drain
+
+    def note(worker: Scripted, *, leave_waiting: bool, idle: float, reason: str = "") -> None:
+        told.append(idle)
+        drain(worker, leave_waiting=leave_waiting, idle=idle, reason=reason)
+
+    monkeypatch.setattr(Scripted, "drain", note)
+    async with a_supervisor() as subject:
+        for number in numbers:
+            os.kill(os.getpid(), number)
+        await subject.wait(lambda: all(worker.is_ended for worker in subject.launcher.all))
+    assert told == [idle, idle]
+
+
+@on_loop
 async def test_pools_that_are_asked_stop_behind_those_that_ask(monkeypatch: pytest.MonkeyPatch) -> None:
     ended: list[str] = []
     end = Scripted.end

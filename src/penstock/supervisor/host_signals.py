@@ -16,6 +16,9 @@ class Operations(Protocol):
     def stop(self) -> None:
         """Let the requests inside end, then exit."""
 
+    def interrupt(self) -> None:
+        """As `stop`, but connections that are silent are closed at once: whoever pressed Ctrl-C waits for the prompt."""
+
     def stop_now(self) -> None:
         """Cut off what is inside, and exit."""
 
@@ -41,7 +44,11 @@ class Operations(Protocol):
 # The signal, the name of what it asks for, and what `docs/operations.md` says of it.
 TABLE: Final[tuple[tuple[str, str, str], ...]] = (
     ("SIGTERM", "stop", "stop: let the requests inside end"),
-    ("SIGINT", "interrupt", "stop as SIGTERM; the second one stops at once"),
+    (
+        "SIGINT",
+        "interrupt",
+        "stop as SIGTERM, but close silent connections at once; the second one cuts off what is inside",
+    ),
     ("SIGQUIT", "stop_now", "stop at once"),
     ("SIGHUP", "reload", "read the settings again and replace all workers"),
     ("SIGUSR1", "reopen_logs", "open the log files again"),
@@ -91,7 +98,7 @@ class HostSignals:
         """Ctrl-C: once is a wish, twice is an order."""
         self._interrupts += 1
         if self._interrupts == 1:
-            self._operations.stop()
+            self._operations.interrupt()
         else:
             self._operations.stop_now()
 

@@ -34,7 +34,7 @@ from penstock.supervisor.taking_over import adopt_listeners, adopt_workers, stat
 from penstock.supervisor.upgrade import SupervisorState, become, check, find_saved
 from penstock.supervisor.watching_changes import ChangeWatch
 from penstock.supervisor.worker_pool import WorkerPool
-from penstock.supervisor.worker_process import WorkerProcess
+from penstock.supervisor.worker_process import WorkerProcess, WorkerState
 from penstock.version import VERSION
 
 logger = logging.getLogger("penstock")
@@ -160,6 +160,8 @@ class Supervisor:
             pool.recycles.update(saved.pools[name].recycles)
             own = [worker for worker in workers if worker.pool == name]
             pool.adopt(own, wanted=saved.pools[name].workers, drained=saved.pools[name].drained)
+        # Those that were starting are nobody's workers, but our children.
+        self._reaper = Reaper(self._is_ours)
         self.reap()  # who has ended while one program became the other
         self.run_behind(self._replace_old(saved))
 
@@ -235,19 +237,28 @@ class Supervisor:
 
     async def begin_upgrade(self) -> None:
         """See `control_model.Controlled.upgrade`."""
-        if self.state != "running":
-            raise ControlRefused(f"the server is {self.state}: try again when it is running")
+        self.refuse_unless("running")
         self.state = "upgrading"
         try:
             await check(self.target, environment=child_environment())
-        except ControlRefused as error:
+        except BaseException as error:
             self.state = "running"
             logger.error("no upgrade: %s", error)
             raise
         # Behind the answer to whoever asked for it.
         asyncio.get_running_loop().call_later(_BEFORE_UPGRADE, self._become)
 
+    def refuse_unless(self, *states: str) -> None:
+        """Raises ControlRefused when the server is in none of `states`."""
+        if self.state not in states:
+            raise ControlRefused(f"the server is {self.state}: try again when it is running")
+
     def _become(self) -> None:
+        if self.state != "upgrading":
+            return  # it was told to stop meanwhile
+        for worker in self.workers:
+            if worker.state in (WorkerState.STARTING, WorkerState.READY):
+                worker.kill()
         logger.info("the supervisor becomes the program that is on the disk now")
         control = -1 if self._control is None else self._control.fileno()
         pid_file = -1 if self._pid_file is None else self._pid_file.descriptor
@@ -290,11 +301,18 @@ class Supervisor:
 
     def stop(self) -> None:
         """Let the requests inside end, then exit."""
-        self._stop(None)
+        if not self._stopping.is_set():
+            logger.info("the server stops")
+        self._stopping.set()
+
+    def interrupt(self) -> None:
+        """As `stop`, but connections that are silent are closed at once."""
+        self._idle = 0.0
+        self.stop()
 
     def stop_now(self) -> None:
         """Cut off what is inside, and exit."""
-        self._stop(0.0)
+        self.interrupt()
         for pool in self.pools.values():
             pool.cut_off()
 
@@ -318,11 +336,11 @@ class Supervisor:
 
     def add_worker(self) -> None:
         """One worker more in the default pool."""
-        self.run_behind(self._operator.scale(DEFAULT, self.pools[DEFAULT].wanted + 1))
+        self.run_behind(self._operator.scale_by(DEFAULT, 1))
 
     def remove_worker(self) -> None:
         """One worker fewer in the default pool; the last one stays."""
-        self.run_behind(self._operator.scale(DEFAULT, max(1, self.pools[DEFAULT].wanted - 1)))
+        self.run_behind(self._operator.scale_by(DEFAULT, -1))
 
     def reap(self) -> None:
         """A child process has ended."""
@@ -330,12 +348,6 @@ class Supervisor:
             worker.look()
         if self._reaper is not None and (again := self._reaper.reap()) is not None:
             asyncio.get_running_loop().call_later(again, self.reap)
-
-    def _stop(self, idle: float | None) -> None:
-        self._idle = idle
-        if not self._stopping.is_set():
-            logger.info("the server stops")
-        self._stopping.set()
 
     def _is_ours(self, process: int) -> bool:
         return any(worker.pid == process for worker in self.workers)
