@@ -46,6 +46,17 @@ class TestRefusal:
 
 class TestStop:
     @run
+    async def test_rfc9112_9_3_1_our_own_processes_are_told_that_nothing_was_read(self) -> None:
+        wired = await Wired().begin()
+        wired.connection.service.is_private = True
+        wired.receive(GET)
+        close_idle(wired.connection)
+        assert wired.transport.calls == []  # a request is inside
+        wired.answer()
+        close_idle(wired.connection)
+        assert wired.transport.calls == ["close"]  # the kernel resets it for whatever crosses the close
+
+    @run
     async def test_who_is_expected(self) -> None:
         wired = await Wired().begin()
         assert is_expected(wired.connection)  # never served

@@ -32,3 +32,9 @@ def test_the_client_is_told_what_and_the_log_which_pool(error: Exception, status
 )
 def test_what_is_not_of_the_pool_stays_as_it_is(error: Exception) -> None:
     assert pool_failure_of(error, "reports") is error
+
+
+def test_an_answer_that_has_begun_is_broken_off() -> None:
+    failure = pool_failure_of(BrokenConnection("was closed"), "reports", has_begun=True)
+    assert isinstance(failure, BackendFailed)
+    assert failure.detail == "this application broke off its answer"

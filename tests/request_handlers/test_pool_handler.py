@@ -131,6 +131,22 @@ def test_connections_to_the_pool_are_used_again(tmp_path: Path) -> None:
         assert not script.has_waiting()
 
 
+def test_rfc9112_9_3_1_a_connection_whose_request_may_not_have_been_read_whole_is_not_used_again(
+    tmp_path: Path,
+) -> None:
+    with Scripted(tmp_path) as script, RawClient(script.front.address) as client:
+        client.send([b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 20000\r\n\r\n" + b"y" * 20_000])
+        with script.accepted() as worker:
+            assert worker.recv(100)
+            worker.sendall(OK)
+            assert client.read_answer().body == b"ok"
+            client.send([GET])
+            with script.accepted() as other:
+                read_head(other)
+                other.sendall(OK)
+                assert client.read_answer().body == b"ok"
+
+
 # -- a worker that is played by the test -----------------------------------------------------------------------------------
 
 

@@ -128,6 +128,12 @@ async def asgi_failing(scope: Any, receive: Any, send: Any) -> None:
         return
     if scope["path"] == "/refused":
         raise HTTPError(429, "not so fast: é", headers=((b"retry-after", b"7"),))
+    if scope["path"] == "/named":
+        await send(
+            {"type": "http.response.start", "status": 200, "headers": [(b"server", b"mine"), (b"date", b"never")]}
+        )
+        await send({"type": "http.response.body", "body": b"not a failure"})
+        return
     if scope["path"] == "/own":
         await send({"type": "http.response.start", "status": 500, "headers": [(b"content-type", b"text/plain")]})
         await send({"type": "http.response.body", "body": b"my own page"})
@@ -136,6 +142,7 @@ async def asgi_failing(scope: Any, receive: Any, send: Any) -> None:
 
 
 FAILURES = [
+    b"GET /named HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /broken HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /broken HTTP/1.1\r\nHost: a\r\nAccept: application/json\r\n\r\n",
     b"POST /broken HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx",
@@ -172,6 +179,7 @@ def test_pipeline_x07_failures_are_answered_as_they_would_be_in_process(
     inside, outside = [asked(address, request_bytes) for address in failing]
     assert ids.sub("ID", outside[2]) == ids.sub("ID", inside[2])
     assert (outside[0], sorted(outside[1])) == (inside[0], sorted(inside[1]))
+    assert (b"server", b"mine") in outside[1] or b"/named" not in request_bytes
     shown = re.search("error id ([0-9a-f]{12})", outside[2])
     if shown:
         told = [record for record in caplog.records if shown[1] in record.getMessage()]

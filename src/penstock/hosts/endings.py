@@ -109,8 +109,15 @@ def close_silent(connection: Connection, now: float, *, since: float, idle: floa
 
 
 def close_idle(connection: Connection) -> None:
-    """Close if no request is inside; what crosses the close is read and dropped, which resets nobody who may still read."""
-    if connection.request is None and not connection.is_closing:
+    """Close if no request is inside; what crosses the close is read and dropped, which resets nobody who may still read.
+
+    Our own processes want the reset: by it they know that nobody has read what crossed the close, and send it to another worker.
+    """
+    if connection.request is not None or connection.is_closing:
+        return
+    if connection.service.is_private:
+        close_now(connection)
+    else:
         close_politely(connection, is_sending=False)
 
 

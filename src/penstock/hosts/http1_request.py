@@ -235,7 +235,7 @@ class Http1Request:
         """`date`, `server` and, where it says something, `connection`."""
         connection = self.connection
         fields = connection.clock.date
-        if notes & (HAS_DATE | HAS_SERVER):
+        if notes & (HAS_DATE | HAS_SERVER) and fields:
             date, _, server = fields.partition(b"\r\n")
             fields = (b"" if notes & HAS_DATE else date + b"\r\n") + (b"" if notes & HAS_SERVER else server)
         if not connection.keeps_alive:

@@ -52,8 +52,12 @@ class Http1Service:
         *,
         is_timed: bool = False,
         forwarded: Callable[[Http1Request], None] | None = None,
+        is_private: bool = False,
     ) -> None:
-        """`is_timed`: somebody wants to know how long requests take. `forwarded` applies what a trusted proxy says."""
+        """`is_timed`: somebody wants to know how long requests take. `forwarded` applies what a trusted proxy says.
+
+        `is_private`: only our own processes connect, by a Unix socket.
+        """
         self.runtime = runtime
         self.limits = limits
         self.clock = clock
@@ -61,6 +65,7 @@ class Http1Service:
         self.reader = HeadReader(limits)
         self.body_limit = limits.body
         self.is_timed = is_timed
+        self.is_private = is_private
         self.connections: set[Connection] = set()
         self.sockets: set[FrameConnection] = set()
         self.is_stopping = False

@@ -53,6 +53,16 @@ class PoolConnections(BackendPool):
 
     __slots__ = ()
 
+    def release(self, connection: BackendConnection) -> None:
+        """As `BackendPool.release`; a connection whose last request may not have been read whole is not used again.
+
+        An application may answer in front of the end of a body, and the worker reads and drops what comes behind it.
+        """
+        if isinstance(connection, PoolConnection) and not connection.sent:
+            connection.abort()
+        else:
+            super().release(connection)
+
     async def _open(self) -> BackendConnection:
         async with asyncio.timeout(self._limits.connect_timeout):
             end = await self._connect_patiently()

@@ -65,4 +65,4 @@ class PoolExchange(Exchange):
         return super().respond()
 
     def _failure(self, error: Exception) -> Exception:
-        return pool_failure_of(error, self._handler.pool_name)
+        return pool_failure_of(error, self._handler.pool_name, has_begun=self.answer is not None)

@@ -10,14 +10,15 @@ from penstock.request_handlers.proxy_answer_head import BadAnswer
 from penstock.request_handlers.proxy_failures import BrokenConnection, SlowBackend
 
 _RETRY_SOON: Final = ((b"retry-after", b"5"),)
+_ENDED: Final = "the process of this application ended before it had answered"
 _OURS: Final = 500
 _OF_THE_BODY: Final = frozenset((b"cache-control", b"content-length", b"content-type"))
 
 
-def pool_failure_of(error: Exception, pool: str) -> Exception:
+def pool_failure_of(error: Exception, pool: str, *, has_begun: bool = False) -> Exception:
     """`error` as the failure of a request to the pool of that name; what is not of the pool stays as it is.
 
-    503 says that nobody has seen the request, and to come again; 502 that the worker that had it has ended; 504 that it is
+    `has_begun`: the head of an answer has come. 503 says that nobody has seen the request, and to come again; 502 that the worker that had it has ended; 504 that it is
     silent.
     """
     if isinstance(error, ClientGone | BackendFailed):
@@ -27,7 +28,8 @@ def pool_failure_of(error: Exception, pool: str) -> Exception:
     if isinstance(error, BadAnswer):
         return _failed(502, "this application gave an answer that is not HTTP", pool, error)
     if isinstance(error, BrokenConnection):
-        return _failed(502, "the process of this application ended before it had answered", pool, error)
+        what = "this application broke off its answer" if has_begun else _ENDED
+        return _failed(502, what, pool, error)
     if isinstance(error, OSError):
         reason = "no connection in time" if isinstance(error, TimeoutError) else f"no connection: {error}"
         return BackendFailed(

@@ -116,6 +116,7 @@ class Server:
             clock,
             is_timed=runtime.record is not None or self._traces.are_wanted,
             forwarded=trust.find_policy(),
+            is_private=self._entry is not None,
         )
         self._serve_sites(self.sites)
         fastcgi = open_fastcgi(service, bound, trust)
