@@ -1,7 +1,9 @@
 """A pool: workers are started, kept, replaced all or none, scaled, drained; crash loops turn it off (pipeline W-01 to W-05, G-04)."""
 
+import asyncio
 import logging
 import socket
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -12,7 +14,7 @@ from penstock.supervisor.slots import Listening
 from penstock.supervisor.start_failures import StartFailed
 from penstock.supervisor.worker_process import WorkerState
 from tests.supervisor.on_loop import on_loop
-from tests.supervisor.pool_subject import Scripted, a_pool
+from tests.supervisor.pool_subject import Scripted, Subject, a_pool
 
 QUICK = RecycleSettings(stagger=0, failures=2, back_off=0.05)
 
@@ -213,3 +215,74 @@ async def test_an_upgraded_supervisor_goes_on_with_its_workers() -> None:
         await subject.wait(lambda: subject.serving == [3, 2])
         assert await subject.pool.replace_all(subject.generation, "Upgrade") is None
         assert subject.serving == [4, 5]
+
+
+@on_loop
+async def test_scaling_down_that_fails_keeps_all_for_nobody_else_accepts_at_their_sockets() -> None:
+    async with a_pool(workers=3) as subject:
+        subject.launcher.script = lambda worker: worker.fail("no database")
+        with pytest.raises(StartFailed, match="no database"):
+            await subject.pool.scale(2)
+        assert subject.serving == [1, 2, 3]
+        assert subject.pool.wanted == 3
+
+
+@on_loop
+async def test_each_step_of_scaling_counts_also_while_another_is_under_way() -> None:
+    async with a_pool(workers=1) as subject:
+        await asyncio.gather(*[subject.pool.scale_by(1) for _ in range(3)])
+        assert len(subject.serving) == subject.pool.wanted == 4
+        await asyncio.gather(*[subject.pool.scale_by(-1) for _ in range(5)])
+        assert len(subject.serving) == subject.pool.wanted == 1
+
+
+@on_loop
+async def test_what_is_drained_stays_drained_whatever_else_is_asked_for() -> None:
+    async with a_pool() as subject:
+        await subject.pool.drain("a test")
+        pool = subject.pool
+        asked: list[Callable[[], Awaitable[object]]] = [
+            lambda: pool.replace_all(pool.generation, "Operator"),
+            lambda: pool.replace_all(Generation(2, subject.settings), "SettingsChanged"),
+            lambda: pool.scale(3),
+            lambda: pool.scale(1),
+        ]
+        for ask in asked:
+            assert await ask() is None
+            await subject.wait(lambda: _stand_ins(subject) == {slot.number for slot in subject.pool.slots})
+            assert subject.serving == []
+        subject.pool.resume()
+        await subject.wait(lambda: len(subject.serving) == 1)
+        await subject.wait(lambda: not _stand_ins(subject))
+
+
+def _stand_ins(subject: Subject) -> set[int]:
+    return {
+        worker.slot for worker in subject.pool.workers if worker.is_stand_in and worker.state is WorkerState.SERVING
+    }
+
+
+@on_loop
+async def test_pipeline_w05_a_pool_that_is_off_is_on_again_when_a_replaced_one_starts() -> None:
+    recycle = RecycleSettings(stagger=0, failures=2, back_off=60)
+    async with a_pool(recycle=recycle) as subject:
+        for worker in (subject.worker(1), subject.worker(2)):
+            worker.end(-9)
+        await subject.wait(lambda: len(_stand_ins(subject)) == 2)
+        assert await subject.pool.replace_all(Generation(2, subject.settings), "Operator") is None
+        assert not subject.pool.guard.is_off
+        await subject.wait(lambda: not _stand_ins(subject))
+        assert len(subject.serving) == 2
+
+
+@on_loop
+async def test_one_that_ends_in_the_moment_in_which_it_got_ready_is_not_taken_for_one_that_serves() -> None:
+    async with a_pool() as subject:
+
+        def end(worker: Scripted) -> None:
+            worker.get_ready()
+            worker.end(1)
+
+        subject.launcher.script = end
+        assert await subject.pool.replace_all(subject.pool.generation, "Operator") is not None
+        assert subject.serving == [1, 2]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from penstock.errors import ConfigurationError, StartupError
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
@@ -46,6 +47,8 @@ class Operator:
         self._supervisor = supervisor
         self._last_reload = ""
         self._is_reloading = False
+        self._is_to_reload = False
+        self._applying: asyncio.Task[Any] | None = None
         # What only a new start changes is as it was said then, whatever the settings say by now.
         self._at_start = supervisor.generation.settings
         self._restart_due: tuple[str, ...] = ()
@@ -70,7 +73,16 @@ class Operator:
         return await self._reload(wait=wait, everything=False)
 
     async def reload_all(self) -> None:
-        """As `reload`, but all workers of all pools are replaced: what SIGHUP asks for. Mistakes are told in the log."""
+        """As `reload`, but all workers of all pools are replaced: what SIGHUP asks for, behind a reload that is under way.
+
+        Mistakes are told in the log.
+        """
+        if self._is_to_reload:
+            return  # it has not begun, and reads what is there by then
+        self._is_to_reload = True
+        while self._is_reloading and self._applying is not None:
+            await asyncio.wait((self._applying,))
+        self._is_to_reload = False
         with contextlib.suppress(ConfigurationError):
             await self._reload(wait=True, everything=True)
 
@@ -78,6 +90,7 @@ class Operator:
         if self._is_reloading:
             raise ControlRefused("a reload is under way: try again when it is done")
         supervisor = self._supervisor
+        supervisor.refuse_unless("running")
         try:
             settings = supervisor.load()
             difference = find_changes(self.settings, settings)
@@ -88,7 +101,9 @@ class Operator:
             raise
         self._is_reloading = True
         generation = Generation(supervisor.next_generation, settings)
-        work = supervisor.run_behind(self._apply(generation, difference, opened, everything=everything))
+        work = self._applying = supervisor.run_behind(
+            self._apply(generation, difference, opened, everything=everything)
+        )
         if not wait:
             touched = _touched(difference, supervisor.pools, everything=everything)
             pools = tuple([PoolOutcome(pool=name, outcome="under_way") for name in touched])
@@ -118,8 +133,9 @@ class Operator:
                 self._restart_due = find_changes(self._at_start, generation.settings).needs_restart
         finally:
             self._is_reloading = False
-            supervisor.state = "running"
-            supervisor.notifier.ready()
+            if supervisor.state == "reloading":
+                supervisor.state = "running"
+                supervisor.notifier.ready()
         failed = [each.pool for each in outcomes if each.outcome == "failed"]
         self._last_reload = f"failed for {', '.join(failed)}: the old workers go on" if failed else "done"
         logger.info("reload: %s", self._last_reload)
@@ -206,9 +222,20 @@ class Operator:
 
     async def scale(self, pool: str, workers: int) -> PoolStatus:
         """Have so many workers (1 or more)."""
+        self._supervisor.refuse_unless("running", "reloading")
         found = self._find_pool(pool)
+        return await self._scale(found, found.scale(workers))
+
+    async def scale_by(self, pool: str, step: int) -> PoolStatus:
+        """Have so many more or fewer, and one at least."""
+        self._supervisor.refuse_unless("running", "reloading")
+        found = self._find_pool(pool)
+        return await self._scale(found, found.scale_by(step))
+
+    async def _scale(self, found: WorkerPool, scaling: Coroutine[Any, Any, None]) -> PoolStatus:
+        pool = found.name
         try:
-            await found.scale(workers)
+            await scaling
         except StartFailed as error:
             raise ControlRefused(f"pool {pool} stays at {found.wanted}: {error}") from error
         logger.info("pool %s has %d workers now", pool, found.wanted)

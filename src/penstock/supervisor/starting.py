@@ -75,7 +75,7 @@ class Starting:
         except asyncio.CancelledError:
             worker.kill()
             raise
-        if not is_ready:
+        if not is_ready or worker.is_ended:  # it may have ended in the moment in which it got ready
             raise failure_of(worker)
         if not unavailable:
             self.others.discard(worker)

@@ -15,6 +15,7 @@ from penstock.supervisor.generation import Generation
 from penstock.supervisor.launching import Launcher
 from penstock.supervisor.messages import Advice
 from penstock.supervisor.recycling import RecyclePolicy
+from penstock.supervisor.rolling import replace_all
 from penstock.supervisor.slot import Slot
 from penstock.supervisor.start_failures import StartFailed, in_a_line
 from penstock.supervisor.starting import Starting
@@ -83,11 +84,11 @@ class WorkerPool:
         slot.worker = await self._start_worker(slot, self.generation)
 
     def _put_to_work(self, slot: Slot) -> None:
-        if slot.worker is None or slot.worker.is_ended:
-            slot.worker = None
+        worker, slot.worker = slot.worker, None
+        if worker is not None and not worker.is_ended:
+            self._install(slot, worker)
+        if slot.worker is None:
             slot.changed.set()
-        else:
-            slot.worker.serve()
         self.run(self._keep(slot))
 
     def adopt(self, workers: list[WorkerProcess], *, wanted: int, drained: str) -> None:
@@ -144,26 +145,28 @@ class WorkerPool:
 
     async def _fill(self, slot: Slot) -> None:
         """One try to get a worker into a slot that has none."""
-        if self.drained or (self.guard.is_off and not self.guard.is_due):
+        if self._is_shut:
             await self._stand_in(slot)
             return
-        if self.guard.is_due:
-            self.guard.begin_retry()
         async with slot.lock:
-            if slot.worker is not None or slot.is_removed:
+            if slot.worker is not None or slot.is_removed or self._is_shut:
                 return
+            if self.guard.is_due:
+                self.guard.begin_retry()
             try:
                 worker = await self._start_worker(slot, self.generation)
             except StartFailed as error:
                 logger.error("%s", error)
                 self.count_failure(str(error))
             else:
-                self.guard.succeed()
-                self._may_try.set()
                 self._install(slot, worker)
                 return
         if not self.guard.is_off:
             await asyncio.sleep(_PAUSE)
+
+    @property
+    def _is_shut(self) -> bool:
+        return bool(self.drained) or (self.guard.is_off and not self.guard.is_due)
 
     async def _stand_in(self, slot: Slot) -> None:
         """The pool is off, or drained: somebody says so in its place until it may be tried (pipeline W-05)."""
@@ -192,7 +195,8 @@ class WorkerPool:
     def _notice_end(self, worker: WorkerProcess) -> None:
         slot = next((slot for slot in self.slots if slot.worker is worker), None)
         if slot is None:
-            if worker.exit_code and not self.is_stopping and not worker.is_killed:
+            is_told = not worker.ready.result()  # whoever started it tells why it did not get ready
+            if worker.exit_code and not (is_told or self.is_stopping or worker.is_killed):
                 logger.error("%s %s when it was to end by itself", worker, end_text(worker.exit_code))
             return
         slot.worker = None
@@ -214,8 +218,10 @@ class WorkerPool:
     # -- replacing -----------------------------------------------------------------------------------------------------
 
     def _install(self, slot: Slot, worker: WorkerProcess) -> None:
-        """Let it serve, unless its slot has gone while it started."""
-        if slot.is_removed or self.is_stopping:
+        """Let it serve, unless its slot has gone while it started, or the pool was drained."""
+        self.guard.succeed()
+        self._may_try.set()
+        if slot.is_removed or self.is_stopping or self.drained:
             self._dismiss(worker, idle=0.0)
             return
         slot.worker = worker
@@ -232,7 +238,7 @@ class WorkerPool:
         are to be.
         """
         async with self._turn, slot.lock:
-            if slot.is_removed or self.is_stopping:
+            if slot.is_removed or self.is_stopping or self.drained:
                 return None
             try:
                 successor = await self._start_worker(slot, generation, count=count)
@@ -249,26 +255,11 @@ class WorkerPool:
             return None
 
     async def replace_all(self, generation: Generation, reason: str) -> StartFailed | None:
-        """Replace all one by one with workers of `generation`, and have as many as it says.
+        """Replace all one by one with workers of `generation`, and have as many as it says. Returns why they do not start."""
+        return await replace_all(self, generation, reason)
 
-        All or none: if one does not start, those that were replaced go back to the generation before. Returns why.
-        """
-        before, terms = self.generation, generation.terms(self.name)
-        replaced: list[Slot] = []
-        # With other settings their number of workers holds again; without, those that were added by `scale` are replaced, too.
-        for slot in [slot for slot in self.slots if generation is before or slot.number < terms.workers]:
-            failure = await self.replace(slot, generation, reason)
-            if failure is not None:
-                for earlier in replaced:
-                    await self.replace(earlier, before, "RolledBack")
-                return failure
-            replaced.append(slot)
-        if generation is not before:
-            self._adopt_terms(generation)
-            await self.scale(terms.workers)
-        return None
-
-    def _adopt_terms(self, generation: Generation) -> None:
+    def adopt_terms(self, generation: Generation) -> None:
+        """What starts from now on is of `generation`."""
         was_on_demand = self.terms.is_on_demand
         if generation.terms(self.name).recycle != self.terms.recycle:
             self.guard = _guard_of(generation, self.name)
@@ -280,9 +271,14 @@ class WorkerPool:
             self._wake()
 
     async def scale(self, count: int) -> None:
-        """Have `count` workers from now on. Raises StartFailed when one that is missing does not start."""
+        """Have `count` workers from now on. Raises StartFailed when one that is needed does not start."""
         async with self._scaling:
             await self._scale(count)
+
+    async def scale_by(self, step: int) -> None:
+        """Have so many more, or fewer, than were asked for until now, and one at least. Raises as `scale`."""
+        async with self._scaling:
+            await self._scale(max(1, self.wanted + step))
 
     async def _scale(self, count: int) -> None:
         before, self.wanted = len(self.slots), count
@@ -290,14 +286,19 @@ class WorkerPool:
             return
         if count < before:
             # Slot 0 accepts at the sockets of slots that go, too: who waits there, and whom the kernel still sends there.
-            await self.replace(self.slots[0], self.generation, "Scaled", count=count)
+            failure = await self.replace(self.slots[0], self.generation, "Scaled", count=count)
+            if failure is not None:
+                self.wanted = before
+                raise failure
+            self._may_try.set()  # stand-ins, too, are for so many slots
             gone, self.slots = self.slots[count:], self.slots[:count]
             for slot in gone:
                 self._remove(slot)
         for number in range(before, count):
             slot = Slot(number)
             try:
-                await self._occupy(slot)
+                if not self.drained:
+                    await self._occupy(slot)
             except StartFailed:
                 self.wanted = len(self.slots)
                 raise

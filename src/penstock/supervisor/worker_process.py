@@ -135,7 +135,13 @@ class WorkerProcess:
         finally:
             theirs.close()
         self.pid = self._process.pid
-        await self._open(ours)
+        try:
+            await self._open(ours)
+        except BaseException:
+            # Nobody knows of it yet: whoever started it was stopped in this moment.
+            self._process.kill()
+            self._process.wait()
+            raise
         self._channel.send(start)
 
     async def adopt(self, end: socket.socket, *, pid: int, started: float, state: WorkerState) -> None:
