@@ -97,7 +97,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.start", "status": 200, "headers": [(b"x-offered", offered)], "trailers": True})
     await send({"type": "http.response.body", "body": b"one", "more_body": True})
     await send({"type": "http.response.body", "body": b"two"})
-    if offered:
+    if "http.response.trailers" in scope.get("extensions", {}):
         await send({"type": "http.response.trailers", "headers": [(b"x-count", b"6")]})
 
 
@@ -197,12 +197,12 @@ class TestTrailers:
     def test_of_an_asgi_application(self, served: ServerThread) -> None:
         found = final(served, "/asgi")
         assert (found.body, found.framing, found.trailers) == (b"onetwo", "chunked", [(b"x-count", b"6")])
-        assert found.find(b"x-offered") == b"http.response.early_hint,http.response.trailers"
+        assert found.find(b"x-offered") == b"http.response.early_hint,http.response.trailers,penstock.stopping"
 
     def test_http_1_0_has_none(self, served: ServerThread) -> None:
         assert final(served, "/trailed", version="1.0").body == b"body"
         found = final(served, "/asgi", version="1.0")
-        assert (found.body, found.framing, found.find(b"x-offered")) == (b"onetwo", "close", b"")
+        assert (found.body, found.framing, found.find(b"x-offered")) == (b"onetwo", "close", b"penstock.stopping")
 
 
 class TestFraming:

@@ -96,7 +96,8 @@ class Server:
             import random  # imported when used: it costs start-up time
 
             more = random.randint(0, self.settings.server.recycle.jitter)  # noqa: S311 (it spreads ends, and hides nothing)
-            self.started.limit_requests(quota + more, self.stop)
+            idle = self.settings.server.drain.idle
+            self.started.limit_requests(quota + more, partial(self.stop, idle=idle))
         await self.listen(bound)
 
     async def listen(self, bound: Sequence[BoundSocket]) -> None:
