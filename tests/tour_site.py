@@ -20,13 +20,18 @@ def make_environment(folder: Path) -> None:
     (packages / "borrowed.pth").write_text("\n".join(path for path in sys.path if path), "utf-8")
 
 
-@contextmanager
-def running_tour(folder: Path) -> Iterator[str]:
-    """Serve a copy of the tour from `folder` for as long as the block lasts; yields its address as a URL without path."""
+def copy_tour(folder: Path) -> Path:
+    """A copy of the tour below `folder`, with the environment of its pool; the path of its site file."""
     site = folder / "tour"
     shutil.copytree(TOUR, site, ignore=_MADE)
     make_environment(site / "venv")
-    command = [sys.executable, "-m", "penstock", "serve", str(site / "penstock.toml"), "--port", "0"]
+    return site / "penstock.toml"
+
+
+@contextmanager
+def running_tour(folder: Path) -> Iterator[str]:
+    """Serve a copy of the tour from `folder` for as long as the block lasts; yields its address as a URL without path."""
+    command = [sys.executable, "-m", "penstock", "serve", str(copy_tour(folder)), "--port", "0"]
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_S") and name != "PORT"
     }

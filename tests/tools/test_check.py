@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from penstock.tools.cli import main
-from tests.tour_site import TOUR
+from tests.tour_site import copy_tour
 
 
 def test_no_mistakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,7 +137,7 @@ def test_a_file_that_is_not_there() -> None:
     assert CliRunner().invoke(main, ["check", "nowhere.toml"]).exit_code == 2
 
 
-def test_explaining_the_tour_imports_nothing() -> None:
-    result = CliRunner().invoke(main, ["explain", str(TOUR / "penstock.toml"), "/admin/"])
+def test_explaining_the_tour_imports_nothing(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["explain", str(copy_tour(tmp_path)), "/admin/"])
     assert result.exit_code == 0
     assert "WSGI application tour.admin_site.wsgi:application (4 threads)" in result.output
