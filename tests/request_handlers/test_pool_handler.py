@@ -1,5 +1,6 @@
 """Applications in pools: what passes both ways, and what becomes of a request when its pool is slow, away, or dies."""
 
+import asyncio
 import logging
 import re
 import select
@@ -145,6 +146,25 @@ def test_rfc9112_9_3_1_a_connection_whose_request_may_not_have_been_read_whole_i
                 read_head(other)
                 other.sendall(OK)
                 assert client.read_answer().body == b"ok"
+
+
+def test_a_request_does_not_wait_for_one_that_was_answered_and_has_not_ended(tmp_path: Path) -> None:
+    let_go = asyncio.Event()
+
+    async def lingering(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+        await send({"type": "http.response.body", "body": b"ok", "more_body": True})
+        if scope["path"] == "/lingers":
+            await let_go.wait()
+        let_go.set()
+        await send({"type": "http.response.body", "body": b""})
+
+    with pooled(lingering, tmp_path) as subject, RawClient(subject.front.address) as client:
+        for path in (b"/lingers", b"/ends"):
+            client.send([b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n" % path])
+            assert client.read_answer().body == b"ok"
 
 
 # -- a worker that is played by the test -----------------------------------------------------------------------------------
@@ -349,14 +369,18 @@ def test_when_all_connections_are_busy_requests_wait_for_one_and_beyond_the_queu
             read_head(worker)
             for client in others:
                 client.send([GET])
-            ready, _, _ = select.select([client.socket for client in others], [], [], 5)
-            refused = next(client for client in others if client.socket in ready)
+            refused = next((client for client in others if client.buffer), None) or first_ready(others)
             assert refused.read_answer().status == 503
             worker.sendall(OK)
             assert inside.read_answer().status == 200
             read_head(worker)
             worker.sendall(OK)
             assert next(client for client in others if client is not refused).read_answer().status == 200
+
+
+def first_ready(clients: list[RawClient]) -> RawClient:
+    ready, _, _ = select.select([client.socket for client in clients], [], [], 5)
+    return next(client for client in clients if client.socket in ready)
 
 
 def test_a_client_that_leaves_takes_its_connection_to_the_pool_along(script: Scripted) -> None:

@@ -191,6 +191,9 @@ class Http1Request:
     def _send_special(  # noqa: PLR0917 (keywords cost the hot path)
         self, head: ResponseHead, text: bytes, length: int, notes: int, body: bytes, more: bool
     ) -> Awaitable[None] | None:
+        if more and length >= 0 and self.connection.service.is_private:
+            # Whoever counts the bytes would send the next request while the application is still at this one.
+            self.connection.keeps_alive = False
         text = self._frame(head, text, length, notes, -1 if more else len(body))
         if self._remaining == _NO_BODY:
             body = b""
