@@ -1,12 +1,11 @@
 """What settings mean for each pool."""
 
-import os
-
 import msgspec
 import pytest
 
 from penstock.settings import DrainSettings, PoolSettings, RecycleSettings, ServerSettings, Settings
 from penstock.supervisor.generation import DEFAULT, Generation, worker_count
+from penstock.supervisor.processors import count_processors
 
 
 def test_workers_read_the_settings_that_were_checked() -> None:
@@ -33,6 +32,5 @@ def test_terms_of_a_pool_are_its_own() -> None:
 
 
 def test_auto_is_one_worker_for_each_processor() -> None:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert worker_count(Settings(server=ServerSettings(workers="auto"))) == usable
+    assert worker_count(Settings(server=ServerSettings(workers="auto"))) == count_processors()
     assert worker_count(Settings()) == 1

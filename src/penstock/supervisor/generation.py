@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
 import msgspec
 from msgspec import Struct
 
 from penstock.settings import DrainSettings, PoolSettings, RecycleSettings, Settings
+from penstock.supervisor.processors import count_processors
 
 # The pool that serves the public addresses.
 DEFAULT: Final = "default"
@@ -74,7 +74,7 @@ def worker_count(settings: Settings) -> int:
     """How many workers the default pool has; "auto" is one for each processor that this process may use."""
     wanted = settings.server.workers
     if wanted == "auto":
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return count_processors()
     return wanted or 1
 
 
