@@ -53,6 +53,7 @@ _SECTIONS = {
         "L": "Limits",
         "D": "Seeing it",
         "G": "Recycling",
+        "W": "Worker processes",
         "Z": "What used to surprise people",
     },
     "websockets": {

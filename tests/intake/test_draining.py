@@ -53,6 +53,34 @@ def test_pipeline_g06_sites_that_are_replaced_are_told_at_once() -> None:
     run(journey)
 
 
+def test_pipeline_g10_work_behind_an_answer_is_waited_for_and_cancelled_at_the_end_of_the_time() -> None:
+    ended: list[str] = []
+
+    async def work(end: asyncio.Event, name: str) -> None:
+        try:
+            await end.wait()
+            ended.append(f"{name} done")
+        except asyncio.CancelledError:
+            ended.append(f"{name} cancelled")
+            raise
+
+    async def journey() -> None:
+        runtime = await started(FakeSite())
+        soon, never = asyncio.Event(), asyncio.Event()
+        runtime.run_behind(asyncio.create_task(work(soon, "soon")))
+        draining = asyncio.create_task(runtime.drain(10))
+        await settle()
+        assert not draining.done()
+        soon.set()
+        assert await draining
+        runtime.run_behind(asyncio.create_task(work(never, "never")))
+        assert not await runtime.drain(0.01)
+        await runtime.stop()
+
+    run(journey)
+    assert ended == ["soon done", "never cancelled"]
+
+
 def test_pipeline_g07_who_swallows_its_cancellation_is_left_behind() -> None:
     ended: list[str] = []
 

@@ -57,6 +57,23 @@ async def test_a_pool_on_demand_is_idle_until_somebody_comes() -> None:
 
 
 @on_loop
+async def test_pipeline_g08_a_pool_that_nobody_asks_for_so_long_is_idle_again() -> None:
+    pool = PoolSettings(name="reports", app_dirs=(), idle=60)
+    async with a_supervisor(workers=1, pools=(pool,)) as subject:
+        reports = subject.supervisor.pools["reports"]
+        reports.demand.stop()  # as if somebody had connected
+        reports._wake()
+        await subject.wait(lambda: subject.serving("reports") == [2])
+        worker = subject.worker(2)
+        reports.tick(worker.last_busy + 59)
+        assert subject.operator.status().pools[0].state == "running"
+        reports.tick(worker.last_busy + 61)
+        await subject.wait(lambda: worker.is_ended)
+        status = subject.operator.status().pools[0]
+        assert (status.state, status.recycles) == ("idle", {"Idle": 1})
+
+
+@on_loop
 async def test_a_pool_that_is_off_says_why_and_when_it_is_tried() -> None:
     async with a_supervisor(workers=1, recycle=RecycleSettings(failures=1, back_off=30)) as subject:
         subject.worker(1).end(-9)

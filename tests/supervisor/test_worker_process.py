@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from penstock.supervisor.control_model import ControlRefused
-from penstock.supervisor.messages import Advice, Drain, Serve, Start, decode_to_worker
+from penstock.supervisor.messages import Advice, Beat, Drain, Serve, Start, decode_to_worker
 from penstock.supervisor.worker_process import WorkerProcess, WorkerState, end_text
 from tests.supervisor.on_loop import on_loop
 
@@ -110,6 +110,21 @@ async def test_what_it_says_is_taken() -> None:
         assert (worker.beat.total, worker.beat.executing, worker.beat.lag) == (9, 2, 0.25)
         assert advice == [Advice(kind="PathChanged", text="moved")]
         assert (worker.take_beat(), worker.take_beat()) == (True, False)
+
+
+@pytest.mark.parametrize("busy", ["executing", "queued", "sockets", "background"])
+@on_loop
+async def test_pipeline_g09_whatever_is_inside_keeps_it_busy(busy: str) -> None:
+    worker = WorkerProcess(3, pool="reports", slot=0, generation=1)
+    worker._receive(Beat())
+    worker.last_busy = 0.0
+    worker._receive(Beat())
+    assert worker.last_busy == 0.0
+    worker._receive(Beat(**{busy: 1}))
+    assert worker.last_busy > 0.0
+    worker.last_busy = 0.0
+    worker._receive(Beat(total=1))  # one that came and went between two beats
+    assert worker.last_busy > 0.0
 
 
 @on_loop
