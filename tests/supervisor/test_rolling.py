@@ -1,5 +1,7 @@
 """All workers of a pool replaced: whoever was started for the generation before meanwhile is not forgotten (pipeline W-03, G-04)."""
 
+import asyncio
+
 from penstock.settings import ServerSettings, Settings
 from penstock.supervisor.generation import Generation
 from tests.supervisor.on_loop import on_loop
@@ -20,6 +22,26 @@ async def test_pipeline_g04_one_that_crashes_during_a_reload_has_a_successor_of_
         assert await subject.pool.replace_all(Generation(2, settings), "SettingsChanged") is None
         assert {slot.worker.generation for slot in subject.pool.slots if slot.worker is not None} == {2}
         assert len(subject.serving) == 2
+
+
+@on_loop
+async def test_pipeline_g04_a_recycle_that_begins_at_the_end_of_a_reload_brings_nothing_old_back() -> None:
+    async with a_pool() as subject:
+        recycles: list[asyncio.Task[object]] = []
+
+        def recycle_behind_the_last(worker: Scripted) -> None:
+            if worker.slot == 1 and worker.generation == 2:
+                recycle = subject.pool.replace_all(subject.pool.generation, "Operator")
+                recycles.append(asyncio.get_running_loop().create_task(recycle))
+                asyncio.get_running_loop().call_soon(worker.get_ready)
+            else:
+                worker.get_ready()
+
+        subject.launcher.script = recycle_behind_the_last
+        settings = Settings(server=ServerSettings(workers=2, headers={"x": "1"}))
+        assert await subject.pool.replace_all(Generation(2, settings), "SettingsChanged") is None
+        await asyncio.wait(recycles)
+        assert [slot.worker and slot.worker.generation for slot in subject.pool.slots] == [2, 2]
 
 
 @on_loop

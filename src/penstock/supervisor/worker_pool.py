@@ -240,6 +240,8 @@ class WorkerPool:
         async with self._turn, slot.lock:
             if slot.is_removed or self.is_stopping or self.drained:
                 return None
+            if generation.number < self.generation.number:
+                generation = self.generation  # a reload has ended while this waited for its turn
             try:
                 successor = await self._start_worker(slot, generation, count=count)
             except StartFailed as error:
