@@ -1,5 +1,7 @@
 """Whether another Python has a Penstock that understands this one; what would help is told."""
 
+import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +13,7 @@ import pytest
 import penstock
 from penstock.errors import ConfigurationError
 from penstock.settings import PoolSettings, Settings
-from penstock.supervisor.environments import check_environment, judge_environments
+from penstock.supervisor.environments import check_environment, judge_environments, requirement
 
 MINOR = ".".join(penstock.__version__.split(".")[:2])
 
@@ -47,10 +49,39 @@ def fake_penstock(folder: Path, version: str) -> None:
 def test_pipeline_w01_a_python_without_penstock_is_told_with_the_command_that_helps(other: Path) -> None:
     python = python_of(other)
     assert check_environment(python) == (
-        f'python: {python} has no Penstock: install it: {python} -m pip install "penstock=={MINOR}.*"'
+        f"python: {python} has no Penstock: install it: {python} -m pip install {requirement(MINOR)}"
     )
     lend_packages(other)
     assert check_environment(python) == ""
+
+
+class Installed:
+    """A distribution of which pip has written down where it came from."""
+
+    def __init__(self, origin: str | None) -> None:
+        self._origin = origin
+
+    def read_text(self, name: str) -> str | None:
+        return self._origin if name == "direct_url.json" else None
+
+
+def test_what_was_installed_from_a_folder_is_to_be_installed_from_there(
+    other: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clone = other.parent / "the clone"
+    clone.mkdir()
+    origin = json.dumps({"dir_info": {}, "url": clone.as_uri()})
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: Installed(origin))
+    python = python_of(other)
+    assert check_environment(python).endswith(f"has no Penstock: install it: {python} -m pip install '{clone}'")
+
+
+@pytest.mark.parametrize("origin", ['{"url": "file:///there/is/none"}', '{"url": "https://example.org/"}', "", None])
+def test_what_came_from_an_index_is_to_be_installed_by_its_version(
+    origin: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.metadata, "distribution", lambda _: Installed(origin))
+    assert requirement("0.1") == '"penstock==0.1.*"'
 
 
 @pytest.mark.parametrize("version", ["7.1.0", "0.99.0"])
@@ -58,7 +89,7 @@ def test_pipeline_w01_another_minor_version_is_refused(other: Path, version: str
     fake_penstock(other, version)
     told = check_environment(python_of(other))
     assert f"has Penstock {version}, and this is {penstock.__version__}: install it: " in told
-    assert f'-m pip install "penstock=={MINOR}.*"' in told
+    assert f"-m pip install {requirement(MINOR)}" in told
 
 
 def test_a_penstock_of_another_patch_version_will_do_but_not_one_that_lacks_what_it_needs(other: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -81,7 +82,7 @@ def _judge(python: str) -> str:
     if version < _OLDEST:
         return f"python: {python} is Python {version[0]}.{version[1]}, and Penstock needs {_OLDEST[0]}.{_OLDEST[1]} or later"
     minor = ".".join(VERSION.split(".")[:2])
-    advice = f'install it: {python} -m pip install "penstock=={minor}.*"'
+    advice = f"install it: {python} -m pip install {requirement(minor)}"
     has = found["penstock"]
     if has is None:
         return f"python: {python} has no Penstock: {advice}"
@@ -90,6 +91,20 @@ def _judge(python: str) -> str:
     if found["missing"] is not None:
         return f"python: the Penstock of {python} lacks {found['missing']}: {advice}"
     return ""
+
+
+def requirement(minor: str) -> str:
+    """What pip is to install, for a shell: where our own Penstock came from when that is still there, by PEP 610, else the version."""
+    # Imported here: who has nothing to install need not hold them in memory.
+    from importlib.metadata import PackageNotFoundError, distribution
+    from urllib.request import url2pathname
+
+    try:
+        origin = json.loads(distribution("penstock").read_text("direct_url.json") or "{}").get("url", "")
+    except (PackageNotFoundError, ValueError, AttributeError):
+        origin = ""
+    path = url2pathname(origin.removeprefix("file://")) if origin.startswith("file:") else ""
+    return shlex.quote(path) if path and os.path.exists(path) else f'"penstock=={minor}.*"'
 
 
 def _ask(python: str) -> dict[str, Any] | str:

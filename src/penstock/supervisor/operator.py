@@ -183,7 +183,7 @@ class Operator:
         self, *, pool: str | None, worker: int | None, reason: str, wait: bool
     ) -> tuple[PoolOutcome, ...]:
         """Replace a worker, or those of a pool one by one, or with neither all of them."""
-        logger.info("to be recycled: %s (%s)", _what(pool, worker), reason)
+        logger.info("to be recycled: %s%s", _what(pool, worker), f" ({reason})" if reason else "")
         if worker is not None:
             return (await self._recycle_worker(worker, wait=wait),)
         pools = [self._find_pool(pool)] if pool is not None else [*self._supervisor.pools.values()]

@@ -217,7 +217,7 @@ class Supervisor:
             await pool.start()
         except StartFailed as error:
             del self.pools[name]
-            raise error.for_operator() from error
+            raise error.for_operator() from None  # the traceback that counts is in its words
 
     def _sockets_of(self, pool: str, slot: int, count: int) -> list[Listening]:
         return self.sockets.of_slot(slot, count) if pool == DEFAULT else self.pool_sockets.of(pool)
