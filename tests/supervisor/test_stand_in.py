@@ -53,3 +53,9 @@ def test_a_host_that_nobody_serves_stays_one() -> None:
             assert (await client.get("/", headers=[("host", "example.com")])).status == 421
 
     asyncio.run(journey())
+
+
+@pytest.mark.parametrize("pool", ["default", "reports"])
+def test_a_request_is_recorded_once_by_the_front(pool: str) -> None:
+    server = stand_in(msgspec.structs.replace(START, pool=pool), SETTINGS)
+    assert server.settings.server.log.access is (pool == "default")

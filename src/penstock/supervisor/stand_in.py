@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from penstock.pipeline.context import Context
 from penstock.server.life import Server, build
 from penstock.settings import RouteSettings, ServerSettings, Settings, SiteSettings
+from penstock.supervisor.generation import DEFAULT
 from penstock.supervisor.messages import Start
 
 _NAME: Final = "penstock.supervisor.stand_in:answer"
@@ -27,7 +28,10 @@ def stand_in(start: Start, settings: Settings) -> Server:
 
     routes = tuple([RouteSettings(at=at, function=_NAME, methods=("*",)) for at in ("/", "/{rest:path}")])
     sites = tuple([SiteSettings(hosts=site.hosts, tls=site.tls, routes=routes) for site in settings.sites])
-    return build(Settings(server=_without_own(settings.server), sites=sites), objects={_NAME: answer})
+    server = _without_own(settings.server)
+    if start.pool != DEFAULT:
+        server = replace(server, log=replace(server.log, access=False))  # the front writes its record
+    return build(Settings(server=server, sites=sites), objects={_NAME: answer})
 
 
 def _without_own(server: ServerSettings) -> ServerSettings:
