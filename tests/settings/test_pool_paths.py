@@ -62,6 +62,11 @@ def test_a_program_without_a_slash_is_one_of_the_search_path(folder: Path) -> No
         ({"pool": [{"python": "venv"}]}, "pool.0.python", 'venv" is a folder: write "'),
         ({"pool": [{"python": "."}]}, "pool.0.python", "is a folder, not a program"),
         ({"pool": [{"python": "venv/bin/pyton"}]}, "pool.0.python", 'did you mean "python"?'),
+        (
+            {"pool": [{"python": "other/bin/python"}]},
+            "pool.0.python",
+            'other/bin/python": make it with python3 -m venv ',
+        ),
         ({"pool": [{"python": "notes.txt"}]}, "pool.0.python", "cannot be executed: chmod +x makes it a program"),
         ({"pool": [{"directory": "notes.txt"}]}, "pool.0.directory", "is a file, not a folder"),
         ({"pool": [{"directory": "vent"}]}, "pool.0.directory", 'did you mean "venv"?'),

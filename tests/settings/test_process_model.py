@@ -137,7 +137,7 @@ def test_variables_stand_above_them(tmp_path: Path) -> None:
     [
         ("[server]\nworkers = 0", "2: workers must be at least 1, not 0"),
         ("[server]\nworkers = 9999", "2: workers must be at most 1024"),
-        ('[server]\nworkers = "4"', '2: workers must be "auto", not "4"'),
+        ('[server]\nworkers = "4"', '2: workers must be a whole number or "auto", not "4"'),
         ("[server]\nworkers = 1.5", '2: workers must be a whole number or "auto", not a fraction'),
         ("[server]\nworkers = true", '2: workers must be a whole number or "auto", not true or false'),
         ("[server]\nprocesses = 2", '2: [server] does not know "processes"; did you mean "workers"?'),
@@ -169,6 +169,6 @@ def test_a_wrong_variable_is_told_by_its_name(tmp_path: Path) -> None:
         load_text("[[site]]", tmp_path, {"PENSTOCK_SERVER__WORKERS": "many", "PENSTOCK_POOL__REPORTS__WORKERS": "2"})
     told = {problem.where: problem.message for problem in caught.value.problems}
     assert told == {
-        "PENSTOCK_SERVER__WORKERS": 'workers must be "auto", not "many"',
+        "PENSTOCK_SERVER__WORKERS": 'workers must be a whole number or "auto", not "many"',
         "PENSTOCK_POOL__REPORTS__WORKERS": "only keys of [server] can be set by variables",
     }

@@ -82,5 +82,13 @@ def _judge_program(path: Path) -> str:
         advice = f': write "{inner}"' if inner.is_file() else ", not a program"
         return f'"{path}" is a folder{advice}'
     if not path.exists():
-        return missing("program", path)
+        return missing("program", path) + _venv_advice(path)
     return "" if os.access(path, os.X_OK) else f'"{path}" cannot be executed: chmod +x makes it a program'
+
+
+def _venv_advice(path: Path) -> str:
+    """What makes a Python that is missing, when it would be that of a virtual environment which is not there at all."""
+    environment = path.parent.parent
+    if path.parent.name != "bin" or not path.name.startswith("python") or environment.exists():
+        return ""
+    return f": make it with python3 -m venv {environment}"

@@ -48,6 +48,8 @@ class Shape:
     def _value(self, value: object, declared: inspect.Type, *, path: KeyPath) -> object:
         kind, language = plain_type(declared)
         if isinstance(kind, inspect.UnionType) and (fitting := _find_member(value, kind)):
+            if isinstance(fitting, inspect.LiteralType) and value not in fitting.values and len(members_of(kind)) > 1:
+                return self._refuse(path, f'{name_of(path)} must be {_wanted(kind)}, not "{value}"')
             return self._value(value, fitting, path=path)
         if isinstance(kind, inspect.AnyType):
             return value
