@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from typing import Any
 
 import pytest
@@ -206,18 +207,37 @@ async def test_drained_and_resumed() -> None:
 async def test_pipeline_g02_code_that_changed_recycles_its_pool(caplog: pytest.LogCaptureFixture) -> None:
     async with a_supervisor(pools=(REPORTS,)) as subject:
         with caplog.at_level(logging.INFO, "penstock"):
-            await subject.operator.follow_code("default", ["/srv/app.py", "/srv/views.py"])
+            await subject.operator.follow_code("default", ["/srv/app.py", "/srv/views.py"], since=time.time())
         assert (subject.serving("reports"), subject.serving()) == ([1], [4, 5])
         assert subject.operator.status().recycles == {"FileChange": 2}
         assert "pool default is recycled: /srv/app.py and 1 more files have changed" in caplog.text
 
 
 @on_loop
+async def test_pipeline_g03_who_was_started_behind_the_change_has_it() -> None:
+    async with a_supervisor() as subject:
+        since = time.time()
+        subject.worker(1).started = since - 1
+        subject.worker(2).started = since + 1
+        await subject.operator.follow_code("default", ["/srv/app.py"], since=since)
+        assert subject.serving() == [3, 2]
+
+
+@on_loop
+async def test_code_that_does_not_start_is_tried_once_and_not_with_every_worker() -> None:
+    async with a_supervisor(workers=3) as subject:
+        subject.launcher.script = failing
+        await subject.operator.follow_code("default", ["/srv/app.py"], since=time.time())
+        assert (subject.serving(), len(subject.launcher.all)) == ([1, 2, 3], 4)
+        assert subject.operator.status().pools[0].failures == 1
+
+
+@on_loop
 async def test_code_that_changed_leaves_a_drained_pool_alone_and_one_that_is_gone() -> None:
     async with a_supervisor(workers=1) as subject:
         await subject.operator.drain("default")
-        await subject.operator.follow_code("default", ["/srv/app.py"])
-        await subject.operator.follow_code("reports", ["/srv/app.py"])
+        await subject.operator.follow_code("default", ["/srv/app.py"], since=time.time())
+        await subject.operator.follow_code("reports", ["/srv/app.py"], since=time.time())
         assert subject.operator.status().pools[0].state == "drained"
         assert subject.serving() == []
 
@@ -228,7 +248,7 @@ async def test_pipeline_w05_code_that_changed_lets_a_pool_that_is_off_be_tried_a
     async with a_supervisor(workers=1, recycle=recycle) as subject:
         subject.worker(1).end(1)
         await subject.wait(lambda: subject.operator.status().pools[0].state == "off")
-        await subject.operator.follow_code("default", ["/srv/app.py"])
+        await subject.operator.follow_code("default", ["/srv/app.py"], since=time.time())
         await subject.wait(lambda: subject.operator.status().pools[0].state == "running")
 
 

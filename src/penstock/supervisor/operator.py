@@ -26,6 +26,7 @@ from penstock.supervisor.control_model import (
 )
 from penstock.supervisor.generation import DEFAULT, Generation
 from penstock.supervisor.recycling import Reason
+from penstock.supervisor.slot import Slot
 from penstock.supervisor.start_failures import StartFailed
 from penstock.supervisor.statuses import pool_status, requests_of, server_status
 from penstock.supervisor.worker_pool import WorkerPool
@@ -205,20 +206,28 @@ class Operator:
         failure: StartFailed | None = await replacing
         return _outcome(pool, failure, (number,))
 
-    async def follow_code(self, pool: str, changed: Sequence[str]) -> None:
+    async def follow_code(self, pool: str, changed: Sequence[str], *, since: float) -> None:
         """Replace the workers of a pool one by one because files of its code have changed (pipeline G-02).
 
-        One that is off is tried at once, for what kept it off may be gone; one that was drained by hand stays so.
+        Those that were started behind `since` (seconds since 1970) have the new code. A pool that is off is tried at once, for
+        what kept it off may be gone; one that was drained by hand stays so.
         """
         found = self._supervisor.pools.get(pool)
-        if found is None or found.drained or found.is_stopping:
+        if (
+            found is None
+            or found.drained
+            or found.is_stopping
+            or not any(_is_older(slot, since) for slot in found.slots)
+        ):
             return
         more = f" and {len(changed) - 1} more files have" if len(changed) > 1 else " has"
         logger.info("pool %s is recycled: %s%s changed", pool, changed[0], more)
         if found.guard.is_off and not found.serving:
             found.resume()
-        else:
-            await found.replace_all(found.generation, Reason.FILE_CHANGE.value)
+            return
+        for slot in tuple(found.slots):
+            if _is_older(slot, since) and await found.replace(slot, found.generation, Reason.FILE_CHANGE.value):
+                return  # the others would not start either
 
     async def scale(self, pool: str, workers: int) -> PoolStatus:
         """Have so many workers (1 or more)."""
@@ -299,6 +308,10 @@ def _touched(difference: Difference, pools: dict[str, WorkerPool], *, everything
     named = [*difference.added, *[name for name in pools if name in difference.pools or everything]]
     kept = [name for name in dict.fromkeys(named) if name != DEFAULT and name not in difference.removed]
     return [*kept, DEFAULT] if difference.default or everything else kept
+
+
+def _is_older(slot: Slot, since: float) -> bool:
+    return slot.worker is None or slot.worker.started <= since
 
 
 def _outcome(pool: WorkerPool, failure: StartFailed | None, workers: tuple[int, ...] = ()) -> PoolOutcome:

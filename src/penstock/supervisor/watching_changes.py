@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
@@ -45,6 +47,7 @@ class ChangeWatch:
         self._folders: tuple[str, ...] = ()
         self._files: WatchedFiles | None = None
         self._seen: _Seen = {}
+        self._changed = 0.0
 
     async def run(self) -> None:
         """Look every second, and see to what has changed. Never returns."""
@@ -70,7 +73,10 @@ class ChangeWatch:
 
     async def _compare(self, files: WatchedFiles) -> set[str]:
         before, self._seen = self._seen, await asyncio.to_thread(files.look)
-        return {path for path, _ in before.items() ^ self._seen.items()}
+        changed = {path for path, _ in before.items() ^ self._seen.items()}
+        if changed:
+            self._changed = time.time()  # whoever is started from now on imports the new code
+        return changed
 
     async def _settled(self, changed: set[str]) -> set[str]:
         """All that changes until nothing does any more (pipeline G-03)."""
@@ -85,25 +91,23 @@ class ChangeWatch:
         return changed
 
     async def _take_over(self, changed: set[str]) -> None:
-        replaced: set[str] = set()
+        since = self._changed
         if self._site_file in changed:
             logger.info("%s has changed: the server is reloaded", self._site_file)
-            replaced = await self._reload()
+            await self._reload()
         code = changed - {self._site_file}
-        for name in self._pools_with(code) - replaced:
-            await self._operator.follow_code(name, sorted(code))
+        for name in self._pools_with(code):
+            await self._operator.follow_code(name, sorted(code), since=since)
 
-    async def _reload(self) -> set[str]:
-        """The pools that have new workers by it; without any when the site file is refused, which the log says (pipeline G-11)."""
-        while True:
-            try:
-                outcome = await self._operator.reload(wait=True)
-            except ConfigurationError:
-                return set()
-            except ControlRefused:  # another one is under way, which may have read the file before
-                await asyncio.sleep(_SETTLE)
-                continue
-            return {each.pool for each in outcome.pools if each.outcome in ("replaced", "started")}
+    async def _reload(self) -> None:
+        """Have the site file read. When it is refused, the log says so (pipeline G-11)."""
+        with contextlib.suppress(ConfigurationError):
+            while True:
+                try:
+                    await self._operator.reload(wait=True)
+                    return
+                except ControlRefused:  # another one is under way, which may have read the file before
+                    await asyncio.sleep(_SETTLE)
 
     def _code_folders(self) -> tuple[str, ...]:
         pools = self._supervisor.pools.values()
