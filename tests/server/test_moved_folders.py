@@ -102,7 +102,7 @@ def test_django_cannot_be_started_twice(monkeypatch: pytest.MonkeyPatch) -> None
     check_renewable({"shop": ModuleType("shop")})
     monkeypatch.setitem(sys.modules, "django", ModuleType("django"))
     check_renewable({})
-    with pytest.raises(StartupError, match="restart the server"):
+    with pytest.raises(StartupError, match="for the life of a process"):
         check_renewable({"shop": ModuleType("shop")})
 
 
