@@ -12,9 +12,15 @@ from tests.wire.supervisor.test_workers import Load
 DJANGO = "import sys, types\nsys.modules.setdefault('django', types.ModuleType('django'))\n"
 
 
+# A late answer waits for a file.
+WAITING = APPLICATION.replace(
+    "await asyncio.sleep(0.5)", "while not os.path.exists('go'):\n            await asyncio.sleep(0.02)"
+)
+
+
 def code(text: str) -> str:
     """The application, answering with another text."""
-    return APPLICATION.replace('"one"', repr(text))
+    return WAITING.replace('"one"', repr(text))
 
 
 def file_changes(server: Supervised) -> int:
@@ -23,6 +29,7 @@ def file_changes(server: Supervised) -> int:
 
 
 def test_pipeline_g02_g03_g11_what_is_edited_is_taken_over(tmp_path: Path) -> None:
+    (tmp_path / "app.py").write_text(code("one"))
     with supervised(tmp_path, workers=1, server="watch = true") as server, Load(server) as load:
         (before,) = server.pids()
         late: list[tuple[int, str]] = []
@@ -34,6 +41,8 @@ def test_pipeline_g02_g03_g11_what_is_edited_is_taken_over(tmp_path: Path) -> No
             threading.Event().wait(0.04)
         server.wait_line("pool default is recycled:")
         server.wait(lambda: server.get()[1].startswith("edit 19"))
+        assert late == []  # it is still inside the old generation, which ends it
+        (tmp_path / "go").touch()
         inside.join()
         assert late == [(200, f"one {before}")]
 
