@@ -89,8 +89,7 @@ class SocketBase:
         self.context: Any = None
         # Called when the socket is aborted, from inside or outside, or lost.
         self.on_abort: Callable[[], object] | None = None
-        self.bytes_in = 0
-        self.bytes_out = 0
+        self.bytes_in = self.bytes_out = 0
         # Receiving: the next message, those behind it, and the one that is still arriving; who waits for them.
         self._first: str | bytes | None = None
         self._others: deque[str | bytes] | None = None
@@ -98,12 +97,10 @@ class SocketBase:
         self._arriving: PartialMessage | None = None
         self._reading: PartialMessage | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._wants_pieces = False
-        self._is_reading_paused = False
-        # Nothing more is coming; what is to be raised once for it. What still comes is not kept.
-        self._has_ended = transport is None
+        self._wants_pieces = self._is_reading_paused = False
+        # Nothing more is coming, and what still comes is not kept; what is to be raised once for it.
+        self._has_ended = self._is_discarding = transport is None
         self._untold: WebSocketError | None = None
-        self._is_discarding = transport is None
         self._discarded = 0
         # Sending: nobody is before the next send; those who wait; the opcode of a message that is not at its end.
         self._is_clear = transport is not None
