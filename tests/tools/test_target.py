@@ -97,3 +97,10 @@ def test_folders_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_the_interface_is_the_key_of_the_application() -> None:
     found = [settings_of("shop:app", Single(interface=name), environ={}).sites[0].apps[0] for name in ("auto", "owin")]
     assert [(app.app, app.owin) for app in found] == [("shop:app", None), (None, "shop:app")]
+
+
+def test_a_folder_where_the_site_file_was_is_none(tmp_path: Path) -> None:
+    folder = tmp_path / "penstock.toml"
+    folder.mkdir()
+    with pytest.raises(ConfigurationError, match="it is a folder: a site file is a text file"):
+        kind_of(str(folder))

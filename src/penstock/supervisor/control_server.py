@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 import socket
 from typing import Final, cast
 
@@ -89,6 +91,12 @@ class ControlServer:
     def _adopt(self, descriptor: int) -> BoundSocket:
         sock = socket.socket(AF_UNIX, socket.SOCK_STREAM, fileno=descriptor)
         sock.set_inheritable(False)
+        if (place := sock.getsockname()) != self.path or not os.path.exists(place):
+            # It is to be elsewhere from now on, or somebody has removed its file.
+            sock.close()
+            with contextlib.suppress(OSError):
+                os.unlink(place)
+            return self._bind()
         bind = Bind(text=f"unix:{self.path}", path=self.path)
         return BoundSocket(sock, bind, tls=False, file=OwnedFile(self.path))
 

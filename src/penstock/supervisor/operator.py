@@ -106,7 +106,7 @@ class Operator:
             self._apply(generation, difference, opened, everything=everything)
         )
         if not wait:
-            touched = _touched(difference, supervisor.pools, everything=everything)
+            touched = self._touched(difference, generation, everything=everything)
             pools = tuple([PoolOutcome(pool=name, outcome="under_way") for name in touched])
             return ReloadOutcome(generation=generation.number, changed=self._told(difference, settings), pools=pools)
         outcomes: tuple[PoolOutcome, ...] = await work
@@ -120,16 +120,17 @@ class Operator:
         supervisor.notifier.reloading()
         outcomes: list[PoolOutcome] = []
         try:
-            touched = _touched(difference, supervisor.pools, everything=everything)
-            outcomes += [await self._renew(name, generation, everything=everything) for name in touched]
-            if any(each.pool == DEFAULT and each.outcome == "failed" for each in outcomes):
-                # Its old workers go on: with the places they listen at, and the pools they ask.
+            for name in self._touched(difference, generation, everything=everything):
+                if name == DEFAULT and _failed(outcomes):
+                    break  # it would ask pools that are not as it has been told
+                outcomes.append(await self._renew(name, generation, everything=everything))
+            if _failed(outcomes):
+                # Who asks the pools goes on with the places it listens at; the next reload tries again what differs from that.
                 supervisor.sockets.undo(opened)
             else:
                 supervisor.sockets.close_leaving()
-                outcomes += [await self._close_pool(name) for name in difference.removed]
-            if not any(each.outcome == "failed" for each in outcomes):
-                # Else the next reload tries again what differs from what was whole.
+                gone = [name for name in supervisor.pools if name not in generation.pools]
+                outcomes += [await self._close_pool(name) for name in gone]
                 supervisor.generation = generation
                 self._restart_due = find_changes(self._at_start, generation.settings).needs_restart
         finally:
@@ -137,10 +138,22 @@ class Operator:
             if supervisor.state == "reloading":
                 supervisor.state = "running"
                 supervisor.notifier.ready()
-        failed = [each.pool for each in outcomes if each.outcome == "failed"]
+        failed = _failed(outcomes)
         self._last_reload = f"failed for {', '.join(failed)}: the old workers go on" if failed else "done"
         logger.info("reload: %s", self._last_reload)
         return tuple(outcomes)
+
+    def _touched(self, difference: Difference, generation: Generation, *, everything: bool) -> list[str]:
+        """New pools first, so that they can be asked; the default pool last, when all that it asks is there."""
+        pools = self._supervisor.pools
+        # Those that a reload has replaced which failed for others: what is in the file by now need not be what they have.
+        ahead = [name for name in pools if pools[name].generation.number > self._supervisor.generation.number]
+        named = [
+            *difference.added,
+            *[name for name in pools if name in difference.pools or name in ahead or everything],
+        ]
+        kept = [name for name in dict.fromkeys(named) if name != DEFAULT and name in generation.pools]
+        return [*kept, DEFAULT] if difference.default or DEFAULT in ahead or everything else kept
 
     async def _renew(self, name: str, generation: Generation, *, everything: bool) -> PoolOutcome:
         pool = self._supervisor.pools.get(name)
@@ -159,9 +172,13 @@ class Operator:
         return PoolOutcome(pool=name, outcome="started", workers=_ids(self._supervisor.pools[name].workers))
 
     async def _close_pool(self, name: str) -> PoolOutcome:
-        pool = self._supervisor.pools.pop(name)
+        pool = self._supervisor.pools[name]
         gone = _ids(pool.workers)
+        # Requests that old workers of the default pool still have are for it, too.
+        await self._supervisor.pools[DEFAULT].wait_left()
+        # Known until its last worker has ended: whose end is told to nobody is waited for in vain.
         await pool.stop()
+        del self._supervisor.pools[name]
         self._supervisor.pool_sockets.close(name)
         return PoolOutcome(pool=name, outcome="stopped", workers=gone)
 
@@ -303,11 +320,8 @@ class Operator:
         return found
 
 
-def _touched(difference: Difference, pools: dict[str, WorkerPool], *, everything: bool) -> list[str]:
-    """New pools first, so that they can be asked; the default pool last, when all that it asks is there."""
-    named = [*difference.added, *[name for name in pools if name in difference.pools or everything]]
-    kept = [name for name in dict.fromkeys(named) if name != DEFAULT and name not in difference.removed]
-    return [*kept, DEFAULT] if difference.default or everything else kept
+def _failed(outcomes: Sequence[PoolOutcome]) -> list[str]:
+    return [each.pool for each in outcomes if each.outcome == "failed"]
 
 
 def _is_older(slot: Slot, since: float) -> bool:

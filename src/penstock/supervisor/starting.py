@@ -114,6 +114,11 @@ class Starting:
         if handle is not None:
             handle.cancel()
 
+    async def wait_left(self) -> None:
+        """Wait until every process has ended that was told to by now, or killed."""
+        if leaving := [asyncio.shield(worker.ended) for worker in self.others if worker.state is WorkerState.DRAINING]:
+            await asyncio.wait(leaving)
+
     async def wait_all_ended(self) -> None:
         """Wait until every process has ended; each was told to, or killed."""
         while self._all:

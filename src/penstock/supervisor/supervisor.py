@@ -10,11 +10,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
-from penstock.errors import ConfigurationError, PenstockError, Problem
+from penstock.errors import ConfigurationError, Problem
 from penstock.server.listening import open_listeners
 from penstock.server.log_config import configure_logging, reopen_log_files
 from penstock.server.messages import configure_messages
 from penstock.settings import ControlSettings, Settings
+from penstock.supervisor.background_tasks import BackgroundTasks
 from penstock.supervisor.control_model import ControlRefused
 from penstock.supervisor.control_path import control_path
 from penstock.supervisor.control_server import ControlServer
@@ -31,7 +32,7 @@ from penstock.supervisor.slots import Listening, SlotSockets
 from penstock.supervisor.start_failures import StartFailed
 from penstock.supervisor.systemd import Notifier, child_environment
 from penstock.supervisor.taking_over import adopt_listeners, adopt_workers, state_of
-from penstock.supervisor.upgrade import SupervisorState, become, check, find_saved
+from penstock.supervisor.upgrade import SavedPool, SupervisorState, become, check, find_saved
 from penstock.supervisor.watching_changes import ChangeWatch
 from penstock.supervisor.worker_pool import WorkerPool
 from penstock.supervisor.worker_process import WorkerProcess, WorkerState
@@ -78,7 +79,7 @@ class Supervisor:
         self._watch = ChangeWatch(self, self._operator)
         self._stopping = asyncio.Event()
         self._reaper = Reaper(self._is_ours) if inherits_orphans() else None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = BackgroundTasks("the supervisor")
         self._control: ControlServer | None = None
         self._pid_file: PidFile | None = None
 
@@ -142,24 +143,28 @@ class Supervisor:
         self.started = saved.started
         self.generation = Generation(saved.generation + 1, settings)
         self.launcher.go_on(saved.key, saved.number)
-        if settings.server.pid_file:
-            self._pid_file = PidFile(settings.server.pid_file, descriptor=saved.pid_file)
-            self._pid_file.write()
+        try:
+            if settings.server.pid_file:
+                self._pid_file = PidFile(settings.server.pid_file, descriptor=saved.pid_file)
+                self._pid_file.write()
+            await self._open_control(settings.server.control, saved.control)
+        except ConfigurationError as error:
+            logger.error("%s", error)  # a server that serves does not end for that
         self.sockets = adopt_listeners(settings, saved.sockets)
         self.pool_sockets = PoolSockets(saved.folder)
         for name, left in saved.pools.items():
             if left.listening >= 0:
                 self.pool_sockets.open(name, left.listening)
-        await self._open_control(settings.server.control, saved.control)
         workers = await adopt_workers(saved.workers)
         for name in self.generation.pools:
-            if name not in saved.pools:
-                await self.open_pool(name, self.generation)
-                continue
             pool = self.pools[name] = WorkerPool(name, self.generation, self.launcher)
-            pool.recycles.update(saved.pools[name].recycles)
+            # A new one that does not start is no reason to end what serves: it is tried again and again, as one that crashes.
+            left = saved.pools.get(name) or SavedPool(workers=pool.wanted)
+            if name != DEFAULT:
+                self.pool_sockets.open(name)
+            pool.recycles.update(left.recycles)
             own = [worker for worker in workers if worker.pool == name]
-            pool.adopt(own, wanted=saved.pools[name].workers, drained=saved.pools[name].drained)
+            pool.adopt(own, wanted=left.workers, drained=left.drained)
         # Those that were starting are nobody's workers, but our children.
         self._reaper = Reaper(self._is_ours)
         self.reap()  # who has ended while one program became the other
@@ -191,10 +196,7 @@ class Supervisor:
         # One after the other: the default pool, then those that it asks.
         terms = [pool.terms for pool in self.pools.values()]
         self.notifier.extend(sum(each.drain.idle + each.patience for each in terms) + _MARGIN)
-        for task in tuple(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._tasks.stop()
         # The workers have them, too, accept who waits there, and close them. If they stayed open here, who comes later would
         # wait until the end, and be reset; so he is refused at once, and may go elsewhere.
         self.sockets.close()
@@ -217,6 +219,8 @@ class Supervisor:
             await pool.start()
         except StartFailed as error:
             del self.pools[name]
+            if name != DEFAULT:
+                self.pool_sockets.close(name)
             raise error.for_operator() from None  # the traceback that counts is in its words
 
     def _sockets_of(self, pool: str, slot: int, count: int) -> list[Listening]:
@@ -283,19 +287,7 @@ class Supervisor:
 
     def run_behind(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that ends with the supervisor; what it raises is logged."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._end_task)
-        return task
-
-    def _end_task(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if task.cancelled() or (error := task.exception()) is None:
-            return
-        if isinstance(error, PenstockError):
-            logger.error("%s", error)
-        else:
-            logger.critical("the supervisor failed in what it was asked to do", exc_info=error)
+        return self._tasks.run(coroutine)
 
     # -- what signals ask for (see host_signals.Operations) ------------------------------------------------------------
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from penstock.errors import ConfigurationError
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
 from penstock.server.listening import has_tls
 from penstock.settings import Settings
@@ -18,6 +20,8 @@ from penstock.supervisor.worker_process import WorkerProcess, WorkerState
 
 if TYPE_CHECKING:
     from penstock.supervisor.supervisor import Supervisor
+
+logger = logging.getLogger("penstock")
 
 
 def state_of(supervisor: Supervisor, *, control: int, pid_file: int) -> SupervisorState:
@@ -39,12 +43,17 @@ def state_of(supervisor: Supervisor, *, control: int, pid_file: int) -> Supervis
 def adopt_listeners(settings: Settings, saved: dict[str, list[int]]) -> SlotSockets:
     """The sockets of `listen`: those that were left, and new ones for places that are new.
 
-    Places that are gone are among those that leave. Raises ConfigurationError when a new one cannot be had.
+    Places that are gone are among those that leave. A new one that cannot be had is told in the log: the others go on.
     """
     server = settings.server
     tls = has_tls(settings)
-    missing = [parse_bind(place) for place in server.listen if place not in saved]
-    sockets = SlotSockets(open_sockets(missing, backlog=server.backlog, tls=tls), backlog=server.backlog)
+    opened: list[BoundSocket] = []
+    for place in [place for place in server.listen if place not in saved]:
+        try:
+            opened += open_sockets([parse_bind(place)], backlog=server.backlog, tls=tls)
+        except ConfigurationError as error:
+            logger.error("nobody listens at %s: %s", place, error)
+    sockets = SlotSockets(opened, backlog=server.backlog)
     for place, descriptors in saved.items():
         for group in _by_address([socket.socket(fileno=number) for number in descriptors]):
             bound = BoundSocket(group[0], parse_bind(place), tls=tls)

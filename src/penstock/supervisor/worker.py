@@ -76,6 +76,7 @@ class Worker:
         self._channel_end = end
         self._channel: Channel[ToWorker] = Channel(decode_to_worker, receive=self._receive, lost=self._lose)
         self._is_listening = False
+        self._has_failed = False
         self._told: dict[type[Any], Callable[[Any], None]] = {
             Serve: self._serve,
             Drain: self._drain,
@@ -94,6 +95,7 @@ class Worker:
             runtime = await server.start_sites()
             await self._warm_up(runtime)
         except (ConfigurationError, StartupError) as error:
+            self._has_failed = True
             self._channel.send(failure_of(error))
             self._channel.close()
             await asyncio.sleep(0)
@@ -157,7 +159,7 @@ class Worker:
         self._server.stop()
 
     def _lose(self) -> None:
-        if not self._server.is_stopping:
+        if not (self._server.is_stopping or self._has_failed):
             logger.error("the supervisor has gone: this worker drains and stops")
         self._server.stop(idle=self._server.settings.server.drain.idle)
 

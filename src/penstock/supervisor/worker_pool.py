@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any, Final
 
+from penstock.supervisor.background_tasks import BackgroundTasks
 from penstock.supervisor.crash_guard import CrashGuard
 from penstock.supervisor.demand import Demand
 from penstock.supervisor.due_workers import DueWorkers
@@ -43,7 +44,7 @@ class WorkerPool:
         self.demand = Demand(lambda: launcher.sockets(name, 0, 1), self._wake)
         self._starting = Starting(name, launcher, on_end=self._notice_end, on_advice=self._take_advice)
         self._policy = RecyclePolicy(self.terms.recycle)
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks = BackgroundTasks(f"pool {name}")
         self.due = DueWorkers(self)
         self._turn = asyncio.Lock()
         self._scaling = asyncio.Lock()
@@ -116,17 +117,17 @@ class WorkerPool:
         """Drain every worker, and kill what outlives its time. `idle` None is what the settings say."""
         self.is_stopping = True
         self.demand.stop()
-        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._tasks.stop()
         gone, self.slots = self.slots, []
         for worker in [slot.worker for slot in gone if slot.worker is not None]:
             self._dismiss(worker, leave_waiting=False, idle=idle)
         for worker in self._starting.unready:
             worker.kill()
         await self._starting.wait_all_ended()
+
+    async def wait_left(self) -> None:
+        """Wait until all have ended that were told to."""
+        await self._starting.wait_left()
 
     def cut_off(self) -> None:
         """End every worker now."""
@@ -172,9 +173,8 @@ class WorkerPool:
         """The pool is off, or drained: somebody says so in its place until it may be tried (pipeline W-05)."""
         self._may_try.clear()
         retry_after = 60 if self.drained else self.guard.retry_after
-        reason = self.drained or self.guard.reason
         stand_in = await self._starting.start_stand_in(
-            slot.number, self.wanted, self.generation, reason=reason, retry_after=retry_after
+            slot.number, self.wanted, self.generation, reason=self.drained or self.guard.reason, retry_after=retry_after
         )
         may_try = asyncio.create_task(self._may_try.wait())
         awaited: list[asyncio.Future[Any]] = [may_try] if stand_in is None else [may_try, stand_in.ended]
@@ -195,8 +195,7 @@ class WorkerPool:
     def _notice_end(self, worker: WorkerProcess) -> None:
         slot = next((slot for slot in self.slots if slot.worker is worker), None)
         if slot is None:
-            is_told = not worker.ready.result()  # whoever started it tells why it did not get ready
-            if worker.exit_code and not (is_told or self.is_stopping or worker.is_killed):
+            if worker.exit_code and worker.ready.result() and not self.is_stopping and not worker.is_killed:
                 logger.error("%s %s when it was to end by itself", worker, end_text(worker.exit_code))
             return
         slot.worker = None
@@ -382,15 +381,7 @@ class WorkerPool:
 
     def run(self, coroutine: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """A task that ends with the pool."""
-        task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._end_task)
-        return task
-
-    def _end_task(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.critical("a task of pool %s failed", self.name, exc_info=error)
+        return self._tasks.run(coroutine)
 
 
 def _guard_of(generation: Generation, name: str) -> CrashGuard:

@@ -139,6 +139,11 @@ def _new_file(text: str, option: str, problems: list[Problem]) -> str:
     return path
 
 
+def has_workers() -> bool:
+    """Whether this process is the supervisor already: an upgrade in place keeps it, whatever the site file says by now."""
+    return os.environ.get("PENSTOCK_UPGRADE", "").partition(":")[0] == str(os.getpid())
+
+
 # What means something with one process, too.
 _WITHOUT_WORKERS: Final = ("requests", "jitter")
 
@@ -146,7 +151,7 @@ _WITHOUT_WORKERS: Final = ("requests", "jitter")
 def _without_effect(settings: Settings) -> Iterator[Problem]:
     """What only a supervisor can do, where none was asked for."""
     server, usual = settings.server, RecycleSettings()
-    if settings.is_supervised:
+    if settings.is_supervised or has_workers():
         return
     advice = "needs a supervisor: say workers = 1, or more, in [server], or --workers"
     if server.watch:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from msgspec.structs import replace
 
 from penstock.settings import Settings
-from penstock.tools.options import Options, overlay
+from penstock.tools.options import Options, has_workers, overlay
 from penstock.tools.target import Single, settings_of
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(target: str, said: Mapping[str, Any]) -> int:
 
         with holding_pid_file(settings):
             return run_reloading(target, settings, said)
-    if settings.is_supervised:
+    if settings.is_supervised or has_workers():
         from penstock.tools.supervising import run_supervised
 
         return run_supervised(target, settings, said, load=lambda: settings_from(target, said))

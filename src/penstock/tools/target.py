@@ -40,6 +40,10 @@ class Single(Struct, kw_only=True, frozen=True):
 def kind_of(target: str) -> Kind:
     """What `target` is. Raises ConfigurationError, with what would be right, when it is none of the three."""
     path = Path(target)
+    if path.suffix == ".toml" and path.is_dir():
+        raise ConfigurationError(
+            [Problem("it is a folder: a site file is a text file, and a folder is not called .toml", target)]
+        )
     if target and path.is_dir():
         _refuse_package(target, path)
         return Kind.FOLDER

@@ -1,6 +1,8 @@
 """Signals that come while the server is busy with another one: none is lost, none is forgotten, and nothing is left behind."""
 
+import os
 import signal
+import socket
 import threading
 from pathlib import Path
 
@@ -65,3 +67,72 @@ def test_a_stop_behind_an_upgrade_that_was_checked_is_a_stop(tmp_path: Path) -> 
         asking.join()
         assert answers == [200]
         assert not [line for line in server.lines if "becomes the program" in line]
+
+
+POOL = """
+[[site.app]]
+at = "/other"
+asgi = "other:app"
+pool = "other"
+[[pool]]
+name = "other"
+start = "always"
+"""
+
+
+def _change(server: Supervised, before: str, after: str) -> None:
+    path = server.folder / "penstock.toml"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+
+
+def _taken() -> socket.socket:
+    taken = socket.socket()
+    taken.bind(("127.0.0.1", 0))
+    taken.listen()
+    return taken
+
+
+def test_pipeline_g04_a_new_pool_that_does_not_start_changes_nothing_until_it_does_and_goes_as_it_came(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "other.py").write_text("raise RuntimeError('half a deploy')\n")
+    with supervised(tmp_path, workers=1) as server, _taken() as place:
+        port = place.getsockname()[1]
+        place.close()
+        before = (tmp_path / "penstock.toml").read_text()
+        _change(server, '["127.0.0.1:0"]', f'["127.0.0.1:0", "127.0.0.1:{port}"]')
+        (tmp_path / "penstock.toml").write_text((tmp_path / "penstock.toml").read_text() + POOL)
+        for _ in range(2):
+            status, answer = server.ask("POST", "/v1/reload", {"wait": True})
+            assert status == 424, answer
+            assert server.get("/other/")[0] == 200  # that of "/"
+        (tmp_path / "other.py").write_text("from app import app\n")
+        assert server.ask("POST", "/v1/reload", {"wait": True})[0] == 200
+        assert int(server.get("/other/")[1].split()[1]) in server.pids("other")
+        (tmp_path / "penstock.toml").write_text(before)
+        assert server.ask("POST", "/v1/reload", {"wait": True})[0] == 200
+        assert int(server.get("/other/")[1].split()[1]) in server.pids()
+        assert [pool["name"] for pool in server.status()["pools"]] == ["default"]
+
+
+def test_an_upgrade_to_settings_that_cannot_all_be_had_goes_on_with_the_others(tmp_path: Path) -> None:
+    (tmp_path / "other.py").write_text(
+        "async def app(scope, receive, send):\n    await receive()\n    await send({'type': 'lifespan.startup.failed'})\n"
+    )
+    with supervised(tmp_path, workers=1) as server, _taken() as place:
+        before = server.pids()
+        _change(server, '["127.0.0.1:0"]', f'["127.0.0.1:0", "127.0.0.1:{place.getsockname()[1]}"]')
+        _change(server, "workers = 1\n", "")
+        _change(server, server.control, f"{server.control}.new")
+        (tmp_path / "penstock.toml").write_text((tmp_path / "penstock.toml").read_text() + POOL)
+        server.send(signal.SIGUSR2)
+        server.wait_line(" has taken over")
+        assert not os.path.exists(server.control)
+        server.control += ".new"
+        assert not server.pids() & before
+        assert server.get()[0] == 200
+        assert server.wait_line("is already in use")
+        assert server.wait_line("ASGI other:app failed to start")
+        assert server.get("/other/")[0] == 503
