@@ -5,15 +5,35 @@ from pathlib import Path
 
 from penstock.settings.names import suggest
 from penstock.settings.positions import KeyPath
-from penstock.settings.shape import Report, Table
+from penstock.settings.shape import Report, Table, name_of
 
 
-class Paths:
-    """Makes the paths of a judged tree absolute, relative to `folder`, and reports those that lead nowhere."""
+class PathResolver:
+    """Makes paths absolute, relative to `folder`, and reports those that lead nowhere."""
 
-    def __init__(self, folder: Path, report: Report, *, refused: Container[KeyPath]) -> None:
+    def __init__(self, folder: Path, report: Report) -> None:
         self._folder = folder
         self._report = report
+
+    def _resolve_key(self, table: Table, key: str, *, path: KeyPath, judge: Callable[[Path], str]) -> None:
+        if table.get(key):
+            table[key] = self._found(table[key], path=(*path, key), judge=judge)
+
+    def _found(self, text: str, *, path: KeyPath, judge: Callable[[Path], str]) -> str:
+        absolute = self._absolute(text)
+        if problem := judge(absolute):
+            self._report(path, f"{name_of(path)}: {problem}")
+        return str(absolute)
+
+    def _absolute(self, text: str) -> Path:
+        return (self._folder / Path(text).expanduser()).absolute()  # links stay: a virtual environment's Python is one
+
+
+class Paths(PathResolver):
+    """Resolves those of a judged tree, but for the ones of pools and of the supervisor."""
+
+    def __init__(self, folder: Path, report: Report, *, refused: Container[KeyPath]) -> None:
+        super().__init__(folder, report)
         self._refused = refused
 
     def resolve(self, tree: Table) -> None:
@@ -78,20 +98,6 @@ class Paths:
             self._report(place, f'fallback: "{fallback}" must lie below root')
         elif Path(site["root"]).is_dir() and (problem := judge_file(Path(site["root"], fallback))):
             self._report(place, f"fallback: {problem}")
-
-    def _resolve_key(self, table: Table, key: str, *, path: KeyPath, judge: Callable[[Path], str]) -> None:
-        if table.get(key):
-            table[key] = self._found(table[key], path=(*path, key), judge=judge)
-
-    def _found(self, text: str, *, path: KeyPath, judge: Callable[[Path], str]) -> str:
-        absolute = self._absolute(text)
-        if problem := judge(absolute):
-            name = next(part for part in reversed(path) if isinstance(part, str))
-            self._report(path, f"{name}: {problem}")
-        return str(absolute)
-
-    def _absolute(self, text: str) -> Path:
-        return (self._folder / Path(text).expanduser()).absolute()
 
 
 def judge_folder(path: Path) -> str:

@@ -1,48 +1,39 @@
 """Programs, folders and sockets of pools and of the supervisor: made absolute, and looked for."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from shutil import which
 
-from penstock.settings.paths import judge_folder, judge_new_file, missing
+from penstock.settings.paths import PathResolver, judge_folder, judge_new_file, missing
 from penstock.settings.positions import KeyPath
-from penstock.settings.shape import Report, Table
+from penstock.settings.shape import Table
 
 # unix(7): sun_path has 108 bytes with the zero at its end, 104 on macOS and the BSDs; as the control socket has it
 LONGEST_SOCKET = 100
 
 
-class PoolPaths:
-    """Makes the paths of a judged tree absolute, relative to `folder`, and reports those that lead nowhere."""
-
-    def __init__(self, folder: Path, report: Report) -> None:
-        self._folder = folder
-        self._report = report
+class PoolPaths(PathResolver):
+    """Resolves those of pools and of the supervisor in a judged tree."""
 
     def resolve(self, tree: Table) -> None:
         """Change `tree` in place."""
         server: Table = tree.get("server", {})
-        self._resolve(server, "pid_file", path=("server",), judge=judge_new_file)
-        self._resolve(server.get("control") or {}, "socket", path=("server", "control"), judge=_judge_socket)
+        self._resolve_key(server, "pid_file", path=("server",), judge=judge_new_file)
+        self._resolve_key(server.get("control") or {}, "socket", path=("server", "control"), judge=_judge_socket)
         self._resolve_program(server.get("recycle", {}), "orphan", path=("server", "recycle"))
         for index, pool in enumerate(tree.get("pool", [])):
             self._resolve_pool(pool, path=("pool", index))
         for number, site in enumerate(tree.get("site", [])):
             for index, app in enumerate(site.get("app", [])):
-                self._resolve(app, "offline_file", path=("site", number, "app", index), judge=judge_new_file)
+                self._resolve_key(app, "offline_file", path=("site", number, "app", index), judge=judge_new_file)
 
     def _resolve_pool(self, pool: Table, *, path: KeyPath) -> None:
         self._resolve_program(pool, "python", path=path)
         self._resolve_program(pool.get("recycle", {}), "orphan", path=(*path, "recycle"))
-        self._resolve(pool, "directory", path=path, judge=judge_folder)
+        self._resolve_key(pool, "directory", path=path, judge=judge_folder)
         folders = pool.setdefault("app_dirs", ["."])
         for index, text in enumerate(folders):
             folders[index] = self._found(text, path=(*path, "app_dirs", index), judge=judge_folder)
-
-    def _resolve(self, table: Table, key: str, *, path: KeyPath, judge: Callable[[Path], str]) -> None:
-        if table.get(key):
-            table[key] = self._found(table[key], path=(*path, key), judge=judge)
 
     def _resolve_program(self, table: Table, key: str, *, path: KeyPath) -> None:
         """A program that is named without a slash is one of the search path, unless it lies beside the site file."""
@@ -51,17 +42,7 @@ class PoolPaths:
         if text and is_name and (found := which(text)):
             table[key] = found
         else:
-            self._resolve(table, key, path=path, judge=_judge_program)
-
-    def _found(self, text: str, *, path: KeyPath, judge: Callable[[Path], str]) -> str:
-        absolute = self._absolute(text)
-        if problem := judge(absolute):
-            name = next(part for part in reversed(path) if isinstance(part, str))
-            self._report(path, f"{name}: {problem}")
-        return str(absolute)
-
-    def _absolute(self, text: str) -> Path:
-        return (self._folder / Path(text).expanduser()).absolute()  # links stay: a virtual environment's Python is one
+            self._resolve_key(table, key, path=path, judge=_judge_program)
 
 
 def judge_socket_length(path: str) -> str:
