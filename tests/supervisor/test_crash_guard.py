@@ -87,7 +87,6 @@ class TestTryingAgain:
         clock.now += 5
         assert is_due(guard)
         guard.begin_retry()
-        assert guard.is_trying
         assert is_off(guard)
         assert not is_due(guard)
         guard.succeed()

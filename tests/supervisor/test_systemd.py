@@ -66,7 +66,6 @@ class TestNotifier:
     @pytest.mark.parametrize("address", ["", "/nowhere/at/all", "relative", "vsock:2:1234", "/" + "x" * 200, "/a\0b"])
     def test_nothing_is_raised_when_nobody_listens(self, address: str) -> None:
         notifier = Notifier({"NOTIFY_SOCKET": address})
-        assert notifier.is_heard == address.startswith("/")
         notifier.ready()
         notifier.stopping()
 

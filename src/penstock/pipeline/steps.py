@@ -159,7 +159,7 @@ def keep_headers(context: Context) -> None:
 
 
 def refuse_access(context: Context) -> None:
-    """In place of what answers: the location does not grant the right it needs (pipeline H-09)."""
+    """Raises HTTPError (403) in place of what answers: the location does not grant the right it needs (pipeline H-09)."""
     raise HTTPError(403, f"nothing here may {context.plan.target.needs}")
 
 

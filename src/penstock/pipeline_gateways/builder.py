@@ -78,7 +78,7 @@ class Builder:
         return self._add_branch(chooser, configure, f"map {path}")
 
     def map_when(self, predicate: Callable[[Any], Any], configure: Any) -> Builder:
-        """As `map`, where `predicate(scope)`, plain or async, says so."""
+        """As `map`, where `predicate(scope)`, plain or async, says so. Raises TypeError for what cannot be called."""
         if not callable(predicate):
             raise TypeError(f"map_when() takes a predicate that is called with the scope, not {predicate!r}")
         return self._add_branch(ByPredicate(predicate), configure, f"map_when {name_of(predicate)}")
@@ -102,7 +102,8 @@ class Builder:
     ) -> Builder:
         """Let `convert(application)` make applications of signature `target` of those of `source`.
 
-        A signature is that of a shape ("asgi3", "wsgi" ...) or any text. It is used by what is built from now on.
+        A signature is that of a shape ("asgi3", "wsgi" ...) or any text. It is used by what is built from now on. Raises TypeError
+        for what cannot be called, ValueError for what cannot be called with one argument.
         """
         if not callable(convert):
             raise TypeError(f"add_conversion() takes a function of one application, not {convert!r}")

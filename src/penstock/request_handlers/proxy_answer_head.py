@@ -104,7 +104,7 @@ class AnswerReader:
         self._fields.append((self._names.get(name) or self._learn_name(name), value.strip(b" \t")))
 
     def judge_beginning(self, beginning: bytes) -> None:
-        """Refuse the beginning of a head that is too large already, or can never become one."""
+        """Raises BadAnswer for the beginning of a head that is too large already, or can never become one."""
         if len(beginning) > self.limit:
             raise BadAnswer(f"the head of its answer has more than {self.limit} bytes")
         if beginning[:7] != _BEGINNING[: len(beginning)]:

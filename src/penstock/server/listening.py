@@ -62,7 +62,10 @@ def open_fastcgi(service: Http1Service, bound: Sequence[BoundSocket], trust: Tru
 
 
 def judge_fastcgi(settings: Settings) -> None:
-    """Tell, or with `strict_host` refuse, what the sites need and FastCGI cannot carry, where there is nothing else."""
+    """Tell in the log what the sites need and FastCGI cannot carry, where there is nothing else.
+
+    Raises ConfigurationError for that with `strict_host`.
+    """
     from penstock.hosts.fastcgi_request import CAPABILITIES
     from penstock.server.guests import needs_beyond
 

@@ -59,21 +59,21 @@ class ServerThread:
 
     @property
     def server(self) -> Server:
-        """The server that runs in the thread; look, and touch only through `call`."""
+        """The server that runs in the thread; look, and touch only through `call`. Raises RuntimeError outside of `with`."""
         if self._server is None:
             raise RuntimeError("the server is not running: use it in a with block")
         return self._server
 
     @property
     def runtime(self) -> Runtime:
-        """Its runtime, for statistics."""
+        """Its runtime, for statistics. Raises RuntimeError outside of `with`."""
         runtime = self.server.runtime
         if runtime is None:
             raise RuntimeError("the server is not running: use it in a with block")
         return runtime
 
     def call(self, function: Callable[[], Any]) -> Any:
-        """Call `function` on the server's loop and return what it returns."""
+        """Call `function` on the server's loop and return what it returns. Raises that, too, and RuntimeError outside of `with`."""
         if self._loop is None:
             raise RuntimeError("the server is not running: use it in a with block")
 

@@ -44,11 +44,6 @@ class CrashGuard:
         return self.retry_at is not None
 
     @property
-    def is_trying(self) -> bool:
-        """Whether the one try is under way."""
-        return self._is_trying
-
-    @property
     def is_due(self) -> bool:
         """Whether the pool is off and may be tried now."""
         return self.retry_at is not None and not self._is_trying and self._clock() >= self.retry_at

@@ -43,11 +43,6 @@ class Notifier:
         self._address = _address_of(variables.get("NOTIFY_SOCKET", ""))
         self.watchdog_interval = _find_watchdog_interval(variables) if self._address else 0.0
 
-    @property
-    def is_heard(self) -> bool:
-        """Whether there is a systemd that wants to know."""
-        return bool(self._address)
-
     def ready(self, status: str = "") -> None:
         """All is up: after the start, and after each `reloading`."""
         self._send("READY=1", f"MAINPID={os.getpid()}", *_status(status))
