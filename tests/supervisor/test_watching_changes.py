@@ -147,6 +147,18 @@ async def test_pipeline_g11_a_site_file_with_mistakes_is_told_of_and_the_next_on
 
 
 @on_loop
+async def test_a_failure_of_ours_is_logged_and_ends_no_watching(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with watching(tmp_path) as subject:
+        subject.saved = ValueError("a mistake of ours")
+        write(tmp_path / "penstock.toml", "x = 1")
+        await subject.wait(lambda: "what has changed could not be taken over" in caplog.text)
+        write(tmp_path / "web" / "app.py", "x = 1")
+        await subject.wait(lambda: subject.serving() == [2])
+
+
+@on_loop
 async def test_pools_that_a_reload_has_replaced_are_not_recycled_for_their_code_once_more(tmp_path: Path) -> None:
     async with watching(tmp_path, pools=(pool_in(tmp_path / "reports"),)) as subject:
         subject.change(graceful_timeout=9)

@@ -53,9 +53,12 @@ class ChangeWatch:
         """Look every second, and see to what has changed. Never returns."""
         while True:
             await asyncio.sleep(self._interval)
-            changed = await self.look()
-            if changed:
-                await self._take_over(await self._settled(changed))
+            try:
+                changed = await self.look()
+                if changed:
+                    await self._take_over(await self._settled(changed))
+            except Exception:
+                logger.exception("what has changed could not be taken over")
 
     async def look(self) -> set[str]:
         """The files that have changed since the last look; none by the first, which is for the start, before workers import."""
