@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from penstock.hosts.listener import open_sockets, parse_bind
 from penstock.settings import ServerSettings, Settings
 from penstock.supervisor.slots import SlotSockets
@@ -86,6 +88,27 @@ def test_a_new_place_is_opened_and_one_that_is_gone_stays_open_until_its_workers
     sockets.close_leaving()
     with socket.socket() as client:
         assert client.connect_ex(address) != 0
+    sockets.close()
+
+
+def test_the_file_of_a_unix_socket_goes_with_the_program_that_has_taken_it_over(tmp_path: Path) -> None:
+    for is_removed in (False, True):
+        path = tmp_path / "web.sock"
+        place = f"unix:{path}"
+        (before,) = open_sockets([parse_bind(place)])
+        left = {place: [before.socket.detach()]}
+        if is_removed:
+            path.unlink()
+        adopt_listeners(settings_at(place), left).close()
+        assert not path.exists()
+
+
+def test_a_new_place_that_cannot_be_had_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
+    left, urls = left_by("127.0.0.1:0")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        sockets = adopt_listeners(settings_at("127.0.0.1:0", f"127.0.0.1:{taken.getsockname()[1]}"), left)
+    assert sockets.urls == urls
+    assert "nobody listens at 127.0.0.1:" in caplog.text
     sockets.close()
 
 

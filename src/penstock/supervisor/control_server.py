@@ -24,7 +24,7 @@ from penstock.supervisor.control_model import Controlled
 # More than about so many at once are somebody's mistake, and must not use up the descriptors that new workers need.
 MOST_CONNECTIONS: Final = 64
 _MOST_REQUESTS: Final = 32
-_BACKLOG: Final = 128
+_BACKLOG: Final = 32
 # Seconds in which a whole head must have come, and that a connection may be idle.
 _PATIENCE: Final = 5.0
 # What a connection too many is told (RFC 9110 section 15.6.4).

@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigurationError
+from penstock.hosts.binds import Bind
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
+from penstock.hosts.unix_socket import OwnedFile
 from penstock.server.listening import has_tls
 from penstock.settings import Settings
 from penstock.supervisor.generation import DEFAULT
@@ -56,7 +58,8 @@ def adopt_listeners(settings: Settings, saved: dict[str, list[int]]) -> SlotSock
     sockets = SlotSockets(opened, backlog=server.backlog)
     for place, descriptors in saved.items():
         for group in _by_address([socket.socket(fileno=number) for number in descriptors]):
-            bound = BoundSocket(group[0], parse_bind(place), tls=tls)
+            bind = parse_bind(place)
+            bound = BoundSocket(group[0], bind, tls=tls, file=_find_file(bind))
             sockets.adopt(bound, group[1:], is_leaving=place not in server.listen)
     return sockets
 
@@ -64,6 +67,14 @@ def adopt_listeners(settings: Settings, saved: dict[str, list[int]]) -> SlotSock
 async def adopt_workers(saved: Sequence[SavedWorker]) -> list[WorkerProcess]:
     """The workers of the program before."""
     return [await _adopted(each) for each in saved]
+
+
+def _find_file(bind: Bind) -> OwnedFile | None:
+    """That of a Unix socket, to be removed at the end; None when somebody else has removed it."""
+    try:
+        return OwnedFile(bind.path) if bind.path else None
+    except OSError:
+        return None
 
 
 def _by_address(sockets: Sequence[socket.socket]) -> Iterator[list[socket.socket]]:
