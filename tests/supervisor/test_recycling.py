@@ -32,13 +32,6 @@ class TestReasons:
         assert [reason.value for reason in Reason] == [reason.name.title().replace("_", "") for reason in Reason]
         assert Reason("RequestLimit") is Reason.REQUEST_LIMIT
 
-    def test_pipeline_w02_reasons_are_counted(self) -> None:
-        policy = RecyclePolicy(RecycleSettings())
-        policy.count(Reason.AGE)
-        policy.count(Reason.AGE)
-        policy.count(Reason.MEMORY)
-        assert policy.counts == {Reason.AGE: 2, Reason.MEMORY: 1}
-
     def test_by_default_nothing_but_a_stuck_loop_and_a_deadlock_is_a_reason(self, clock: ManualClock) -> None:
         age = begin(RecycleSettings(), clock)
         clock.now += 10_000_000

@@ -102,7 +102,9 @@ class Told:
             "test:waits": self._wait,
             "test:fails": _fail,
         }
-        return await Worker(self._start, build(self._settings, objects=objects), self._theirs).run()
+        self._loop = asyncio.get_running_loop()
+        self._worker = Worker(self._start, build(self._settings, objects=objects), self._theirs)
+        return await self._worker.run()
 
     async def _wait(self, context: Context) -> str:
         self.is_inside.set()
@@ -125,6 +127,10 @@ class Told:
         """Be gone, as a supervisor that was killed."""
         self._lines.close()
         self._ours.close()
+
+    def terminate(self) -> None:
+        """What SIGTERM does."""
+        self._loop.call_soon_threadsafe(self._worker.terminate)
 
     def get(self, path: str = "/") -> str:
         """What it answers a client."""
@@ -207,6 +213,26 @@ def test_before_it_serves_it_can_be_told_to_go() -> None:
         told.hear(Ready)
         told.say(Drain(leave_waiting=False, idle=0))
         assert told.hear(Drained).cut_off == ""
+        assert told.wait_end() == 0
+
+
+def test_sent_sigterm_it_asks_to_be_replaced_and_the_second_time_it_drains() -> None:
+    with a_worker() as told:
+        told.hear(Ready)
+        told.say(Serve())
+        assert told.get() == "hello"
+        told.terminate()
+        advice = told.hear(Advice)
+        assert (advice.kind, advice.text) == ("Operator", "it was sent SIGTERM")
+        assert told.get() == "hello"
+        told.terminate()
+        assert told.wait_end() == 0
+
+
+def test_sent_sigterm_before_it_serves_it_ends() -> None:
+    with a_worker() as told:
+        told.hear(Ready)
+        told.terminate()
         assert told.wait_end() == 0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -58,7 +57,7 @@ _TEXTS: Final = {
 
 
 class RecyclePolicy:
-    """The rules of one pool, and how often each reason was met (`counts`)."""
+    """The rules of one pool."""
 
     def __init__(
         self,
@@ -75,7 +74,6 @@ class RecyclePolicy:
         self._wall_clock = wall_clock
         self._draw = draw
         self._deadlock = deadlock
-        self.counts: Counter[Reason] = Counter()
 
     def begin(self) -> WorkerAge:
         """The age of a worker that is started now."""
@@ -88,10 +86,6 @@ class RecyclePolicy:
             request_limit=settings.requests + more,
             deadlock=self._deadlock,
         )
-
-    def count(self, reason: Reason) -> None:
-        """A worker is replaced for this reason."""
-        self.counts[reason] += 1
 
 
 class WorkerAge:

@@ -76,6 +76,7 @@ class Worker:
         self._channel_end = end
         self._channel: Channel[ToWorker] = Channel(decode_to_worker, receive=self._receive, lost=self._lose)
         self._is_listening = False
+        self._is_terminated = False
         self._has_failed = False
         self._told: dict[type[Any], Callable[[Any], None]] = {
             Serve: self._serve,
@@ -120,6 +121,14 @@ class Worker:
     def send(self, message: Message) -> None:
         """Tell the supervisor."""
         self._channel.send(message)
+
+    def terminate(self) -> None:
+        """SIGTERM by hand: be replaced, so that nobody waits at our sockets meanwhile; at the second one drain in any case."""
+        if self._is_listening and not self._is_terminated:
+            self._is_terminated = True
+            self.send(Advice(kind=Reason.OPERATOR.value, text="it was sent SIGTERM"))
+        else:
+            self._server.stop(idle=self._server.settings.server.drain.idle)
 
     async def _warm_up(self, runtime: Runtime) -> None:
         if not self._start.unavailable:
@@ -240,8 +249,9 @@ def serve_as_told(end: socket.socket) -> int:
     loop = new_event_loop(settings.server.loop)
     try:
         asyncio.set_event_loop(loop)
-        _install_signals(loop, server)
-        code = loop.run_until_complete(Worker(start, server, end).run())
+        worker = Worker(start, server, end)
+        _install_signals(loop, worker)
+        code = loop.run_until_complete(worker.run())
         loop.run_until_complete(loop.shutdown_asyncgens())
         loop.run_until_complete(loop.shutdown_default_executor())
     finally:
@@ -271,11 +281,11 @@ def _prepare(start: Start, settings: Settings) -> Server:
     )
 
 
-def _install_signals(loop: asyncio.AbstractEventLoop, server: Server) -> None:
+def _install_signals(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
     for number in _NOT_OURS:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGTERM, server.stop)
+        loop.add_signal_handler(signal.SIGTERM, worker.terminate)
 
 
 def main() -> int:

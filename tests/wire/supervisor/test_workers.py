@@ -140,6 +140,18 @@ def test_a_worker_that_cannot_start_stops_the_tree_with_one_traceback(tmp_path: 
         ]
 
 
+def test_a_worker_that_is_sent_sigterm_by_hand_is_replaced_and_nobody_waits(tmp_path: Path) -> None:
+    with supervised(tmp_path, workers=1) as server, Load(server) as load:
+        (worker,) = server.pids()
+        os.kill(worker, signal.SIGTERM)
+        server.wait(lambda: server.pids() and not server.pids() & {worker})
+        (pool,) = server.status()["pools"]
+        assert (pool["recycles"], pool["failures"]) == ({"Operator": 1}, 0)
+        seen = len(load.answers)
+        server.wait(lambda: len(load.answers) > seen + 20)
+    assert set(load.answers) == {200}
+
+
 def test_new_code_that_does_not_start_leaves_the_old_workers(tmp_path: Path) -> None:
     with supervised(tmp_path) as server, Load(server) as load:
         before = server.pids()
