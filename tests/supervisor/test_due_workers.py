@@ -15,10 +15,10 @@ from tests.supervisor.pool_subject import a_pool
 async def test_pipeline_w02_memory() -> None:
     async with a_pool(workers=1, recycle=RecycleSettings(memory=1000)) as subject:
         subject.worker(1).send_beat(resident=999)
-        subject.pool.tick(0.0)
+        subject.pool.tick()
         assert subject.serving == [1]
         subject.worker(1).send_beat(resident=1000)
-        subject.pool.tick(0.0)
+        subject.pool.tick()
         await subject.wait(lambda: subject.serving == [2])
         assert subject.pool.recycles == {"Memory": 1}
 
@@ -29,7 +29,7 @@ async def test_pipeline_g03_asked_again_it_is_replaced_once() -> None:
         worker = subject.worker(1)
         for _ in range(3):
             worker.send_beat(total=11)
-            subject.pool.tick(0.0)
+            subject.pool.tick()
         await subject.wait(lambda: subject.serving == [2])
         await subject.wait(lambda: worker.is_ended)
         assert len(subject.launcher.all) == 2
@@ -42,7 +42,7 @@ async def test_pipeline_w03_a_successor_that_fails_is_tried_again_by_the_next_be
         await asyncio.sleep(0.02)
 
         def tick() -> bool:
-            subject.pool.tick(0.0)
+            subject.pool.tick()
             return subject.serving == [3]
 
         await subject.wait(tick)
@@ -54,10 +54,10 @@ async def test_pipeline_w04_silence_is_stuck(caplog: pytest.LogCaptureFixture) -
         worker = subject.worker(1)
         worker.is_stubborn = True
         worker.send_beat()
-        subject.pool.tick(0.0)
+        subject.pool.tick()
 
         def tick() -> bool:
-            subject.pool.tick(0.0)
+            subject.pool.tick()
             return worker.is_ended
 
         with caplog.at_level(logging.ERROR, "penstock"):
@@ -78,10 +78,10 @@ async def test_pipeline_w06_a_stuck_worker_is_left_to_who_looks_into_it(tmp_path
         worker = subject.worker(1)
         worker.is_stubborn = True
         worker.send_beat()
-        subject.pool.tick(0.0)
+        subject.pool.tick()
 
         def tick() -> bool:
-            subject.pool.tick(0.0)
+            subject.pool.tick()
             return told.exists()
 
         await subject.wait(tick)

@@ -65,9 +65,11 @@ async def test_pipeline_g08_a_pool_that_nobody_asks_for_so_long_is_idle_again() 
         reports._wake()
         await subject.wait(lambda: subject.serving("reports") == [2])
         worker = subject.worker(2)
-        reports.tick(worker.last_busy + 59)
+        worker.last_beat = worker.last_busy + 59
+        reports.tick()
         assert subject.operator.status().pools[0].state == "running"
-        reports.tick(worker.last_busy + 61)
+        worker.last_beat = worker.last_busy + 61
+        reports.tick()
         await subject.wait(lambda: worker.is_ended)
         status = subject.operator.status().pools[0]
         assert (status.state, status.recycles) == ("idle", {"Idle": 1})

@@ -178,9 +178,11 @@ async def test_pipeline_w01_g08_on_demand_until_idle() -> None:
                 server.accept()[0].close()
             worker = subject.worker(1)
             worker.send_beat(total=5, executing=1)
-            subject.pool.tick(worker.last_busy + 0.1)
+            worker.last_beat = worker.last_busy + 0.1
+            subject.pool.tick()
             assert subject.serving == [1]
-            subject.pool.tick(worker.last_busy + 0.3)
+            worker.last_beat = worker.last_busy + 0.3
+            subject.pool.tick()
             await subject.wait(lambda: worker.is_ended)
             assert subject.pool.demand.is_watching
             with socket.create_connection(server.getsockname()):

@@ -235,7 +235,7 @@ class Supervisor:
         except ConfigurationError as error:
             if settings is not None:
                 raise
-            logger.warning("there is no control socket: %s", error)
+            logger.warning("there is no control socket: %s; say where with --control, or as socket in [server.control]", error)
         else:
             self._control = control
 
@@ -274,10 +274,9 @@ class Supervisor:
 
     async def _tick(self) -> None:
         while True:
-            now = time.monotonic()
             for pool in tuple(self.pools.values()):
                 try:
-                    pool.tick(now)
+                    pool.tick()
                 except Exception:
                     logger.exception("pool %s could not be looked at", pool.name)
             self.notifier.watchdog()

@@ -323,13 +323,13 @@ class WorkerPool:
 
     # -- what beats say ------------------------------------------------------------------------------------------------
 
-    def tick(self, now: float) -> None:
-        """Look at every worker; called once a second. `now` is of the monotonic clock."""
+    def tick(self) -> None:
+        """Look at every worker; called once a second."""
         for slot in self.slots:
             worker = slot.worker
             if worker is not None and slot.is_serving and worker.age is not None:
                 self.due.judge(slot, worker, worker.age)
-        if self.terms.is_on_demand and self.terms.idle and self._has_been_idle(now):
+        if self.terms.is_on_demand and self.terms.idle and self._has_been_idle():
             self._go_idle()
 
     def _take_advice(self, worker: WorkerProcess, advice: Advice) -> None:
@@ -343,10 +343,9 @@ class WorkerPool:
         for slot in self.slots:
             self._put_to_work(slot)
 
-    def _has_been_idle(self, now: float) -> bool:
+    def _has_been_idle(self) -> bool:
         return bool(self.slots) and all(
-            slot.is_serving and slot.worker is not None and now - slot.worker.last_busy > self.terms.idle
-            for slot in self.slots
+            slot.is_serving and slot.worker is not None and slot.worker.idle > self.terms.idle for slot in self.slots
         )
 
     def _go_idle(self) -> None:

@@ -174,10 +174,16 @@ class WorkerProcess:
         """Whether the process has ended."""
         return self.state is WorkerState.ENDED
 
+    @property
+    def idle(self) -> float:
+        """Seconds for which nobody had asked it by its last beat: what it has begun since is not known (pipeline G-09)."""
+        return self.last_beat - self.last_busy
+
     def serve(self) -> None:
         """Let it accept connections."""
         if self.state is WorkerState.READY:
             self._change(WorkerState.SERVING)
+            self.last_busy = time.monotonic()
             self._channel.send(Serve())
 
     def drain(self, *, leave_waiting: bool, idle: float, reason: str = "") -> None:

@@ -49,7 +49,7 @@ SITE = """
 [server]
 listen = ["127.0.0.1:0"]
 workers = {workers}
-graceful_timeout = 5
+graceful_timeout = {graceful}
 {server}
 [server.control]
 socket = "{control}"
@@ -170,13 +170,16 @@ def write_site(
     site: str = "",
     more: str = "",
     control: str = "",
+    graceful: float = 5,
 ) -> str:
     """Write application and site file; the path of the control socket."""
     # The paths of pytest's folders are longer than the path of a socket may be.
     path = control or os.path.join(tempfile.mkdtemp(prefix="penstock-test-"), "control.sock")
     if not (folder / "app.py").exists():
         (folder / "app.py").write_text(APPLICATION)
-    text = SITE.format(workers=workers, server=server, recycle=recycle, site=site, more=more, control=path)
+    text = SITE.format(
+        workers=workers, server=server, recycle=recycle, site=site, more=more, control=path, graceful=graceful
+    )
     (folder / "penstock.toml").write_text(text)
     return path
 
