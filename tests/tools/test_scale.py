@@ -18,6 +18,7 @@ def test_a_number_that_cannot_be(number: str) -> None:
     result = command("scale", "default", number, subject=subject)
     assert (result.exit_code, subject.calls) == (2, [])
     assert number in result.stderr
+    assert "whole number" in result.stderr or "1<=x<=1024" in result.stderr
 
 
 def test_a_negative_number_is_no_option() -> None:
