@@ -1,6 +1,8 @@
 """This file is the test of `penstock serve` with workers, up to the supervisor."""
 
 import asyncio
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -52,3 +54,23 @@ def test_what_is_served_where_and_by_how_many(
     assert len(printed) == len(lines)
     assert all(part in line for part, line in zip(lines, printed, strict=True))
     assert printed[0].startswith(f"penstock {VERSION} serving ")
+
+
+LEAN = """
+import sys
+from penstock.tools.supervising import import_asyncio
+
+import_asyncio()
+import asyncio.sslproto
+
+print("ssl" in sys.modules, asyncio.sslproto.ssl)
+import ssl
+
+print(ssl.create_default_context().verify_mode.name)
+import_asyncio()
+"""
+
+
+def test_a_supervisor_leaves_tls_to_its_workers() -> None:
+    told = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines() == ["False None", "CERT_REQUIRED"]

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from penstock.errors import ConfigurationError, Problem
-from penstock.hosts.http1_service import Http1Service
 from penstock.hosts.listener import BoundSocket, open_sockets, parse_bind
-from penstock.server.trust import Trust
 from penstock.settings import Settings
 
 if TYPE_CHECKING:
     from penstock.hosts.fastcgi_service import FastCgiService
+    from penstock.hosts.http1_service import Http1Service
+    from penstock.server.trust import Trust
 
 logger = logging.getLogger("penstock")
 

@@ -1,7 +1,7 @@
 """This file is how `--log-config` is read: JSON, TOML, YAML, or the ini form of Python's logging."""
 
 import json
-import logging.config
+import logging
 import tomllib
 from contextlib import nullcontext
 from importlib import import_module
@@ -13,12 +13,14 @@ from penstock.errors import ConfigurationError, Problem
 
 def configure_logging(path: Path) -> None:
     """Configure Python's logging from the file at `path`. Raises ConfigurationError when that cannot be done."""
+    import logging.config as configuring  # a megabyte, for those who want it
+
     try:
         if path.suffix == ".ini" or path.suffix not in _READERS:
-            logging.config.fileConfig(path, disable_existing_loggers=False)
+            configuring.fileConfig(path, disable_existing_loggers=False)
         else:
             # Unless the file says so: which loggers exist already is an accident of imports, and ours are among them.
-            logging.config.dictConfig({"disable_existing_loggers": False, **_READERS[path.suffix](path)})
+            configuring.dictConfig({"disable_existing_loggers": False, **_READERS[path.suffix](path)})
     except ConfigurationError:
         raise
     except Exception as error:
