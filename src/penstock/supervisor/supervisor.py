@@ -235,7 +235,9 @@ class Supervisor:
         except ConfigurationError as error:
             if settings is not None:
                 raise
-            logger.warning("there is no control socket: %s; say where with --control, or as socket in [server.control]", error)
+            logger.warning(
+                "there is no control socket: %s; say where with --control, or as socket in [server.control]", error
+            )
         else:
             self._control = control
 
