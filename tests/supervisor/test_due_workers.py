@@ -85,6 +85,7 @@ async def test_pipeline_w06_a_stuck_worker_is_left_to_who_looks_into_it(tmp_path
             return told.exists()
 
         await subject.wait(tick)
+        await subject.wait(lambda: not any("_replace_stuck" in repr(task) for task in asyncio.all_tasks()))
         assert told.read_text() == f"{worker.pid}\n"
         assert not worker.killed
         assert subject.serving == [2]
