@@ -1,6 +1,7 @@
 """A worker as its supervisor sees it: a process that says what a script lets it say."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -175,6 +176,19 @@ async def test_what_cannot_be_started_is_an_oserror_and_leaves_nothing_open(tmp_
         worker.stacks.close()
     if before:
         assert len(os.listdir("/proc/self/fd")) == before
+
+
+def refuse(*_: object) -> None:
+    """What a disk without room does."""
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@on_loop
+async def test_a_disk_that_is_full_keeps_no_worker_from_its_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    if sys.platform == "linux":  # elsewhere every file is on a disk
+        monkeypatch.setattr("tempfile.TemporaryFile", refuse)
+    async with a_worker() as worker:
+        assert await asyncio.wait_for(worker.ready, PATIENCE)
 
 
 @on_loop

@@ -294,7 +294,7 @@ class WorkerPool:
             self._may_try.set()  # stand-ins, too, are for so many slots
             gone, self.slots = self.slots[count:], self.slots[:count]
             for slot in gone:
-                self._remove(slot)
+                self._remove(slot, "Scaled")
         for number in range(before, count):
             slot = Slot(number)
             try:
@@ -306,11 +306,11 @@ class WorkerPool:
             self.slots.append(slot)
             self._put_to_work(slot)
 
-    def _remove(self, slot: Slot) -> None:
+    def _remove(self, slot: Slot, reason: str) -> None:
         slot.is_removed = True
         slot.changed.set()
         if slot.worker is not None:
-            self._dismiss(slot.worker, reason="Scaled")
+            self._dismiss(slot.worker, reason=reason)
             slot.worker = None
 
     def _dismiss(
@@ -353,7 +353,7 @@ class WorkerPool:
         gone, self.slots = self.slots, []
         self.recycles["Idle"] += len(gone)
         for slot in gone:
-            self._remove(slot)
+            self._remove(slot, "Idle")
         self.demand.watch()
 
     # -- by hand -------------------------------------------------------------------------------------------------------

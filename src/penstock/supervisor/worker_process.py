@@ -116,8 +116,8 @@ class WorkerProcess:
 
         Raises OSError when it cannot be started. `program` is the Python that runs it, ours when it is empty; `options` are more of subprocess.Popen: user, group, cwd.
         """
+        self.stacks = _open_stacks()
         ours, theirs = socket.socketpair()
-        self.stacks = tempfile.TemporaryFile()  # noqa: SIM115 (it is open as long as the process is there)
         inherited = [theirs.fileno(), self.stacks.fileno(), *[each.fileno() for each in sockets]]
         try:
             self._process = subprocess.Popen(  # noqa: ASYNC220 (it waits for the exec, and for nothing else)
@@ -285,6 +285,16 @@ class WorkerProcess:
 
     def __str__(self) -> str:
         return f"worker {self.number} of pool {self.pool} (pid {self.pid})"
+
+
+def _open_stacks() -> IO[bytes]:
+    """A file without a name. Not on a disk, where that can be: one that is full is no reason to start no worker."""
+    opened: IO[bytes]
+    if sys.platform == "linux":
+        opened = os.fdopen(os.memfd_create("penstock-stacks"), "w+b")
+    else:
+        opened = tempfile.TemporaryFile()
+    return opened
 
 
 def end_text(code: int | None) -> str:
