@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.wire.supervisor.supervised import PATIENCE, Supervised, supervised
 from tests.wire.supervisor.test_workers import Load
@@ -44,6 +46,11 @@ async def stream(scope, send):
     await send({"type": "http.response.body", "body": b"bye"})
 
 async def app(scope, receive, send):
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await receive()
+        return
     if scope["type"] != "http":
         raise RuntimeError("no lifespan, no sockets")
     path = scope["path"].removeprefix(scope["root_path"])
@@ -180,6 +187,20 @@ def test_pipeline_g06_ten_streams_of_a_worker_that_is_replaced_end_politely(tmp_
         for stream in streams:
             status, body, _ = stream.wait()
             assert (status, body[-7:]) == (200, "tickbye")
+        server.wait(partial(is_gone, old))
+
+
+@pytest.mark.parametrize("pool", ["default", "reports"])
+def test_pipeline_g06_websockets_of_workers_that_are_replaced_are_told_1001(tmp_path: Path, pool: str) -> None:
+    with gated(tmp_path, workers=1, more=POOL) as server:
+        host, port = server.address
+        with connect(f"ws://{host}:{port}{'/out' if pool == 'reports' else '/'}", open_timeout=PATIENCE) as client:
+            (old,) = server.pids(pool)
+            assert server.ask("POST", f"/v1/pools/{pool}/recycle", {"wait": True})[0] == 200
+            with pytest.raises(ConnectionClosed) as caught:
+                client.recv(timeout=PATIENCE)
+            assert caught.value.rcvd is not None
+            assert caught.value.rcvd.code == 1001
         server.wait(partial(is_gone, old))
 
 
