@@ -83,6 +83,9 @@ async def test_a_pool_that_is_off_says_why_and_when_it_is_tried() -> None:
         assert (pool.state, pool.failures, pool.serving) == ("off", 1, 0)
         assert "was ended by SIGKILL" in pool.reason
         assert 29 <= pool.retry_after <= 30
+        await subject.wait(
+            lambda: [each.reason for each in subject.operator.status().workers] == ["answers 503 for its pool"]
+        )
 
 
 @on_loop

@@ -46,7 +46,9 @@ class WorkerStatus(Struct, kw_only=True, frozen=True):
     last_beat: Annotated[
         float | None, Meta(description="Seconds since it was heard of; null before the first time.")
     ] = None
-    reason: Annotated[str, Meta(description="Why it is being replaced or stopped, empty when it is not.")] = ""
+    reason: Annotated[
+        str, Meta(description="Why it is being replaced or stopped, or that it answers 503 for its pool; else empty.")
+    ] = ""
     last_reasons: Annotated[
         tuple[str, ...], Meta(description="Why the workers of its slot before it went, the latest first.")
     ] = ()

@@ -112,7 +112,7 @@ def _worker_status(worker: WorkerProcess, now: float, reasons: tuple[str, ...]) 
         rss=beat.resident,
         lag=beat.lag,
         last_beat=now - worker.last_beat if worker.last_beat else None,
-        reason=worker.reason,
+        reason=worker.reason or ("answers 503 for its pool" if worker.is_stand_in else ""),
         last_reasons=reasons,
     )
 
