@@ -103,6 +103,11 @@ class Soak:
             load.stop()
             await running
         excused = sum(self._is_excused(loss) for loss in load.lost)
+        if len(load.lost) > excused:
+            told = [
+                line for line in self.server.lines if " ERROR " in line or " CRITICAL " in line or " WARNING " in line
+            ]
+            print("\n".join(["the server has said:", *told[-20:]]), flush=True)
         for loss in load.lost[:5]:
             print("   ", loss, flush=True)
         return Row(event, times, load.answered, len(load.lost), excused, load.others, time.monotonic() - began)
