@@ -69,7 +69,9 @@ async def test_pipeline_w04_silence_is_stuck(caplog: pytest.LogCaptureFixture) -
 
 
 @on_loop
-async def test_pipeline_w06_a_stuck_worker_is_left_to_who_looks_into_it(tmp_path: Path) -> None:
+async def test_pipeline_w06_a_stuck_worker_is_left_to_who_looks_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     told = tmp_path / "told"
     program = tmp_path / "look"
     program.write_text(f'#!/bin/sh\necho "$1" > {told}.new && mv {told}.new {told}\n')
@@ -89,3 +91,11 @@ async def test_pipeline_w06_a_stuck_worker_is_left_to_who_looks_into_it(tmp_path
         assert told.read_text() == f"{worker.pid}\n"
         assert not worker.killed
         assert subject.serving == [2]
+        # Nobody else asks how it has ended: until then it stays in the table of processes.
+        asked: list[int] = []
+        monkeypatch.setattr(worker, "look", lambda: asked.append(worker.number))
+        subject.pool.tick()
+        assert asked == [1]
+        worker.end(-9)
+        subject.pool.tick()
+        assert asked == [1]

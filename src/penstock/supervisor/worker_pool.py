@@ -45,6 +45,7 @@ class WorkerPool:
         self._starting = Starting(name, launcher, on_end=self._notice_end, on_advice=self._take_advice)
         self._policy = RecyclePolicy(self.terms.recycle)
         self._tasks = BackgroundTasks(f"pool {name}")
+        self._alone: set[WorkerProcess] = set()
         self.due = DueWorkers(self)
         self._turn = asyncio.Lock()
         self._scaling = asyncio.Lock()
@@ -229,6 +230,8 @@ class WorkerPool:
     def leave_alone(self, worker: WorkerProcess) -> None:
         """Neither wait for it nor kill it, whatever becomes of it."""
         self._starting.forget(worker)
+        worker.on_end = self._alone.discard
+        self._alone.add(worker)
 
     async def replace(self, slot: Slot, generation: Generation, reason: str, *, count: int = 0) -> StartFailed | None:
         """Start a successor, let it serve, drain who was there (pipeline W-03, G-04).
@@ -325,6 +328,8 @@ class WorkerPool:
 
     def tick(self) -> None:
         """Look at every worker; called once a second."""
+        for alone in tuple(self._alone):
+            alone.look()  # still a child of ours: a dead one stays in the table of processes until it is asked
         for slot in self.slots:
             worker = slot.worker
             if worker is not None and slot.is_serving and worker.age is not None:

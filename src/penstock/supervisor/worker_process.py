@@ -293,7 +293,7 @@ def _open_stacks() -> IO[bytes]:
     if sys.platform == "linux":
         opened = os.fdopen(os.memfd_create("penstock-stacks"), "w+b")
     else:
-        opened = tempfile.TemporaryFile()
+        opened = tempfile.TemporaryFile()  # noqa: SIM115 (it is open as long as the process is there)
     return opened
 
 
