@@ -54,7 +54,7 @@ PATIENCE = 10.0
 
 def settings_with(*, preload: tuple[str, ...] = ()) -> Settings:
     """One site with functions that a test brings."""
-    paths = ("/", "/waits", "/fails")
+    paths = ("/", "/waits", "/held", "/fails")
     routes = tuple([RouteSettings(at=at, function=f"test:{at[1:] or 'hello'}") for at in paths])
     return Settings(
         server=ServerSettings(
@@ -88,6 +88,7 @@ class Told:
             requests=requests,
         )
         self.is_inside = threading.Event()
+        self.may_end = threading.Event()
         self.code: int | None = None
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -100,6 +101,7 @@ class Told:
         objects: dict[str, Callable[..., Any]] = {
             "test:hello": lambda: "hello",
             "test:waits": self._wait,
+            "test:held": self._hold,
             "test:fails": _fail,
         }
         self._loop = asyncio.get_running_loop()
@@ -110,6 +112,13 @@ class Told:
         self.is_inside.set()
         await context.stopping
         return "so long"
+
+    async def _hold(self, context: Context) -> str:
+        self.is_inside.set()
+        await context.stopping
+        while not self.may_end.is_set():  # noqa: ASYNC110 (it is set in another thread)
+            await asyncio.sleep(0.01)
+        return "at last"
 
     def say(self, message: Message) -> None:
         """Tell the worker."""
@@ -244,6 +253,22 @@ def test_one_whose_supervisor_has_gone_drains_and_ends(caplog: pytest.LogCapture
         told.hang_up()
         assert told.wait_end() == 0
     assert "the supervisor has gone: this worker drains and stops" in caplog.text
+
+
+def test_one_that_drains_goes_on_when_its_supervisor_has_gone() -> None:
+    with a_worker() as told:
+        told.hear(Ready)
+        told.say(Serve())
+        answers: list[str] = []
+        client = threading.Thread(target=lambda: answers.append(told.get("/held")))
+        client.start()
+        assert told.is_inside.wait(PATIENCE)
+        told.say(Drain(leave_waiting=True, idle=0))
+        told.hang_up()
+        told.may_end.set()
+        client.join(PATIENCE)
+        assert answers == ["at last"]
+        assert told.wait_end() == 0
 
 
 def test_pipeline_w02_behind_its_last_request_it_asks_to_be_replaced_and_goes_on() -> None:

@@ -168,7 +168,9 @@ class Worker:
         self._server.stop()
 
     def _lose(self) -> None:
-        if not (self._server.is_stopping or self._has_failed):
+        if self._server.is_stopping:
+            return  # to be asked twice would cut off what is inside
+        if not self._has_failed:
             logger.error("the supervisor has gone: this worker drains and stops")
         self._server.stop(idle=self._server.settings.server.drain.idle)
 
