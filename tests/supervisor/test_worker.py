@@ -255,7 +255,8 @@ def test_one_whose_supervisor_has_gone_drains_and_ends(caplog: pytest.LogCapture
     assert "the supervisor has gone: this worker drains and stops" in caplog.text
 
 
-def test_one_that_drains_goes_on_when_its_supervisor_has_gone() -> None:
+@pytest.mark.parametrize("asked_again", ["the supervisor has gone", "SIGTERM", "Drain"])
+def test_one_that_drains_goes_on_whoever_asks_again(asked_again: str) -> None:
     with a_worker() as told:
         told.hear(Ready)
         told.say(Serve())
@@ -264,7 +265,13 @@ def test_one_that_drains_goes_on_when_its_supervisor_has_gone() -> None:
         client.start()
         assert told.is_inside.wait(PATIENCE)
         told.say(Drain(leave_waiting=True, idle=0))
-        told.hang_up()
+        if asked_again == "SIGTERM":
+            told.terminate()
+            told.terminate()
+        elif asked_again == "Drain":
+            told.say(Drain(leave_waiting=True, idle=0))
+        else:
+            told.hang_up()
         told.may_end.set()
         client.join(PATIENCE)
         assert answers == ["at last"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import logging
 import signal
@@ -128,7 +127,12 @@ class Worker:
             self._is_terminated = True
             self.send(Advice(kind=Reason.OPERATOR.value, text="it was sent SIGTERM"))
         else:
-            self._server.stop(idle=self._server.settings.server.drain.idle)
+            self._begin_drain(idle=self._server.settings.server.drain.idle)
+
+    def _begin_drain(self, *, idle: float, leave_waiting: bool = False) -> None:
+        """Once: whoever asks a server twice to stop cuts off what is inside, and here several may ask for the same."""
+        if not self._server.is_stopping:
+            self._server.stop(leave_waiting=leave_waiting, idle=idle)
 
     async def _warm_up(self, runtime: Runtime) -> None:
         if not self._start.unavailable:
@@ -161,18 +165,16 @@ class Worker:
     def _drain(self, drain: Drain) -> None:
         if drain.reason:
             logger.info("this worker stops: %s", drain.reason)
-        self._server.stop(leave_waiting=drain.leave_waiting, idle=drain.idle)
+        self._begin_drain(idle=drain.idle, leave_waiting=drain.leave_waiting)
 
     def _stop(self, _: Stop) -> None:
         self._server.stop()
         self._server.stop()
 
     def _lose(self) -> None:
-        if self._server.is_stopping:
-            return  # to be asked twice would cut off what is inside
-        if not self._has_failed:
+        if not (self._server.is_stopping or self._has_failed):
             logger.error("the supervisor has gone: this worker drains and stops")
-        self._server.stop(idle=self._server.settings.server.drain.idle)
+        self._begin_drain(idle=self._server.settings.server.drain.idle)
 
     def _answer(self, ask: Ask) -> None:
         if ask.about == "requests":
@@ -286,8 +288,7 @@ def _prepare(start: Start, settings: Settings) -> Server:
 def _install_signals(loop: asyncio.AbstractEventLoop, worker: Worker) -> None:
     for number in _NOT_OURS:
         signal.signal(number, signal.SIG_IGN)
-    with contextlib.suppress(NotImplementedError):
-        loop.add_signal_handler(signal.SIGTERM, worker.terminate)
+    loop.add_signal_handler(signal.SIGTERM, worker.terminate)
 
 
 def main() -> int:
